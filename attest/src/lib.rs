@@ -1,0 +1,1 @@
+//! Evidence, appraisal, policy and releases

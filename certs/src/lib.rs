@@ -1,0 +1,1 @@
+//! Every signature, MAC, seal and X.509 check

@@ -1,0 +1,1 @@
+//! The QUIC endpoint, the live challenge, groups and child queues

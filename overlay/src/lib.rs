@@ -1,0 +1,1 @@
+//! The tree: planner and forwarder as pure state machines

@@ -1,0 +1,1 @@
+//! The client: station, coordinator, viewer, sponsor, wallet

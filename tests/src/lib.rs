@@ -1,0 +1,1 @@
+//! The world the whole is tested in

@@ -1,0 +1,1 @@
+//! The catalogue of threats, the attackers, and the attacks

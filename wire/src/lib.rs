@@ -1,0 +1,27 @@
+//! The bytes that Roundcast's programs exchange, and nothing else.
+//!
+//! Every value has one encoding (QUIC varints in minimal form, RFC 9000
+//! section 16, lists and blobs prefixed by their length), every decoder is
+//! bounded by a limit from [`limits`], and trailing bytes are an error. This
+//! crate reads no clock, file or socket, and it verifies nothing: what is
+//! decoded here is a claim until `certs` has wrapped it in `Verified`.
+
+pub mod codec;
+pub mod id;
+pub mod invite;
+pub mod limits;
+pub mod message;
+pub mod order;
+pub mod reason;
+pub mod statement;
+
+pub use codec::{Decode, DecodeError, Encode, Reader};
+pub use id::{
+    AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Rendition, RunId, Sequence, SpkiHash,
+    StreamId, Stripe, UnixMs,
+};
+pub use reason::Reason;
+pub use statement::{Scope, Signed, Statement};
+
+/// The TLS application protocol of every link (RFC 7301).
+pub const ALPN: &[u8] = b"roundcast/1";

@@ -1,0 +1,51 @@
+//! The control stream of one edge. The end that dialled opens it with
+//! [`Edge::Hello`]; the child says [`Edge::Start`] only after it has verified
+//! its parent, and the parent sends groups only after `Start` and after it
+//! has verified the child.
+
+use crate::codec::List;
+use crate::id::{Rendition, Sequence};
+use crate::reason::Reason;
+use crate::statement::{HeadBeacon, Permit, Revocation, Signed};
+
+crate::messages! {
+    /// Messages of an edge, in both directions.
+    pub enum Edge {
+        /// The permit for this edge (dialler, first).
+        1 => Hello(Signed<Permit>),
+        /// The acceptor holds the same edge for permitted.
+        2 => Welcome(super::control::Empty),
+        /// Child to parent: begin.
+        3 => Start(Start),
+        /// The permit was renewed.
+        4 => Renew(Signed<Permit>),
+        /// A head beacon on this path.
+        5 => Beacon(Signed<HeadBeacon>),
+        /// A member is out.
+        6 => Revoked(Signed<Revocation>),
+        /// This edge ends.
+        7 => Bye(Reason),
+    }
+}
+
+crate::record! {
+    /// Where the child wants to begin.
+    pub struct Start {
+        /// The rendition.
+        pub rendition: Rendition,
+        /// What the child already has; none: start at the newest key frame.
+        pub resume: Option<Resume>,
+    }
+}
+
+crate::record! {
+    /// What a re-parented child has.
+    pub struct Resume {
+        /// The newest init segment it has.
+        pub init: Option<Sequence>,
+        /// The first media chunk that is not complete.
+        pub next: Sequence,
+        /// Block indices of that chunk which it already has.
+        pub have: List<u16, 1024>,
+    }
+}

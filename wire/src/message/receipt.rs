@@ -1,0 +1,36 @@
+//! Receipts: a viewer's word to its coordinator about what a parent gave.
+
+use crate::codec::Blob;
+use crate::id::{Digest, Sequence, SpkiHash, Stripe};
+use crate::limits::RECEIPT_CHUNKS_MAX;
+use crate::statement::Scope;
+
+/// Bitmap over chunks, bit i of byte i/8 (least significant first).
+pub type Bitmap = Blob<{ RECEIPT_CHUNKS_MAX / 8 }>;
+
+crate::record! {
+    /// Authenticated by a MAC under the member's receipt key; the MAC covers
+    /// `fields()` and the receipt digests of all blocks received.
+    pub struct Receipt {
+        /// Stream, run, epoch.
+        pub scope: Scope,
+        /// Who received.
+        pub member: SpkiHash,
+        /// Count of this member's intervals, from zero.
+        pub interval: u64,
+        /// Who sent.
+        pub parent: SpkiHash,
+        /// The stripe.
+        pub stripe: Stripe,
+        /// The chunk that bit 0 speaks of.
+        pub first: Sequence,
+        /// Chunks whose blocks of this stripe came in time.
+        pub in_time: Bitmap,
+        /// Chunks whose blocks of this stripe came late.
+        pub late: Bitmap,
+        /// Block bytes from this parent since the edge began.
+        pub cumulative_bytes: u64,
+        /// HMAC-SHA-256.
+        pub mac: Digest,
+    }
+}
