@@ -1,0 +1,79 @@
+//! What takes a control out, for the tests that show what it is good for.
+//! Nothing of this is in a build without the `ablation` feature; what is, can
+//! be found by its marker.
+
+use crate::block::VerifiedBlock;
+use crate::chunk::{HeaderLimits, HeaderVerifier};
+use crate::hash::sha256;
+use crate::seal::{ChunkSealer, EpochSecret};
+use crate::{Error, Verified};
+use std::hint::black_box;
+use wire::statement::{ChunkHeader, RunStatement};
+use wire::{Decode, Encode, Signed, Statement};
+
+/// Is in every program that was built with this feature, and in no other.
+pub const MARKER: &str = "ROUNDCAST-ABLATION-MARKER";
+
+/// The marker, in a way that no optimiser removes. Every constructor below
+/// passes through here.
+#[must_use]
+pub fn marker() -> &'static str {
+    black_box(MARKER)
+}
+
+impl<T: Encode> Verified<T> {
+    /// Takes a value for verified.
+    #[must_use]
+    pub fn dangerously_assume(value: T) -> Self {
+        let _ = marker();
+        let digest = sha256(&[&value.to_bytes()]);
+        Self::new(value, digest)
+    }
+}
+
+impl<T: Statement> Verified<T> {
+    /// Takes the body of a statement for verified.
+    ///
+    /// # Errors
+    /// `statement_malformed`.
+    pub fn dangerously_unsigned(signed: &Signed<T>) -> Result<Self, Error> {
+        unchecked(signed)
+    }
+}
+
+impl HeaderVerifier {
+    /// A verifier that accepts every header that decodes.
+    #[must_use]
+    pub fn dangerously_accept_any(run: &Verified<RunStatement>, limits: HeaderLimits) -> Self {
+        let _ = marker();
+        let mut verifier = Self::new(run, limits);
+        verifier.accept_any = true;
+        verifier
+    }
+}
+
+impl ChunkSealer {
+    /// A sealer whose key depends on the secret alone, not on run, epoch or
+    /// rendition.
+    ///
+    /// # Errors
+    /// `seal_invalid`.
+    pub fn dangerously_unscoped(secret: &EpochSecret) -> Result<Self, Error> {
+        let _ = marker();
+        Self::from_unscoped(secret)
+    }
+}
+
+/// A block that was not compared with its header's root.
+#[must_use]
+pub fn dangerously_verified(header: &Verified<ChunkHeader>, index: u16) -> VerifiedBlock {
+    let _ = marker();
+    let stripe = crate::block::stripe_of(header, index);
+    VerifiedBlock::new(header.key(), index, stripe, header.digest())
+}
+
+pub(crate) fn unchecked<T: Statement>(signed: &Signed<T>) -> Result<Verified<T>, Error> {
+    let _ = marker();
+    let value = T::from_bytes(signed.body())?;
+    Ok(Verified::new(value, sha256(&[signed.body()])))
+}

@@ -1,0 +1,233 @@
+//! The station's side: seal, cut, prove, sign.
+
+use super::{ChunkSealer, EpochSecret, OVERHEAD_BYTES};
+use crate::block::{Path, build_tree};
+use crate::hash::sha256;
+use crate::{Error, SigningKey, Verified, sign};
+use bytes::Bytes;
+use wire::codec::VARINT_MAX;
+use wire::statement::{ChunkFlags, ChunkHeader, Layout, RunStatement};
+use wire::{Decode, Digest, Epoch, Rendition, Scope, Sequence, Signed, UnixMs};
+
+/// A chunk that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct SealedChunk {
+    /// The header as it travels.
+    pub signed: Signed<ChunkHeader>,
+    /// The header as it is used.
+    pub header: Verified<ChunkHeader>,
+    /// The blocks by index, all of the layout's block length.
+    pub blocks: Vec<Bytes>,
+    /// Each block's path.
+    pub paths: Vec<Path>,
+}
+
+/// The media chunks, or the init segments, of one rendition.
+struct Track {
+    sealer: ChunkSealer,
+    next: Sequence,
+    previous: Digest,
+}
+
+/// Publishes the chunks of one rendition of one run. It owns the sequences,
+/// so that no nonce is used twice; a restarted station starts a new run.
+pub struct Publisher {
+    key: SigningKey,
+    scope: Scope,
+    rendition: Rendition,
+    k: u8,
+    m: u8,
+    media: Track,
+    init: Track,
+}
+
+impl Publisher {
+    /// A publisher that begins at sequence 0 in `epoch`; `key` is the run's
+    /// chunk key. This version has one row and no parity: `m` must be 0.
+    ///
+    /// # Errors
+    /// `key_not_in_run`, `stripes_unsupported`, `seal_invalid`.
+    pub fn new(
+        key: SigningKey,
+        run: &Verified<RunStatement>,
+        epoch: Epoch,
+        secret: &EpochSecret,
+        rendition: Rendition,
+        (k, m): (u8, u8),
+    ) -> Result<Self, Error> {
+        if key.public() != run.chunk_key {
+            return Err(Error::KeyNotInRun);
+        }
+        if m != 0 || k == 0 || k > wire::limits::STRIPES_MAX {
+            return Err(Error::StripesUnsupported);
+        }
+        let mut scope = run.scope.clone();
+        scope.epoch = epoch;
+        let track = |init| {
+            Ok::<_, Error>(Track {
+                sealer: ChunkSealer::new(secret, &scope, rendition, init)?,
+                next: Sequence(0),
+                previous: Digest([0; 32]),
+            })
+        };
+        let (media, init) = (track(false)?, track(true)?);
+        Ok(Self {
+            key,
+            scope,
+            rendition,
+            k,
+            m,
+            media,
+            init,
+        })
+    }
+
+    /// Goes on in a later epoch: sequences continue, keys change. Publish the
+    /// init segment again, for those who come later.
+    ///
+    /// # Errors
+    /// `epoch_not_newer`, `seal_invalid`.
+    pub fn rotate(&mut self, epoch: Epoch, secret: &EpochSecret) -> Result<(), Error> {
+        if epoch <= self.scope.epoch {
+            return Err(Error::EpochNotNewer);
+        }
+        let mut scope = self.scope.clone();
+        scope.epoch = epoch;
+        let media = ChunkSealer::new(secret, &scope, self.rendition, false)?;
+        let init = ChunkSealer::new(secret, &scope, self.rendition, true)?;
+        (self.media.sealer, self.init.sealer) = (media, init);
+        self.scope = scope;
+        Ok(())
+    }
+
+    /// The epoch that chunks are published in.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.scope.epoch
+    }
+
+    /// The sequence of the next media chunk.
+    #[must_use]
+    pub const fn next_sequence(&self) -> Sequence {
+        self.media.next
+    }
+
+    /// Seals, cuts and signs one fragment. Times are microseconds of the
+    /// stream's clock; an init segment (`flags.init`) comes before the first
+    /// media chunk.
+    ///
+    /// # Errors
+    /// `chunk_too_large`, `init_missing`, `sequence_exhausted`,
+    /// `seal_invalid`.
+    pub fn publish(
+        &mut self,
+        plaintext: &[u8],
+        time_us: u64,
+        duration_us: u64,
+        published: UnixMs,
+        flags: ChunkFlags,
+    ) -> Result<SealedChunk, Error> {
+        let layout = self.layout(plaintext.len())?;
+        let (sequence, init_sequence) = self.position(flags)?;
+        let track = if flags.init {
+            &mut self.init
+        } else {
+            &mut self.media
+        };
+        let mut header = ChunkHeader {
+            scope: self.scope.clone(),
+            rendition: self.rendition,
+            sequence,
+            init_sequence,
+            time_us,
+            duration_us,
+            published,
+            flags,
+            layout,
+            previous: track.previous,
+            digest: Digest([0; 32]),
+            root: Digest([0; 32]),
+        };
+        let mut sealed = Vec::with_capacity(padded_len(&layout));
+        sealed.extend_from_slice(plaintext);
+        // The nonce is used from here on, whatever happens next.
+        track.next = sequence.next();
+        track
+            .sealer
+            .seal(sequence, &header.associated_data(), &mut sealed)?;
+        header.digest = sha256(&[&sealed]);
+        let blocks = cut(sealed, &layout);
+        let tree = build_tree(&blocks)?;
+        header.root = tree.root();
+        let signed = sign(&self.key, &header);
+        // Read back, so that sender and receivers use the same values.
+        let header = Verified::new(
+            ChunkHeader::from_bytes(signed.body())?,
+            sha256(&[signed.body()]),
+        );
+        track.previous = header.digest();
+        let paths = (0u16..)
+            .take(blocks.len())
+            .filter_map(|index| tree.path(index))
+            .collect();
+        Ok(SealedChunk {
+            signed,
+            header,
+            blocks,
+            paths,
+        })
+    }
+
+    fn layout(&self, plaintext_len: usize) -> Result<Layout, Error> {
+        plaintext_len
+            .checked_add(OVERHEAD_BYTES)
+            .and_then(|len| u32::try_from(len).ok())
+            .and_then(|len| Layout::for_chunk(len, self.k, self.m))
+            .ok_or(Error::ChunkTooLarge)
+    }
+
+    /// The chunk's sequence and that of the init segment it needs.
+    fn position(&self, flags: ChunkFlags) -> Result<(Sequence, Sequence), Error> {
+        let sequence = if flags.init {
+            self.init.next
+        } else {
+            self.media.next
+        };
+        if sequence.0 >= VARINT_MAX {
+            return Err(Error::SequenceExhausted);
+        }
+        if flags.init {
+            return Ok((sequence, sequence));
+        }
+        let newest = self.init.next.0.checked_sub(1).ok_or(Error::InitMissing)?;
+        Ok((sequence, Sequence(newest)))
+    }
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher")
+            .field("scope", &self.scope)
+            .field("rendition", &self.rendition)
+            .field("next", &self.media.next)
+            .finish_non_exhaustive()
+    }
+}
+
+fn padded_len(layout: &Layout) -> usize {
+    (layout.rows() as usize)
+        .saturating_mul(usize::from(layout.k))
+        .saturating_mul(layout.block_len as usize)
+}
+
+/// Equal blocks that share one allocation, the last one padded with zeros.
+fn cut(mut sealed: Vec<u8>, layout: &Layout) -> Vec<Bytes> {
+    sealed.resize(padded_len(layout), 0);
+    let mut rest = Bytes::from(sealed);
+    let block_len = layout.block_len as usize;
+    let mut blocks = Vec::with_capacity(layout.blocks() as usize);
+    while !rest.is_empty() {
+        blocks.push(rest.split_to(block_len.min(rest.len())));
+    }
+    blocks
+}
