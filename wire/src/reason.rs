@@ -42,6 +42,8 @@ crate::code! {
         ChallengeRate = 35 => "challenge_rate",
         /// A command from somebody who is not the holder.
         NotHolder = 40 => "not_holder",
+        /// The relay serves another coordinator already.
+        OutOfService = 41 => "out_of_service",
         /// The invite's secret was not proven.
         InviteInvalid = 50 => "invite_invalid",
         /// No capacity, and nobody would sponsor a relay.
