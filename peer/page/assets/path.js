@@ -1,0 +1,104 @@
+// The path as one line, and each hop open to the steps of its verification.
+
+import { byId, element, fill, setText } from "/dom.js";
+import { age, clock } from "/format.js";
+
+const NAME_CHARS_MAX = 24;
+
+const AGAINST = {
+  platform: "platform: the cloud is trusted; desk and sponsor need not be",
+  operator: "operator: proves nothing against the operator of the host",
+  development: "development: software evidence, proves nothing",
+};
+
+export function showPath(path, now) {
+  setText(byId("path"), path.map((hop) => words(hop, now)).join(" -> "));
+  const hops = byId("hops");
+  const open = new Set();
+  for (const [index, node] of [...hops.children].entries()) if (node.open) open.add(index);
+  const nodes = path.map((hop, index) => details(hop, open.has(index)));
+  if (nodes.length === 0) nodes.push(element("p", { class: "fine" }, "No path yet."));
+  fill(hops, nodes, JSON.stringify(path));
+  for (const [index, hop] of path.entries()) {
+    const summary = hops.children[index]?.querySelector(".hop-words");
+    if (summary) setText(summary, words(hop, now));
+  }
+}
+
+// The same line as `path_line` in line.rs.
+function words(hop, now) {
+  if (hop.kind === "you") return "you";
+  const facts = [];
+  if (hop.kind === "relay") {
+    if (hop.release !== null) facts.push(`release ${lineName(hop.release)}`);
+    if (hop.assurance !== null) facts.push(hop.assurance);
+  }
+  const verdict = verdictWords(hop, now);
+  if (verdict !== null) facts.push(verdict);
+  const label = hop.kind === "peer" ? `peer ${lineName(hop.name)}` : hop.kind;
+  return facts.length === 0 ? label : `${label} (${facts.join(", ")})`;
+}
+
+function verdictWords(hop, now) {
+  if (hop.verified === "reported") {
+    return hop.status === "verified" ? "reported" : `${hop.status}, reported`;
+  }
+  if (hop.status !== "verified") return hop.status;
+  if (hop.kind !== "relay") return null;
+  if (hop.verified_at_ms === null) return "verified by me";
+  return `verified ${age(now - hop.verified_at_ms)} ago by me`;
+}
+
+// A name must not be able to write a hop of its own into the line.
+function lineName(name) {
+  return [...name].slice(0, NAME_CHARS_MAX).join("").replace(/[^A-Za-z0-9._-]/gu, "?");
+}
+
+function details(hop, open) {
+  const node = element("details", { class: "hop" });
+  node.open = open;
+  const summary = element("summary");
+  summary.append(element("span", { class: "hop-words" }));
+  if (hop.kind !== "you") {
+    // What others say never wears the colour of what was checked here.
+    const reported = hop.verified === "reported";
+    const mark = element("span", { class: "verdict" }, reported ? `${hop.status}, reported` : hop.status);
+    mark.dataset.status = reported ? "unknown" : hop.status;
+    summary.append(mark);
+  }
+  node.append(summary, facts(hop), steps(hop));
+  return node;
+}
+
+function facts(hop) {
+  const list = element("dl", { class: "facts" });
+  const add = (name, value) => {
+    if (value === null || value === "") return;
+    const pair = element("div");
+    const term = element("dt", {}, name);
+    const text = element("dd");
+    text.append(element("bdi", {}, value));
+    pair.append(term, text);
+    list.append(pair);
+  };
+  add("Name", hop.name);
+  add("Checked", hop.verified === "by_me" ? "by this client itself" : "reported by others, not checked here");
+  add("When", hop.verified_at_ms === null ? null : clock(hop.verified_at_ms));
+  add("Release", hop.release);
+  add("Assurance", hop.assurance === null ? null : AGAINST[hop.assurance]);
+  add("Evidence", hop.evidence);
+  return list;
+}
+
+function steps(hop) {
+  const list = element("ol", { class: "steps" });
+  for (const step of hop.explanation) {
+    const item = element("li");
+    const mark = element("span", { class: "verdict" }, step.result);
+    mark.dataset.status = step.result;
+    const what = element("bdi", { class: "step-check" }, step.check);
+    item.append(mark, what, element("bdi", { class: "fine" }, step.detail));
+    list.append(item);
+  }
+  return list;
+}
