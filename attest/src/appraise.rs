@@ -1,0 +1,308 @@
+//! From a relay's certificate to a verdict about the relay.
+
+mod checks;
+mod expectation;
+
+pub(crate) use checks::release as release_checks;
+pub use expectation::Expectation;
+
+use crate::error::Error;
+use crate::evidence::{Evidence, EvidenceKind};
+use crate::explain::{Check, Explanation, Refusal, Step, Subject, Trace};
+use crate::policy::{Assurance, Policy, TrustRoots};
+use crate::quote::QuoteKey;
+use crate::software::SoftwareEvidence;
+use wire::limits::CERTIFICATE_BYTES_MAX;
+use wire::order::Parameters;
+use wire::{Digest, OrderId, SpkiHash, UnixMs};
+
+/// A relay whose evidence passed every check. It says what booted; that the
+/// attested key is at the other end of a connection is for
+/// [`crate::live::LiveVerdict`] to say. Only [`appraise`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appraised {
+    spki: SpkiHash,
+    order: OrderId,
+    holder_key: wire::PublicKey,
+    parameters: Parameters,
+    parameters_digest: Digest,
+    release: ReleaseName,
+    kind: EvidenceKind,
+    assurance: Assurance,
+    quote_key: QuoteKey,
+    subject: Subject,
+    steps: Vec<Step>,
+}
+
+/// Which release a relay runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseName {
+    /// Channel and version, e.g. `stable 0.1.0`.
+    pub name: String,
+    /// Its security version.
+    pub security_version: u64,
+    /// SHA-256 of its `release.json`.
+    pub digest: Digest,
+}
+
+impl Appraised {
+    /// The relay's key.
+    #[must_use]
+    pub const fn spki(&self) -> SpkiHash {
+        self.spki
+    }
+    /// The order that it was started for.
+    #[must_use]
+    pub const fn order(&self) -> OrderId {
+        self.order
+    }
+    /// The only key that commands it.
+    #[must_use]
+    pub const fn holder_key(&self) -> wire::PublicKey {
+        self.holder_key
+    }
+    /// What it was started with: rate, end of lease, byte cap.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+    /// Digest of [`Appraised::parameters`].
+    #[must_use]
+    pub const fn parameters_digest(&self) -> Digest {
+        self.parameters_digest
+    }
+    /// Its release.
+    #[must_use]
+    pub const fn release(&self) -> &ReleaseName {
+        &self.release
+    }
+    /// SHA-256 of its `release.json`.
+    #[must_use]
+    pub const fn release_digest(&self) -> Digest {
+        self.release.digest
+    }
+    /// The kind of its evidence.
+    #[must_use]
+    pub const fn kind(&self) -> EvidenceKind {
+        self.kind
+    }
+    /// Against whom the evidence proves anything.
+    #[must_use]
+    pub const fn assurance(&self) -> Assurance {
+        self.assurance
+    }
+    /// The key that must sign its live answers.
+    #[must_use]
+    pub const fn quote_key(&self) -> &QuoteKey {
+        &self.quote_key
+    }
+    /// The checks that were made.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+    /// What the verdict speaks of.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+    /// For the page and for `verify`.
+    #[must_use]
+    pub fn explanation(&self) -> Explanation {
+        Explanation::verified(self.subject.clone(), self.steps.clone())
+    }
+
+    /// An appraisal that nothing stands behind: whoever has this key is
+    /// taken for the relay of this order, and every live answer is taken.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_assume(spki: SpkiHash, order: OrderId, parameters: Parameters) -> Self {
+        let _ = certs::ablation::marker();
+        Self {
+            spki,
+            order,
+            holder_key: wire::PublicKey([0; 32]),
+            parameters_digest: certs::order::parameters_digest(&parameters),
+            parameters,
+            release: ReleaseName {
+                name: "assumed".into(),
+                security_version: 0,
+                digest: Digest([0; 32]),
+            },
+            kind: EvidenceKind::Software,
+            assurance: Assurance::Development,
+            quote_key: QuoteKey::Anything,
+            subject: Subject {
+                spki: Some(spki.to_hex()),
+                order: Some(order.to_hex()),
+                ..Subject::default()
+            },
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// Appraises the certificate that a relay presented in the handshake,
+/// against the admission that named the relay. The order of the checks is:
+/// admission, release, platform, measurement, boot.
+///
+/// # Errors
+/// A [`Refusal`] whose last step is the check that failed.
+pub fn appraise(
+    certificate: &[u8],
+    expectation: &Expectation,
+    roots: &TrustRoots,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<Appraised, Refusal> {
+    run(certificate, Some(expectation), roots, policy, now)
+}
+
+/// [`appraise`], or without an admission for files that were handed over.
+pub(crate) fn run(
+    certificate: &[u8],
+    expectation: Option<&Expectation>,
+    roots: &TrustRoots,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<Appraised, Refusal> {
+    let mut trace = Trace::new(policy);
+    let spki = spki(&mut trace, certificate)?;
+    match expectation {
+        Some(expected) => trace.require(Check::Admission, || checks::admission(expected, &spki))?,
+        None => trace.skip(Check::Admission, "not checked against an admission"),
+    }
+    #[cfg(feature = "ablation")]
+    if let (false, Some(expected)) = (policy.requires(Check::Evidence), expectation) {
+        return Ok(Appraised::dangerously_assume(
+            expected.spki(),
+            expected.order(),
+            ablated_parameters(now),
+        ));
+    }
+    let extension = trace.derive(Check::Evidence, || extension(certificate))?;
+    let evidence = trace.derive(Check::EvidenceForm, || {
+        let evidence = Evidence::from_extension(&extension)?;
+        let kind = evidence.kind().name();
+        Ok((evidence, format!("kind {kind}")))
+    })?;
+    let kind = evidence.kind();
+    trace.subject.evidence = Some(kind.name());
+    trace.subject.assurance = Some(kind.assurance().name());
+    match evidence {
+        Evidence::Software(evidence) => software(
+            trace,
+            spki,
+            *evidence,
+            &Against {
+                expectation,
+                roots,
+                policy,
+                now,
+            },
+        ),
+    }
+}
+
+/// An hour without bounds, for a relay that nothing is known of.
+#[cfg(feature = "ablation")]
+fn ablated_parameters(now: UnixMs) -> Parameters {
+    Parameters {
+        listen: wire::codec::Text::default(),
+        rate_bps: wire::codec::VARINT_MAX,
+        lease_end: now.plus_ms(3_600_000),
+        byte_cap: wire::codec::VARINT_MAX,
+        private_networks: true,
+    }
+}
+
+/// What evidence is compared with.
+struct Against<'a> {
+    expectation: Option<&'a Expectation>,
+    roots: &'a TrustRoots,
+    policy: &'a Policy,
+    now: UnixMs,
+}
+
+fn spki(trace: &mut Trace<'_>, certificate: &[u8]) -> Result<SpkiHash, Refusal> {
+    let spki = trace.derive(Check::Certificate, || {
+        if certificate.len() > CERTIFICATE_BYTES_MAX {
+            return Err(Error::CertificateInvalid);
+        }
+        let spki = certs::x509::spki_hash(certificate).map_err(|_| Error::CertificateInvalid)?;
+        Ok((spki, format!("key {}", spki.short())))
+    })?;
+    trace.subject.spki = Some(spki.to_hex());
+    Ok(spki)
+}
+
+fn extension(certificate: &[u8]) -> Result<(Vec<u8>, String), Error> {
+    let value = certs::x509::extension(certificate, certs::x509::EVIDENCE_OID)
+        .map_err(|_| Error::CertificateInvalid)?
+        .ok_or(Error::EvidenceMissing)?;
+    let detail = format!("{} bytes", value.len());
+    Ok((value, detail))
+}
+
+/// The checks of kind `software`, in the design's order.
+fn software(
+    mut trace: Trace<'_>,
+    spki: SpkiHash,
+    evidence: SoftwareEvidence,
+    against: &Against<'_>,
+) -> Result<Appraised, Refusal> {
+    let order = certs::order::id(&evidence.order);
+    trace.subject.order = Some(order.to_hex());
+    match against.expectation {
+        Some(expected) => {
+            trace.require(Check::Order, || checks::order(&expected.order(), &order))?
+        }
+        None => trace.skip(Check::Order, "not checked against an order"),
+    }
+    let (release, digest) = checks::release(
+        &mut trace,
+        &evidence.release,
+        against.roots,
+        against.policy,
+        against.now,
+    )?;
+    trace.require(Check::ReleaseChannel, || {
+        checks::channel(&evidence.order, &release)
+    })?;
+    let platform = checks::platform(&mut trace, &evidence, &order, &digest, against.now)?;
+    let kind = EvidenceKind::Software;
+    trace.require(Check::Assurance, || {
+        checks::assurance(against.policy, kind.assurance())
+    })?;
+    trace.require(Check::Measurement, || {
+        checks::measurement(&release, &platform)
+    })?;
+    let parameters_digest = certs::order::parameters_digest(&evidence.parameters);
+    trace.require(Check::Parameters, || {
+        checks::parameters(&platform, &parameters_digest)
+    })?;
+    trace.require(Check::Terms, || {
+        checks::terms(&evidence.order, &evidence.parameters, &platform)
+    })?;
+    trace.require(Check::Boot, || {
+        checks::boot(&platform, &evidence, &spki, &order, &parameters_digest)
+    })?;
+    let (subject, steps) = trace.finish();
+    Ok(Appraised {
+        spki,
+        order,
+        holder_key: evidence.order.holder_key,
+        parameters: evidence.parameters,
+        parameters_digest,
+        release: ReleaseName {
+            name: release.name(),
+            security_version: release.security_version,
+            digest,
+        },
+        kind,
+        assurance: kind.assurance(),
+        quote_key: QuoteKey::Software(platform.boot_key),
+        subject,
+        steps,
+    })
+}

@@ -1,0 +1,212 @@
+//! The checks, each by itself: what is compared with what.
+
+use super::Expectation;
+use crate::error::Error;
+use crate::evidence::EvidenceKind;
+use crate::explain::{Check, Refusal, Trace};
+use crate::policy::{Assurance, Policy, TrustRoots};
+use crate::quote::{QuoteDigest, QuoteKey};
+use crate::release::{self, CLOCK_SKEW_MS_MAX, Release, TrustRoot, Unverified};
+use crate::software::{PlatformStatement, SoftwareEvidence};
+use wire::order::{Order, Parameters};
+use wire::{Digest, OrderId, SpkiHash, UnixMs};
+
+/// The desk sets the lease's end before the program has started and signs
+/// afterwards: they may lie this far apart, in milliseconds.
+const LAUNCH_MS_MAX: u64 = 5 * 60 * 1000;
+
+type Detail = Result<String, Error>;
+
+pub(super) fn admission(expected: &Expectation, found: &SpkiHash) -> Detail {
+    if expected.spki() != *found {
+        return Err(Error::SpkiNotAdmitted {
+            expected: expected.spki().short(),
+            found: found.short(),
+        });
+    }
+    Ok(format!("key {} was admitted", found.short()))
+}
+
+pub(super) fn order(expected: &OrderId, found: &OrderId) -> Detail {
+    if expected != found {
+        return Err(Error::OrderMismatch {
+            expected: expected.short(),
+            found: found.short(),
+        });
+    }
+    Ok(format!("order {}", found.short()))
+}
+
+/// The release: in form, signed, in date, not rolled back, not denied.
+/// Returns it with the SHA-256 of its file.
+pub(crate) fn release(
+    trace: &mut Trace<'_>,
+    json: &[u8],
+    roots: &TrustRoots,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<(Release, Digest), Refusal> {
+    let root = trace.derive(Check::Root, || root(roots, now))?;
+    let unverified = trace.derive(Check::ReleaseForm, || {
+        let unverified = Unverified::parse(json)?;
+        let detail = format!("{} bytes, file {}", json.len(), unverified.digest.short());
+        Ok((unverified, detail))
+    })?;
+    trace.require(Check::ReleaseSignature, || {
+        unverified
+            .signed_by(root)
+            .map(|()| format!("signed under root version {}", root.version()))
+    })?;
+    // Only now, after the signature: the release's own words.
+    let release = trace.derive(Check::ReleaseForm, || {
+        let release = unverified.decode()?;
+        let name = release.name();
+        Ok((release, name))
+    })?;
+    trace.subject.release = Some(release.name());
+    trace.require(Check::ReleaseExpiry, || {
+        release::in_date(&release, now).map(|()| format!("until {} ms", release.expires_ms))
+    })?;
+    trace.require(Check::ReleaseRollback, || rollback(policy, &release))?;
+    trace.require(Check::ReleaseDenylist, || {
+        denylist(policy, &release, &unverified.digest)
+    })?;
+    Ok((release, unverified.digest))
+}
+
+fn root(roots: &TrustRoots, now: UnixMs) -> Result<(&TrustRoot, String), Error> {
+    let root = roots.release().ok_or(Error::RootMissing)?;
+    root.in_date(now)?;
+    Ok((root, format!("version {}", root.version())))
+}
+
+fn rollback(policy: &Policy, release: &Release) -> Detail {
+    let (found, floor) = (release.security_version, policy.security_version_min());
+    if found < floor {
+        return Err(Error::ReleaseRolledBack { found, floor });
+    }
+    Ok(format!("security version {found}, floor {floor}"))
+}
+
+fn denylist(policy: &Policy, release: &Release, file: &Digest) -> Detail {
+    let software = release.measurements.software.as_ref();
+    let program = software.map(|software| Digest(software.executable_sha256.0));
+    if policy.denies(file) || program.is_some_and(|program| policy.denies(&program)) {
+        return Err(Error::ReleaseDenied);
+    }
+    Ok("neither file nor program is denied".into())
+}
+
+pub(super) fn channel(order: &Order, release: &Release) -> Detail {
+    if order.channel.as_str() != release.channel {
+        return Err(Error::ReleaseChannelMismatch);
+    }
+    Ok(format!("channel {}", release.channel))
+}
+
+/// The platform's statement: signed by the order's desk, about this order
+/// and this release file, at a time that fits.
+pub(super) fn platform(
+    trace: &mut Trace<'_>,
+    evidence: &SoftwareEvidence,
+    order: &OrderId,
+    release: &Digest,
+    now: UnixMs,
+) -> Result<PlatformStatement, Refusal> {
+    let desk = &evidence.order.desk_key;
+    trace.require(Check::Platform, || {
+        evidence
+            .platform
+            .verify(desk)
+            .map(|()| format!("signed by desk {}", desk.short()))
+    })?;
+    let statement = trace.derive(Check::PlatformForm, || {
+        let statement = evidence.platform.statement()?;
+        let detail = format!("program {}", statement.executable_sha256.short());
+        Ok((statement, detail))
+    })?;
+    trace.require(Check::PlatformOrder, || {
+        self::order(order, &statement.order)
+    })?;
+    trace.require(Check::PlatformRelease, || {
+        if statement.release != *release {
+            return Err(Error::ReleaseMismatch);
+        }
+        Ok(format!("release file {}", release.short()))
+    })?;
+    trace.require(Check::Freshness, || {
+        freshness(&statement, &evidence.parameters, now)
+    })?;
+    Ok(statement)
+}
+
+fn freshness(statement: &PlatformStatement, parameters: &Parameters, now: UnixMs) -> Detail {
+    if statement.issued > now.plus_ms(CLOCK_SKEW_MS_MAX) {
+        return Err(Error::ClockWrong);
+    }
+    if parameters.lease_end <= now {
+        return Err(Error::LeaseEnded);
+    }
+    let left_ms = parameters.lease_end.since_ms(now);
+    Ok(format!("{left_ms} ms of the lease are left"))
+}
+
+pub(super) fn assurance(policy: &Policy, found: Assurance) -> Detail {
+    if !policy.accepts(found) {
+        return Err(Error::AssuranceNotAccepted(found.name()));
+    }
+    Ok(format!("assurance {} is accepted", found.name()))
+}
+
+pub(super) fn measurement(release: &Release, platform: &PlatformStatement) -> Detail {
+    let expected = release
+        .measurements
+        .software
+        .as_ref()
+        .ok_or(Error::MeasurementMissing(EvidenceKind::Software.name()))?;
+    if expected.executable_sha256.0 != platform.executable_sha256.0 {
+        return Err(Error::MeasurementMismatch);
+    }
+    Ok(format!("program {}", platform.executable_sha256.short()))
+}
+
+pub(super) fn parameters(platform: &PlatformStatement, found: &Digest) -> Detail {
+    if platform.parameters != *found {
+        return Err(Error::ParametersMismatch);
+    }
+    Ok(format!("parameters {}", found.short()))
+}
+
+/// The relay was started with what the order paid for: a desk can neither
+/// sell an hour and start half of one, nor the other way round.
+pub(super) fn terms(
+    order: &Order,
+    parameters: &Parameters,
+    platform: &PlatformStatement,
+) -> Detail {
+    if parameters.byte_cap != order.byte_cap {
+        return Err(Error::TermsMismatch("byte cap"));
+    }
+    let paid_end = platform.issued.plus_ms(order.lease_ms);
+    if parameters.lease_end.0.abs_diff(paid_end.0) > LAUNCH_MS_MAX {
+        return Err(Error::TermsMismatch("lease"));
+    }
+    Ok(format!(
+        "{} bytes, {} ms",
+        parameters.byte_cap, order.lease_ms
+    ))
+}
+
+pub(super) fn boot(
+    platform: &PlatformStatement,
+    evidence: &SoftwareEvidence,
+    spki: &SpkiHash,
+    order: &OrderId,
+    parameters: &Digest,
+) -> Detail {
+    let digest = QuoteDigest::boot(spki, order, parameters);
+    if !QuoteKey::Software(platform.boot_key).verify(&digest, &evidence.boot_quote) {
+        return Err(Error::BootBindingMismatch);
+    }
+    Ok("bound to key, order and parameters".into())
+}

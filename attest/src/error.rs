@@ -1,0 +1,215 @@
+//! Why evidence, a release or a live answer is not accepted.
+
+use crate::explain::Status;
+use thiserror::Error;
+
+/// Each variant is one refusal with one stable name, see [`Error::reason`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The certificate is not an X.509 certificate that can be read.
+    #[error("certificate: it cannot be read; the other end sent something else")]
+    CertificateInvalid,
+    /// The key is not the one that the permit or admission names.
+    #[error("admission: the key {found} was not admitted, {expected} was; leave this relay")]
+    SpkiNotAdmitted {
+        /// First digits of the hash that was admitted.
+        expected: String,
+        /// First digits of the hash of the certificate's key.
+        found: String,
+    },
+    /// The certificate carries no evidence.
+    #[error("evidence: the relay presents none; it may be no relay at all, leave it")]
+    EvidenceMissing,
+    /// The evidence is not in its one permitted encoding.
+    #[error("evidence: malformed {0}; leave this relay")]
+    EvidenceMalformed(&'static str),
+    /// The evidence is of a kind that this build cannot appraise.
+    #[error("evidence: unknown kind {0}; a newer client may know it")]
+    EvidenceKindUnknown(String),
+    /// The evidence belongs to another order.
+    #[error("order: the evidence is for order {found}, not {expected}; leave this relay")]
+    OrderMismatch {
+        /// First digits of the order that was admitted.
+        expected: String,
+        /// First digits of the order in the evidence.
+        found: String,
+    },
+    /// There is no developer's root to check a release with.
+    #[error("root: this build has none; name one with --trust-root FILE")]
+    RootMissing,
+    /// The root is not in its permitted form.
+    #[error("root: malformed {0}; get the developer's root again")]
+    RootMalformed(&'static str),
+    /// A root's signature is wrong.
+    #[error("root: a signature does not hold; get the developer's root again")]
+    RootSignatureInvalid,
+    /// Too few of the root's keys signed.
+    #[error("root: {found} of {needed} signatures; get the developer's root again")]
+    RootThreshold {
+        /// Signatures that hold.
+        found: usize,
+        /// Signatures that are needed.
+        needed: usize,
+    },
+    /// A new root does not follow the one in use.
+    #[error("root: version {found} cannot follow; version {needed} must come next")]
+    RootVersion {
+        /// The version offered.
+        found: u64,
+        /// The only version that can follow.
+        needed: u64,
+    },
+    /// The root is past its date.
+    #[error("root: expired; get the developer's newest root")]
+    RootExpired,
+    /// The release is not in its permitted form.
+    #[error("release: malformed {0}; get the release again")]
+    ReleaseMalformed(&'static str),
+    /// The release was signed by somebody else, or not at all.
+    #[error("release: no signature of the developer holds; do not use it")]
+    ReleaseSignatureInvalid,
+    /// Too few of the developer's release keys signed.
+    #[error("release: {found} of {needed} signatures; wait for the developer's others")]
+    ReleaseThreshold {
+        /// Signatures that hold.
+        found: usize,
+        /// Signatures that are needed.
+        needed: usize,
+    },
+    /// The release is past its date.
+    #[error("release: expired; a newer release is needed")]
+    ReleaseExpired,
+    /// The release is older than a floor that is already known.
+    #[error("release: security version {found} is under the floor {floor}; a newer one is needed")]
+    ReleaseRolledBack {
+        /// Its security version.
+        found: u64,
+        /// The floor.
+        floor: u64,
+    },
+    /// The release or its program is on the denylist.
+    #[error("release: revoked by the developer or denied by policy; a newer one is needed")]
+    ReleaseDenied,
+    /// The release is of another channel than was ordered.
+    #[error("release: its channel is not the ordered one; ask the desk")]
+    ReleaseChannelMismatch,
+    /// The platform certified another release file than the one presented.
+    #[error("release: the platform's statement names another release file; leave this relay")]
+    ReleaseMismatch,
+    /// The platform's statement is not signed by the order's desk.
+    #[error("platform: its statement is not signed by the order's desk; leave this relay")]
+    PlatformSignatureInvalid,
+    /// The policy does not take evidence of this assurance.
+    #[error("policy: assurance {0} is not accepted; it can be allowed on the command line alone")]
+    AssuranceNotAccepted(&'static str),
+    /// The relay was started with other parameters than it shows.
+    #[error("parameters: not the ones that the platform certified; leave this relay")]
+    ParametersMismatch,
+    /// The parameters give less or more than the order paid for.
+    #[error("parameters: the {0} is not what the order paid for; ask the desk for a refund")]
+    TermsMismatch(&'static str),
+    /// The program is not the release's.
+    #[error("measurement: the program is not the release's; leave this relay")]
+    MeasurementMismatch,
+    /// The release has no measurement for this platform.
+    #[error("measurement: the release has none for {0}; another release is needed")]
+    MeasurementMissing(&'static str),
+    /// The boot evidence does not bind this key, order and parameters.
+    #[error("boot: the evidence does not bind this key, order and parameters; leave this relay")]
+    BootBindingMismatch,
+    /// A signed time lies in the future.
+    #[error("clock: a statement is from the future; set this machine's clock")]
+    ClockWrong,
+    /// The relay's paid time is over.
+    #[error("lease: the relay's paid time is over; another relay is needed")]
+    LeaseEnded,
+    /// The connection has no exporter: nothing can be bound to it.
+    #[error("live: the connection's exporter is empty; connect again")]
+    LiveExporterMissing,
+    /// The other end shows our own key.
+    #[error("live: the other end shows our own key; this is a reflection, leave it")]
+    LiveReflection,
+    /// Index, count or path do not fit each other.
+    #[error("live: index, count and path do not fit; leave this relay")]
+    LiveMalformed,
+    /// The answer came too late.
+    #[error("live: the answer took over {limit_ms} ms; challenge again")]
+    LiveTooOld {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+    /// The answer was made for another connection, key, order or nonce.
+    #[error("live: the answer is not for this connection, key and order; leave this relay")]
+    LiveBindingMismatch,
+    /// A batch of no leaves or of too many.
+    #[error("live: a batch holds 1 to {max} challenges, not {found}; split it")]
+    BatchSize {
+        /// Leaves given.
+        found: usize,
+        /// Leaves allowed.
+        max: usize,
+    },
+    /// The relay's platform could not quote.
+    #[error("quote: the platform could not sign; restart the relay")]
+    QuoteFailed,
+    /// The system's random numbers failed.
+    #[error("key: no random numbers; check the system's random source")]
+    RandomnessUnavailable,
+}
+
+impl Error {
+    /// The stable name of the refusal.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::CertificateInvalid => "certificate_invalid",
+            Self::SpkiNotAdmitted { .. } => "spki_not_admitted",
+            Self::EvidenceMissing => "evidence_missing",
+            Self::EvidenceMalformed(_) => "evidence_malformed",
+            Self::EvidenceKindUnknown(_) => "evidence_kind_unknown",
+            Self::OrderMismatch { .. } => "order_mismatch",
+            Self::RootMissing => "root_missing",
+            Self::RootMalformed(_) => "root_malformed",
+            Self::RootSignatureInvalid => "root_signature_invalid",
+            Self::RootThreshold { .. } => "root_threshold",
+            Self::RootVersion { .. } => "root_version",
+            Self::RootExpired => "root_expired",
+            Self::ReleaseMalformed(_) => "release_malformed",
+            Self::ReleaseSignatureInvalid => "release_signature_invalid",
+            Self::ReleaseThreshold { .. } => "release_threshold",
+            Self::ReleaseExpired => "release_expired",
+            Self::ReleaseRolledBack { .. } => "release_rolled_back",
+            Self::ReleaseDenied => "release_denied",
+            Self::ReleaseChannelMismatch => "release_channel_mismatch",
+            Self::ReleaseMismatch => "release_mismatch",
+            Self::PlatformSignatureInvalid => "platform_signature_invalid",
+            Self::AssuranceNotAccepted(_) => "assurance_not_accepted",
+            Self::ParametersMismatch => "parameters_mismatch",
+            Self::TermsMismatch(_) => "terms_mismatch",
+            Self::MeasurementMismatch => "measurement_mismatch",
+            Self::MeasurementMissing(_) => "measurement_missing",
+            Self::BootBindingMismatch => "boot_binding_mismatch",
+            Self::ClockWrong => "clock_wrong",
+            Self::LeaseEnded => "lease_ended",
+            Self::LiveExporterMissing => "live_exporter_missing",
+            Self::LiveReflection => "live_reflection",
+            Self::LiveMalformed => "live_malformed",
+            Self::LiveTooOld { .. } => "live_too_old",
+            Self::LiveBindingMismatch => "live_binding_mismatch",
+            Self::BatchSize { .. } => "batch_size",
+            Self::QuoteFailed => "quote_failed",
+            Self::RandomnessUnavailable => "randomness_unavailable",
+        }
+    }
+
+    /// What the refusal says about the relay: most say "refused"; what only
+    /// this build cannot judge is "unknown"; what was good is "expired".
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::EvidenceKindUnknown(_) | Self::RootMissing | Self::ClockWrong => Status::Unknown,
+            Self::RootExpired | Self::ReleaseExpired | Self::LeaseEnded => Status::Expired,
+            _ => Status::Refused,
+        }
+    }
+}

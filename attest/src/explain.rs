@@ -1,0 +1,306 @@
+//! Verdicts as people, the page and `roundcast verify --json` see them.
+
+use crate::error::Error;
+use crate::policy::Policy;
+use serde::Serialize;
+
+/// What is known about a relay, a certificate or a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every check holds.
+    Verified,
+    /// A check does not hold.
+    Refused,
+    /// This build cannot judge it.
+    Unknown,
+    /// It was good once; its date has passed.
+    Expired,
+}
+
+impl Status {
+    /// The exit code of `roundcast verify`.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Verified => 0,
+            Self::Refused | Self::Expired => 3,
+            Self::Unknown => 4,
+        }
+    }
+
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// One named check. Their order here is the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The certificate can be read.
+    Certificate,
+    /// The permit or admission names this key.
+    Admission,
+    /// There is evidence.
+    Evidence,
+    /// The evidence is in its one encoding and of a known kind.
+    EvidenceForm,
+    /// The evidence is for the admitted order.
+    Order,
+    /// There is a developer's root, and it is in date.
+    Root,
+    /// The release is in its one form.
+    ReleaseForm,
+    /// Enough of the developer's keys signed the release.
+    ReleaseSignature,
+    /// The release is in date.
+    ReleaseExpiry,
+    /// The release is not under the floor of security versions.
+    ReleaseRollback,
+    /// Neither release nor program is denied.
+    ReleaseDenylist,
+    /// The release is of the channel that was ordered.
+    ReleaseChannel,
+    /// The platform's statement is signed by the platform's root.
+    Platform,
+    /// The platform's statement is in its one form.
+    PlatformForm,
+    /// The platform speaks of the same order.
+    PlatformOrder,
+    /// The platform speaks of this release file.
+    PlatformRelease,
+    /// The statement's time and the lease fit the clock.
+    Freshness,
+    /// The policy takes this assurance.
+    Assurance,
+    /// The measured program is the release's.
+    Measurement,
+    /// The parameters are those that the platform certified.
+    Parameters,
+    /// The parameters give what the order paid for.
+    Terms,
+    /// The boot evidence binds key, order and parameters.
+    Boot,
+    /// The connection has an exporter.
+    LiveExporter,
+    /// The other end's key is not our own.
+    LiveReflection,
+    /// The answer is young enough.
+    LiveAge,
+    /// Index, count and path fit.
+    LiveForm,
+    /// The quote is over this connection, both keys, order and nonce.
+    LiveBinding,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not hold; the checks after it were not made.
+    Failed,
+    /// It could not be made here; the detail says why.
+    NotChecked,
+}
+
+/// One line of an explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which check.
+    pub check: Check,
+    /// How it ended.
+    pub result: Outcome,
+    /// What was compared, or why it failed and what to do.
+    pub detail: String,
+}
+
+/// What the verdict speaks of, as far as the checks got.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Subject {
+    /// SHA-256 of the relay's SubjectPublicKeyInfo, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spki: Option<String>,
+    /// The order, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The release's name, e.g. `stable 0.1.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The kind of evidence, e.g. `software`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<&'static str>,
+    /// Against whom it proves anything, e.g. `development`: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<&'static str>,
+}
+
+/// A verdict with its reasons; serialises as `roundcast.explanation/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// [`Explanation::SCHEMA`].
+    pub schema: &'static str,
+    /// The verdict.
+    pub status: Status,
+    /// The refusal's stable name; null if verified.
+    pub reason: Option<&'static str>,
+    /// What it speaks of.
+    pub subject: Subject,
+    /// The checks in the order they were made.
+    pub steps: Vec<Step>,
+}
+
+impl Explanation {
+    /// The name and version of the JSON form.
+    pub const SCHEMA: &'static str = "roundcast.explanation/1";
+
+    pub(crate) fn verified(subject: Subject, steps: Vec<Step>) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            status: Status::Verified,
+            reason: None,
+            subject,
+            steps,
+        }
+    }
+}
+
+/// A refusal: the error, and the checks up to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(Box<Failed>);
+
+// Boxed: a refusal is rare, and its size is not to burden every result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    error: Error,
+    subject: Subject,
+    steps: Vec<Step>,
+}
+
+impl Refusal {
+    /// The stable name.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.0.error.reason()
+    }
+
+    /// `Refused`, `Unknown` or `Expired`.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.error.status()
+    }
+
+    /// The error behind it.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.0.error
+    }
+
+    /// The checks that were made; the last one failed.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0.steps
+    }
+
+    /// For the page and for `verify`.
+    #[must_use]
+    pub fn explanation(&self) -> Explanation {
+        Explanation {
+            schema: Explanation::SCHEMA,
+            status: self.status(),
+            reason: Some(self.reason()),
+            subject: self.0.subject.clone(),
+            steps: self.0.steps.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.0.error, self.reason())
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0.error)
+    }
+}
+
+/// Makes checks one after another and writes down how each ended.
+pub(crate) struct Trace<'a> {
+    policy: &'a Policy,
+    pub(crate) subject: Subject,
+    steps: Vec<Step>,
+}
+
+impl<'a> Trace<'a> {
+    pub(crate) fn new(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            subject: Subject::default(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// A check that only says yes or no; what it returns is the detail.
+    pub(crate) fn require(
+        &mut self,
+        check: Check,
+        run: impl FnOnce() -> Result<String, Error>,
+    ) -> Result<(), Refusal> {
+        if self.policy.requires(check) {
+            let detail = run().map_err(|error| self.fail(check, error))?;
+            self.step(check, Outcome::Passed, detail);
+        } else {
+            self.skip(check, "removed");
+        }
+        Ok(())
+    }
+
+    /// A check without whose value there is nothing to go on with.
+    pub(crate) fn derive<T>(
+        &mut self,
+        check: Check,
+        run: impl FnOnce() -> Result<(T, String), Error>,
+    ) -> Result<T, Refusal> {
+        let (value, detail) = run().map_err(|error| self.fail(check, error))?;
+        self.step(check, Outcome::Passed, detail);
+        Ok(value)
+    }
+
+    /// A check that cannot be made here.
+    pub(crate) fn skip(&mut self, check: Check, why: &str) {
+        self.step(check, Outcome::NotChecked, why.to_owned());
+    }
+
+    pub(crate) fn finish(self) -> (Subject, Vec<Step>) {
+        (self.subject, self.steps)
+    }
+
+    fn fail(&mut self, check: Check, error: Error) -> Refusal {
+        self.step(check, Outcome::Failed, error.to_string());
+        Refusal(Box::new(Failed {
+            error,
+            subject: std::mem::take(&mut self.subject),
+            steps: std::mem::take(&mut self.steps),
+        }))
+    }
+
+    fn step(&mut self, check: Check, result: Outcome, detail: String) {
+        self.steps.push(Step {
+            check,
+            result,
+            detail,
+        });
+    }
+}

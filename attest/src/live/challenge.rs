@@ -1,0 +1,170 @@
+//! The verifier's side of a live challenge.
+
+use super::batch::claimed_digest;
+use super::leaf::{Leaf, TlsSide};
+use super::{AGE_MS_MAX, EXPORTER_BYTES};
+use crate::appraise::Appraised;
+use crate::error::Error;
+use crate::explain::{Check, Explanation, Refusal, Step, Subject, Trace};
+use crate::policy::Policy;
+use wire::message::live::Response;
+use wire::{Nonce, OrderId, SpkiHash};
+
+/// This end's view of the connection to the relay.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The connection's exporter, see [`super::EXPORTER_LABEL`].
+    pub exporter: [u8; EXPORTER_BYTES],
+    /// This end's key.
+    pub own: SpkiHash,
+    /// The key that the other end proved in the handshake.
+    pub peer: SpkiHash,
+    /// Which side the other end is.
+    pub peer_side: TlsSide,
+}
+
+/// A challenge that was sent. It is used up by its answer.
+#[derive(Debug)]
+pub struct Challenge {
+    nonce: Nonce,
+    sent_mono_ms: u64,
+}
+
+impl Challenge {
+    /// A challenge with 32 fresh random bytes, sent at `sent_mono_ms` of the
+    /// caller's monotonic clock.
+    #[must_use]
+    pub const fn new(nonce: Nonce, sent_mono_ms: u64) -> Self {
+        Self {
+            nonce,
+            sent_mono_ms,
+        }
+    }
+
+    /// What goes over the connection.
+    #[must_use]
+    pub const fn request(&self) -> wire::message::live::Challenge {
+        wire::message::live::Challenge { nonce: self.nonce }
+    }
+
+    /// Checks an answer that arrived at `now_mono_ms`.
+    ///
+    /// # Errors
+    /// `live_exporter_missing`, `live_reflection`, `live_too_old`,
+    /// `live_malformed` or `live_binding_mismatch`.
+    pub fn verify(
+        self,
+        response: &Response,
+        connection: &Connection,
+        appraised: &Appraised,
+        policy: &Policy,
+        now_mono_ms: u64,
+    ) -> Result<LiveVerdict, Refusal> {
+        let leaf = self.leaf(connection, appraised);
+        let mut trace = Trace::new(policy);
+        trace.subject = appraised.subject().clone();
+        trace.require(Check::LiveExporter, || {
+            leaf.bound()
+                .map(|()| "the connection has an exporter".into())
+        })?;
+        trace.require(Check::LiveReflection, || {
+            leaf.two_ended().map(|()| {
+                format!(
+                    "keys {} and {}",
+                    leaf.verifier.short(),
+                    leaf.attester.short()
+                )
+            })
+        })?;
+        trace.require(Check::LiveAge, || self.age(now_mono_ms))?;
+        let digest = trace.derive(Check::LiveForm, || {
+            let digest = claimed_digest(leaf.hash(), response).ok_or(Error::LiveMalformed)?;
+            let detail = format!("answer {} of {}", response.index, response.count);
+            Ok((digest, detail))
+        })?;
+        trace.require(Check::LiveBinding, || {
+            // The appraised key and the key of this handshake are one: else
+            // the evidence is somebody else's.
+            let same_key = connection.peer == appraised.spki();
+            if same_key && appraised.quote_key().verify(&digest, &response.quote) {
+                Ok("the attested key answered for this connection, both keys and order".into())
+            } else {
+                Err(Error::LiveBindingMismatch)
+            }
+        })?;
+        let (subject, steps) = trace.finish();
+        Ok(LiveVerdict {
+            spki: connection.peer,
+            order: appraised.order(),
+            at_mono_ms: now_mono_ms,
+            subject,
+            steps,
+        })
+    }
+
+    fn leaf(&self, connection: &Connection, appraised: &Appraised) -> Leaf {
+        Leaf {
+            attester_side: connection.peer_side,
+            nonce: self.nonce,
+            exporter: connection.exporter,
+            attester: connection.peer,
+            verifier: connection.own,
+            order: appraised.order(),
+            parameters: appraised.parameters_digest(),
+            release: appraised.release_digest(),
+        }
+    }
+
+    fn age(&self, now_mono_ms: u64) -> Result<String, Error> {
+        // A monotonic clock that went back belongs to another boot: no age.
+        match now_mono_ms.checked_sub(self.sent_mono_ms) {
+            Some(age_ms) if age_ms <= AGE_MS_MAX => Ok(format!("answered within {age_ms} ms")),
+            _ => Err(Error::LiveTooOld {
+                limit_ms: AGE_MS_MAX,
+            }),
+        }
+    }
+}
+
+/// The relay at the other end of one connection holds the attested key.
+/// Only [`Challenge::verify`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveVerdict {
+    spki: SpkiHash,
+    order: OrderId,
+    at_mono_ms: u64,
+    subject: Subject,
+    steps: Vec<Step>,
+}
+
+impl LiveVerdict {
+    /// The relay.
+    #[must_use]
+    pub const fn spki(&self) -> SpkiHash {
+        self.spki
+    }
+
+    /// Its order.
+    #[must_use]
+    pub const fn order(&self) -> OrderId {
+        self.order
+    }
+
+    /// When, on the verifier's monotonic clock in milliseconds.
+    #[must_use]
+    pub const fn at_mono_ms(&self) -> u64 {
+        self.at_mono_ms
+    }
+
+    /// The checks that were made.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// For the page.
+    #[must_use]
+    pub fn explanation(&self) -> Explanation {
+        Explanation::verified(self.subject.clone(), self.steps.clone())
+    }
+}

@@ -1,0 +1,23 @@
+//! Hashes and Ed25519 over strings that are not stream statements (those are
+//! verified in `certs`).
+
+use ring::digest::{Context, SHA256};
+use wire::{Digest, PublicKey};
+
+/// Whether an Ed25519 signature (RFC 8032) of any claimed length holds.
+pub(crate) fn holds(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    <&[u8; 64]>::try_from(signature)
+        .is_ok_and(|signature| certs::verify_raw(key, message, signature))
+}
+
+/// SHA-256 over the concatenation of `parts`.
+pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    // SHA-256 gives 32 bytes: both sides have the same length.
+    out.copy_from_slice(context.finish().as_ref());
+    Digest(out)
+}
