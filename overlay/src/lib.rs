@@ -1,1 +1,16 @@
-//! The tree: planner and forwarder as pure state machines
+//! The tree: who feeds whom ([`planner`]), what crosses an edge
+//! ([`forwarder`]), how many children a node may have ([`slots`]), and how
+//! fast it sends ([`bucket`]).
+//!
+//! All of it is pure: events in, actions out, time and randomness passed in.
+//! The same code runs in the station, the viewers, the relays and the
+//! simulation.
+
+mod error;
+mod node;
+
+pub mod planner;
+
+pub use error::Error;
+pub use node::NodeId;
+pub use planner::{Action, Planner};

@@ -1,0 +1,9 @@
+//! What names a node.
+
+use std::fmt::Debug;
+
+/// A node's name: `wire::SpkiHash` in life, a number in the simulation. It
+/// must be cheap to copy and totally ordered, so that a replay is exact.
+pub trait NodeId: Copy + Ord + Debug {}
+
+impl<T: Copy + Ord + Debug> NodeId for T {}
