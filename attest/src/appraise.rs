@@ -6,9 +6,10 @@ mod expectation;
 pub(crate) use checks::release as release_checks;
 pub use expectation::Expectation;
 
+use crate::check::Check;
 use crate::error::Error;
 use crate::evidence::{Evidence, EvidenceKind};
-use crate::explain::{Check, Explanation, Refusal, Step, Subject, Trace};
+use crate::explain::{Explanation, Refusal, Step, Subject, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
 use crate::quote::QuoteKey;
 use crate::software::SoftwareEvidence;

@@ -1,5 +1,6 @@
 //! Verdicts as people, the page and `roundcast verify --json` see them.
 
+use crate::check::Check;
 use crate::error::Error;
 use crate::policy::Policy;
 use serde::Serialize;
@@ -41,66 +42,6 @@ impl Status {
     }
 }
 
-/// One named check. Their order here is the order in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The certificate can be read.
-    Certificate,
-    /// The permit or admission names this key.
-    Admission,
-    /// There is evidence.
-    Evidence,
-    /// The evidence is in its one encoding and of a known kind.
-    EvidenceForm,
-    /// The evidence is for the admitted order.
-    Order,
-    /// There is a developer's root, and it is in date.
-    Root,
-    /// The release is in its one form.
-    ReleaseForm,
-    /// Enough of the developer's keys signed the release.
-    ReleaseSignature,
-    /// The release is in date.
-    ReleaseExpiry,
-    /// The release is not under the floor of security versions.
-    ReleaseRollback,
-    /// Neither release nor program is denied.
-    ReleaseDenylist,
-    /// The release is of the channel that was ordered.
-    ReleaseChannel,
-    /// The platform's statement is signed by the platform's root.
-    Platform,
-    /// The platform's statement is in its one form.
-    PlatformForm,
-    /// The platform speaks of the same order.
-    PlatformOrder,
-    /// The platform speaks of this release file.
-    PlatformRelease,
-    /// The statement's time and the lease fit the clock.
-    Freshness,
-    /// The policy takes this assurance.
-    Assurance,
-    /// The measured program is the release's.
-    Measurement,
-    /// The parameters are those that the platform certified.
-    Parameters,
-    /// The parameters give what the order paid for.
-    Terms,
-    /// The boot evidence binds key, order and parameters.
-    Boot,
-    /// The connection has an exporter.
-    LiveExporter,
-    /// The other end's key is not our own.
-    LiveReflection,
-    /// The answer is young enough.
-    LiveAge,
-    /// Index, count and path fit.
-    LiveForm,
-    /// The quote is over this connection, both keys, order and nonce.
-    LiveBinding,
-}
-
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +52,18 @@ pub enum Outcome {
     Failed,
     /// It could not be made here; the detail says why.
     NotChecked,
+}
+
+impl Outcome {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotChecked => "not_checked",
+        }
+    }
 }
 
 /// One line of an explanation.
@@ -171,6 +124,27 @@ impl Explanation {
             subject,
             steps,
         }
+    }
+}
+
+/// As the terminal shows it: the verdict, then one line per check.
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.status.name())?;
+        if let Some(reason) = self.reason {
+            write!(f, ": {reason}")?;
+        }
+        if let Some(release) = &self.subject.release {
+            write!(f, ", release {release}")?;
+        }
+        if let Some(assurance) = self.subject.assurance {
+            write!(f, ", assurance {assurance}")?;
+        }
+        for step in &self.steps {
+            let (result, check) = (step.result.name(), step.check.name());
+            write!(f, "\n  {result:<11}  {check:<17}  {}", step.detail)?;
+        }
+        Ok(())
     }
 }
 

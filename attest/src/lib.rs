@@ -12,6 +12,7 @@
 //! [`Explanation`] go out. Both verdicts have private constructors.
 
 mod appraise;
+mod check;
 mod error;
 pub mod evidence;
 mod explain;
@@ -24,8 +25,9 @@ mod signature;
 pub mod software;
 
 pub use appraise::{Appraised, Expectation, ReleaseName, appraise};
+pub use check::Check;
 pub use error::Error;
 pub use evidence::{Evidence, EvidenceKind};
-pub use explain::{Check, Explanation, Outcome, Refusal, Status, Step, Subject};
+pub use explain::{Explanation, Outcome, Refusal, Status, Step, Subject};
 pub use policy::{Assurance, Policy, TrustRoots};
 pub use quote::{BATCH_LABEL, BOOT_LABEL, QuoteDigest, QuoteKey, Quoter};

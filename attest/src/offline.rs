@@ -2,8 +2,9 @@
 //! admission. What cannot be checked so is named in the explanation.
 
 use crate::appraise::{release_checks, run};
+use crate::check::Check;
 use crate::error::Error;
-use crate::explain::{Check, Explanation, Refusal, Trace};
+use crate::explain::{Explanation, Refusal, Trace};
 use crate::policy::{Policy, TrustRoots};
 use crate::release::Release;
 use crate::signature::sha256;

@@ -1,7 +1,7 @@
 //! What this viewer accepts, and whose roots he trusts.
 
+use crate::check::Check;
 use crate::error::Error;
-use crate::explain::Check;
 use crate::release::{TrustRoot, VerifiedRelease};
 use std::collections::BTreeSet;
 use wire::Digest;

@@ -130,7 +130,11 @@ fn needs_the_threshold_of_distinct_release_keys() {
     let ring = key_ring();
     let mut roles = ring.roles();
     roles.release = Role::new(roles.release.keys().to_vec(), 2);
-    let root = sign_root(&Root::new(1, NOW.0 + YEAR_MS, roles), &ring.root.each_ref()).unwrap();
+    let root = sign_root(
+        &Root::new(1, NOW.plus_ms(YEAR_MS), roles),
+        &ring.root.each_ref(),
+    )
+    .unwrap();
     let root = TrustRoot::parse(&root).unwrap();
     let release = World::default().release;
     let one = sign(&release, &[&ring.release[0]]).unwrap();
@@ -151,7 +155,7 @@ fn needs_the_threshold_of_distinct_release_keys() {
 #[test]
 fn a_root_needs_two_of_its_three_keys() {
     let ring = key_ring();
-    let root = Root::new(1, NOW.0 + YEAR_MS, ring.roles());
+    let root = Root::new(1, NOW.plus_ms(YEAR_MS), ring.roles());
     let signed = |keys: &[&certs::SigningKey]| TrustRoot::parse(&sign_root(&root, keys).unwrap());
     assert!(signed(&[&ring.root[0], &ring.root[2]]).is_ok());
     let one = signed(&[&ring.root[1]]).unwrap_err();
@@ -191,7 +195,7 @@ fn refuses_roles_that_make_no_sense() {
         release(Role::new(one, 1)),
     ];
     for roles in cases {
-        let root = Root::new(1, NOW.0 + YEAR_MS, roles);
+        let root = Root::new(1, NOW.plus_ms(YEAR_MS), roles);
         let error = sign_root(&root, &ring.root.each_ref()).unwrap_err();
         assert_eq!(error.reason(), "root_malformed");
     }
@@ -200,7 +204,7 @@ fn refuses_roles_that_make_no_sense() {
 #[test]
 fn a_new_root_is_signed_by_the_old_and_the_new_threshold() {
     let (old, new) = (key_ring(), next_ring());
-    let next = Root::new(2, NOW.0 + YEAR_MS, new.roles());
+    let next = Root::new(2, NOW.plus_ms(YEAR_MS), new.roles());
     let (o, n) = (&old.root, &new.root);
     let rotate = |root: &Root, keys: &[&certs::SigningKey]| {
         self::root().rotate(&sign_root(root, keys).unwrap())
@@ -221,7 +225,7 @@ fn a_new_root_is_signed_by_the_old_and_the_new_threshold() {
     assert_eq!(reason(&next, &[&o[0], &n[0], &n[1]]), "root_threshold");
     assert_eq!(reason(&next, &[&o[0], &o[1], &n[0]]), "root_threshold");
     for version in [1, 3, u64::MAX] {
-        let root = Root::new(version, next.expires_ms, next.roles.clone());
+        let root = Root::new(version, NOW.plus_ms(YEAR_MS), next.roles.clone());
         assert_eq!(reason(&root, &[&o[0], &o[1], &n[0], &n[1]]), "root_version");
     }
 }

@@ -1,9 +1,10 @@
 //! The checks, each by itself: what is compared with what.
 
 use super::Expectation;
+use crate::check::Check;
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
-use crate::explain::{Check, Refusal, Trace};
+use crate::explain::{Refusal, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
 use crate::quote::{QuoteDigest, QuoteKey};
 use crate::release::{self, CLOCK_SKEW_MS_MAX, Release, TrustRoot, Unverified};

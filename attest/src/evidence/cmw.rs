@@ -52,7 +52,7 @@ pub(super) fn unwrap(der: &[u8]) -> Result<Record<'_>, Error> {
     let media_type = cbor(&mut r, CBOR_TEXT, MEDIA_TYPE_BYTES_MAX)?;
     let media_type = std::str::from_utf8(media_type)
         .ok()
-        .filter(|text| !text.chars().any(char::is_control))
+        .filter(|text| text.bytes().all(|b| matches!(b, b' '..=b'~')))
         .ok_or(Error::EvidenceMalformed("CMW: media type"))?;
     let value = cbor(&mut r, CBOR_BYTES, CERTIFICATE_BYTES_MAX)?;
     r.finish().map_err(form)?;

@@ -24,10 +24,8 @@ impl Rate {
     /// # Errors
     /// [`RateExceeded`].
     pub fn begin(&mut self, now_mono_ms: u64) -> Result<(), RateExceeded> {
-        let window = now_mono_ms.saturating_sub(RATE_WINDOW_MS);
-        if now_mono_ms >= RATE_WINDOW_MS {
-            self.begun_mono_ms.retain(|begun| *begun > window);
-        }
+        self.begun_mono_ms
+            .retain(|begun| now_mono_ms.saturating_sub(*begun) < RATE_WINDOW_MS);
         if self.outstanding || self.begun_mono_ms.len() >= CHALLENGES_MAX {
             return Err(RateExceeded);
         }

@@ -3,6 +3,7 @@
 use super::hex32::Hex32;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use wire::UnixMs;
 use wire::limits::LABEL_BYTES_MAX;
 
 /// DSSE payload type of a release.
@@ -62,19 +63,27 @@ pub struct Release {
 }
 
 impl Release {
-    /// A release of one `channel` and `version` with nothing measured yet.
+    /// A release of security version 1, with nothing measured and nothing
+    /// denied yet; [`super::sign`] checks the fields.
     #[must_use]
-    pub fn new(channel: &str, version: &str, issued_ms: u64, expires_ms: u64) -> Self {
+    pub fn new(
+        channel: &str,
+        version: &str,
+        source_commit: &str,
+        recipe: &str,
+        issued: UnixMs,
+        expires: UnixMs,
+    ) -> Self {
         Self {
             schema: SCHEMA.into(),
             channel: channel.into(),
             version: version.into(),
             security_version: 1,
             security_version_min: 1,
-            issued_ms,
-            expires_ms,
-            source_commit: "0".repeat(40),
-            recipe: "cargo build --release -p relay-vm".into(),
+            issued_ms: issued.0,
+            expires_ms: expires.0,
+            source_commit: source_commit.into(),
+            recipe: recipe.into(),
             measurements: Measurements::default(),
             denied: Vec::new(),
         }

@@ -79,11 +79,11 @@ pub struct Root {
 impl Root {
     /// A root.
     #[must_use]
-    pub fn new(version: u64, expires_ms: u64, roles: RootRoles) -> Self {
+    pub fn new(version: u64, expires: UnixMs, roles: RootRoles) -> Self {
         Self {
             schema: SCHEMA.into(),
             version,
-            expires_ms,
+            expires_ms: expires.0,
             roles,
         }
     }

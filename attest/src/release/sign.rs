@@ -8,6 +8,7 @@ use crate::error::Error;
 use certs::SigningKey;
 use ring::rand::SecureRandom;
 use serde::Serialize;
+use wire::UnixMs;
 
 /// Signs a release with as many keys as are at hand; whether they are enough
 /// is the verifier's to say. Returns the text of `release.json`.
@@ -85,8 +86,8 @@ impl KeyRing {
     ///
     /// # Errors
     /// See [`sign_root`].
-    pub fn first_root(&self, expires_ms: u64) -> Result<Vec<u8>, Error> {
-        let root = Root::new(1, expires_ms, self.roles());
+    pub fn first_root(&self, expires: UnixMs) -> Result<Vec<u8>, Error> {
+        let root = Root::new(1, expires, self.roles());
         sign_root(&root, &self.root.each_ref())
     }
 

@@ -1,6 +1,8 @@
 //! A developer, a desk, a holder and a relay, all from fixed seeds.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod cases;
+
 use attest::release::{self, KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{self, BootKey, PlatformStatement, SoftwareEvidence};
 use attest::{Appraised, Evidence, Expectation, Policy, Refusal, TrustRoots, appraise};
@@ -41,14 +43,21 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let mut release = Release::new("stable", "0.1.0", NOW.0 - HOUR_MS, NOW.0 + 24 * HOUR_MS);
+        let mut release = Release::new(
+            "stable",
+            "0.1.0",
+            "00112233445566778899aabbccddeeff00112233",
+            "cargo build --release -p relay-vm",
+            UnixMs(NOW.0 - HOUR_MS),
+            NOW.plus_ms(24 * HOUR_MS),
+        );
         release.security_version = 5;
         release.security_version_min = 3;
         release.measurements.software = Some(SoftwareMeasurement {
             executable_sha256: Digest([0xee; 32]).into(),
         });
         Self {
-            root: key_ring().first_root(NOW.0 + YEAR_MS).unwrap(),
+            root: key_ring().first_root(NOW.plus_ms(YEAR_MS)).unwrap(),
             release,
             release_keys: vec![key(4)],
             desk: key(6),
