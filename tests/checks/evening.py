@@ -1,0 +1,210 @@
+"""Checks the JSON of one `cargo demo` from outside: its schema, its story,
+and, from the kept files, that every viewer got what was published.
+
+Usage: evening.py SCHEMA RESULT --media DIR --exit-code N
+       (--expect relay | --expect no-cloud | --attack NAME --reason REASON)
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import jsonschema
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from world.media import compare  # noqa: E402
+
+
+# A sponsor's relay, or the attacker's own.
+RELAY = re.compile(r"[RX]\d+$")
+
+
+def ordered(events):
+    """Events are numbered in order of time."""
+    last = -1
+    for position, event in enumerate(events):
+        if event["seq"] != position and event["seq"] != position + 1:
+            yield f"event {position} has seq {event['seq']}"
+            break
+        if event["at_ms"] < last:
+            yield f"event {event['seq']} is earlier than the one before"
+        last = event["at_ms"]
+
+
+def watched(result):
+    """Every viewer that was let in saw everything, unaltered."""
+    viewers = [v for v in result["viewers"] if v["chunks_due"] > 0]
+    if not viewers:
+        yield "nobody watched"
+    for viewer in viewers:
+        name = viewer["name"]
+        if not viewer["media_identical"]:
+            yield f"{name}: the media differ from what was published"
+        if viewer["chunks_verified"] != viewer["chunks_due"]:
+            yield f"{name}: {viewer['chunks_verified']} of {viewer['chunks_due']} chunks"
+        if not viewer["path"]:
+            yield f"{name} has no path"
+
+
+def verified_first(events):
+    """Nobody takes a first chunk from a relay that he has not verified."""
+    verified = set()
+    for event in events:
+        if event["kind"] == "relay_verified":
+            verified.add((event["who"], event["relay"]))
+        source = {"first_chunk": "from", "reparented": "to"}.get(event["kind"])
+        if not source or not RELAY.match(event[source]):
+            continue
+        if (event["who"], event[source]) not in verified:
+            yield f"{event['who']} took from {event[source]} before verifying it"
+
+
+def exits(result):
+    """Every process ended as it should."""
+    for name, code in result["exit_codes"].items():
+        if code["got"] != code["expected"]:
+            yield f"{name}: exit {code['got']}, expected {code['expected']}"
+
+
+def first(events, **fields):
+    """Position of the first event that has these fields, or None."""
+    for event in events:
+        if all(event.get(key) == value for key, value in fields.items()):
+            return event["seq"]
+    return None
+
+
+def told(events, steps):
+    """The steps happen, in this order."""
+    at = -1
+    for step in steps:
+        found = [e["seq"] for e in events if e["seq"] > at
+                 and all(e.get(k) == v for k, v in step.items())]
+        if not found:
+            yield f"missing, or too early: {step}"
+            return
+        at = found[0]
+
+
+RELAY_STORY = [
+    {"kind": "capacity_short"},
+    {"kind": "sponsor_asked", "who": "D", "cause": "join"},
+    {"kind": "sponsor_declined", "who": "D"},
+    {"kind": "sponsor_declined", "who": "A"},
+    {"kind": "sponsor_timed_out", "who": "C"},
+    {"kind": "sponsor_asked", "who": "B", "cause": "join", "step": "inner"},
+    {"kind": "sponsor_accepted", "who": "B"},
+    {"kind": "sponsor_granted", "who": "B"},
+    {"kind": "voucher_redeemed", "who": "B"},
+    {"kind": "relay_started", "relay": "R1"},
+    {"kind": "relay_admitted", "relay": "R1"},
+    {"kind": "first_chunk", "who": "D", "from": "R1"},
+    {"kind": "first_chunk", "who": "E", "from": "R1"},
+    {"kind": "relay_lost", "relay": "R1"},
+    {"kind": "sponsor_asked", "cause": "leave"},
+    {"kind": "sponsor_accepted", "who": "D"},
+    {"kind": "voucher_redeemed", "who": "D"},
+    {"kind": "relay_started", "relay": "R2"},
+    {"kind": "relay_admitted", "relay": "R2"},
+    {"kind": "reparented", "to": "R2"},
+]
+
+
+def relay(result):
+    """The evening of the paper's figure 1, and the death of its relay."""
+    events = result["events"]
+    yield from told(events, RELAY_STORY)
+    for viewer in ("A", "D", "E"):
+        if first(events, kind="reparented", who=viewer, to="R2") is None:
+            yield f"{viewer} does not hang under R2 at the end"
+    if first(events, kind="reparented", who="B", to="S") is None:
+        yield "B did not return to S"
+    for kind in ("join_refused_no_capacity", "attack_refused"):
+        if first(events, kind=kind) is not None:
+            yield f"an event {kind} where there was none to be"
+    for entry in result["relays"]:
+        if entry["evidence"] != "software" or entry["assurance"] != "development":
+            yield f"{entry['relay']}: {entry['evidence']}, {entry['assurance']}"
+    yield from (f"{v['name']}: rejected blocks" for v in result["viewers"] if v["chunks_rejected"])
+
+
+def no_cloud(result):
+    """Without a desk, D and E are refused by name and the rest watch on."""
+    events = result["events"]
+    for viewer in ("D", "E"):
+        if first(events, kind="join_refused_no_capacity", who=viewer) is None:
+            yield f"{viewer} was not refused"
+        if result["exit_codes"][viewer]["got"] != 1:
+            yield f"{viewer}: exit {result['exit_codes'][viewer]['got']}, not 1"
+    for viewer in ("A", "B", "C"):
+        if first(events, kind="first_chunk", who=viewer) is None:
+            yield f"{viewer} did not watch"
+    if result["relays"] or first(events, kind="voucher_redeemed") is not None:
+        yield "a relay without a cloud"
+
+
+def refused(result, attack, reason):
+    """The attack was made and stopped for its reason."""
+    refusals = [e for e in result["events"] if e["kind"] == "attack_refused"]
+    if not refusals:
+        yield f"{attack}: nobody refused anything"
+    for event in refusals:
+        if event["attack"] != attack or event["reason"] != reason:
+            yield f"{attack}: refused as {event['attack']}, {event['reason']}"
+
+
+def kept(folder, result):
+    """The kept files: what each viewer got is a run of what was published."""
+    published = (folder / "published.mp4").read_bytes()
+    for viewer in result["viewers"]:
+        if viewer["chunks_due"] == 0:
+            continue
+        problem = compare(published, (folder / f"{viewer['name']}.mp4").read_bytes())
+        if problem:
+            yield f"{viewer['name']}: {problem}"
+
+
+def main():
+    """Prints the problems and exits 1 if there is one."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("schema")
+    parser.add_argument("result")
+    parser.add_argument("--media", type=Path, required=True)
+    parser.add_argument("--exit-code", type=int, required=True)
+    parser.add_argument("--expect", choices=["relay", "no-cloud"])
+    parser.add_argument("--attack")
+    parser.add_argument("--reason")
+    options = parser.parse_args()
+    schema = json.loads(Path(options.schema).read_text(encoding="utf-8"))
+    text = Path(options.result).read_text(encoding="utf-8")
+    try:
+        result = json.loads(text)
+    except json.JSONDecodeError as error:
+        print(f"the output is not one JSON object: {error}; it begins {text[:200]!r}")
+        return 1
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    found = [f"schema: {'/'.join(map(str, e.absolute_path))}: {e.message[:300]}"
+             for e in validator(schema).iter_errors(result)]
+    if not found:
+        found += [*ordered(result["events"]), *watched(result), *exits(result),
+                  *verified_first(result["events"]), *kept(options.media, result)]
+        found += {"relay": relay, "no-cloud": no_cloud}.get(options.expect, lambda _: [])(result)
+        if options.attack:
+            found += refused(result, options.attack, options.reason)
+        if not result["ok"]:
+            found += [f"the demo's own word: {problem}" for problem in result["problems"]]
+            found.append("ok is false")
+    if options.exit_code != 0:
+        found.append(f"the demo exited with {options.exit_code}")
+    for problem in found:
+        print(problem)
+    print(f"seen: {len(result.get('events', []))} events, {len(found)} problems")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

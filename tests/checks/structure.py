@@ -1,0 +1,133 @@
+"""What the tree of this project must look like; see ARCHITECTURE.md.
+
+Prints every violation and exits 1 if there is one.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES_MAX = 600
+FOLDERS = {
+    ".cargo", ".ci", "attest", "certs", "desk", "overlay", "peer", "relay-vm",
+    "tests", "threat-model", "wire",
+}
+CODE = {".rs", ".py", ".sh", ".js", ".mjs", ".css", ".html", ".toml"}
+# Packages that may use no clock, socket, file, thread or environment.
+PURE = ["wire", "certs", "attest", "overlay", "peer/media", "desk/voucher"]
+BANNED = ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn",
+          "std::env::var", "std::fs::File::open", "std::net::UdpSocket::bind"]
+# Who may use whom, among the packages of this workspace.
+USES = {
+    "wire": set(),
+    "certs": {"wire"},
+    "attest": {"certs", "wire"},
+    "overlay": {"certs", "wire"},
+    "link": {"attest", "certs", "overlay", "wire"},
+    "media": set(),
+    "page": {"wire"},
+    "voucher": {"certs", "wire"},
+    "relay-vm": {"attest", "certs", "link", "overlay", "wire"},
+    "desk": {"attest", "certs", "voucher", "wire"},
+    "peer": {"attest", "certs", "link", "media", "overlay", "page", "voucher", "wire"},
+}
+UNFINISHED = re.compile(r"\btodo!\(|\bunimplemented!\(|\b(?:TODO|FIXME|XXX)\b|#\[ignore")
+PLACES = re.compile(r"/work/|/root/|/home/\w+/|crates\.io|pypi\.org|npmjs|docs\.rs")
+
+
+def tracked():
+    """The files of the project, new ones included."""
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [Path(name) for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def shape(files):
+    """Folders, lengths, and words that may not stand in a finished file."""
+    for file in files:
+        top = file.parts[0]
+        if len(file.parts) > 1 and top not in FOLDERS:
+            yield f"{file}: the top-level folder {top} is not part of the design"
+        if file.suffix not in CODE and file.name not in {"run", "README.md"}:
+            continue
+        text = (ROOT / file).read_text(encoding="utf-8")
+        lines = text.count("\n") + 1
+        if lines > LINES_MAX and not file.name.endswith(".lock"):
+            yield f"{file}: {lines} lines, over {LINES_MAX}: split it by idea"
+        if file == Path("tests/checks/structure.py"):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if UNFINISHED.search(line):
+                yield f"{file}:{number}: unfinished by its own words"
+            if PLACES.search(line):
+                yield f"{file}:{number}: names a place that is not the project's"
+
+
+def purity():
+    """Every pure package bans the calls; every clippy.toml keeps functions short."""
+    for package in PURE:
+        path = ROOT / package / "clippy.toml"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for call in BANNED:
+            if f'"{call}"' not in text:
+                yield f"{package}/clippy.toml does not ban {call}"
+    for path in ROOT.glob("**/clippy.toml"):
+        if "target" in path.parts:
+            continue
+        if "too-many-lines-threshold = 70" not in path.read_text(encoding="utf-8"):
+            yield f"{path.relative_to(ROOT)}: no `too-many-lines-threshold = 70`"
+
+
+def packages():
+    """Dependencies point the way of the design; every package has the lints."""
+    output = subprocess.run(
+        ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"],
+        cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    metadata = json.loads(output)
+    names = {package["name"] for package in metadata["packages"]}
+    for package in metadata["packages"]:
+        name = package["name"]
+        used = {d["name"] for d in package["dependencies"] if d["name"] in names and d["kind"] != "dev"}
+        if name in {"tests", "threat-model"}:
+            continue
+        if name not in USES:
+            yield f"package {name} is not part of the design"
+            continue
+        for other in sorted(used - USES[name]):
+            yield f"{name} uses {other}, against the design"
+        for other in sorted({d["name"] for d in package["dependencies"]} & {"tests", "threat-model"}):
+            yield f"{name} uses {other}: nothing may"
+    for package in metadata["packages"]:
+        manifest = Path(package["manifest_path"]).read_text(encoding="utf-8")
+        if not re.search(r"\[lints\]\s+workspace = true", manifest):
+            yield f"{package['name']}: its manifest does not take the workspace's lints"
+    defaults = set(metadata["workspace_default_members"])
+    for package in metadata["packages"]:
+        if (package["id"] in defaults) == (package["name"] == "threat-model"):
+            yield f"{package['name']}: all but threat-model are default members"
+
+
+def mains():
+    """Each shipped program refuses to be built with the ablation feature."""
+    for folder in ["peer", "relay-vm", "desk"]:
+        sources = "".join(
+            p.read_text(encoding="utf-8") for p in (ROOT / folder / "src").rglob("*.rs"))
+        if not re.search(r"const _: \(\) = assert!\(\s*!certs::ABLATION", sources):
+            yield f"{folder}: no `const _: () = assert!(!certs::ABLATION)` in its program"
+
+
+def main():
+    """Runs every check."""
+    problems = [*shape(tracked()), *purity(), *packages(), *mains()]
+    for problem in problems:
+        print(problem)
+    print(f"seen: {len(tracked())} files, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

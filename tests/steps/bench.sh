@@ -1,0 +1,2 @@
+# The figures of PROMISES.md.
+# shellcheck shell=bash

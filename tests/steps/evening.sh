@@ -1,0 +1,34 @@
+# The demo: one evening, the evening without a cloud, and each attack.
+# shellcheck shell=bash
+
+EVENING_SECONDS=60
+
+# evening NAME ARGUMENT... : runs the demo, keeps its media, and checks its
+# JSON from outside.
+evening() {
+  local name=$1 keep=$CACHE/evening/$1
+  shift
+  rm -rf "$keep"
+  mkdir -p "$keep"
+  local checker code=0
+  checker=$(python)
+  cargo demo --locked -- --seconds "$EVENING_SECONDS" --json --keep "$keep/media" "$@" \
+    >"$keep/evening.json" 2>"$keep/story.txt" || code=$?
+  tail -n 40 "$keep/story.txt"
+  "$checker" tests/checks/evening.py tests/demo.schema.json "$keep/evening.json" \
+    --media "$keep/media" --exit-code "$code" "${EXPECT[@]}"
+}
+
+step_demo() { EXPECT=(--expect relay); evening demo; }
+step_demo_no_cloud() { EXPECT=(--expect no-cloud); evening no-cloud --no-cloud; }
+
+attack() { EXPECT=(--attack "$1" --reason "$2"); evening "attack-$1" --attack "$1"; }
+
+step_attack_fake_relay() { attack fake-relay evidence_missing; }
+step_attack_oracle_relay() { attack oracle-relay live_binding_mismatch; }
+step_attack_copied_order() { attack copied-order spki_not_admitted; }
+step_attack_tampering_relay() { attack tampering-relay block_proof_mismatch; }
+step_attack_forging_viewer() { attack forging-viewer header_signature_invalid; }
+step_attack_stolen_voucher() { attack stolen-voucher holder_proof_invalid; }
+step_attack_double_spend() { attack double-spend spent; }
+step_attack_foreign_command() { attack foreign-command not_holder; }

@@ -1,0 +1,58 @@
+# Steps that compile: lints, tests, the threat tests, and the proof that no
+# shipped program can do without a control.
+# shellcheck shell=bash
+
+PROGRAMS=(roundcast roundcast-relay roundcast-desk)
+MARKER=ROUNDCAST-ABLATION-MARKER
+
+step_clippy() { cargo clippy --locked --all-targets -- -D warnings; }
+
+step_clippy_threats() {
+  CARGO_TARGET_DIR=$THREATS_TARGET_DIR \
+    cargo clippy --locked -p threat-model --all-targets -- -D warnings
+}
+
+# The three programs, as the demo and the other evenings run them.
+programs() {
+  need cc build-essential
+  cargo build --locked --profile demo -p peer -p relay-vm -p desk --bins
+}
+
+step_programs() {
+  programs
+  local program
+  for program in "${PROGRAMS[@]}"; do
+    "$CARGO_TARGET_DIR/demo/$program" --version
+  done
+}
+
+step_test() { cargo test --locked; }
+
+threat_model() { cargo run --locked -p threat-model -- "$@"; }
+
+step_threats() {
+  need python3 python3
+  export CARGO_TARGET_DIR=$THREATS_TARGET_DIR
+  cargo test --locked -p threat-model
+  threat_model report --json >"$CACHE/threats.json"
+  threat_model report --html "$CACHE/threats.html"
+  threat_model explain D2
+  threat_model run D2
+  threat_model run D2 --ablate
+  python3 tests/checks/threats.py "$CACHE/threats.json"
+}
+
+# The search must find the marker where it is, or finding none means nothing.
+step_marker() {
+  programs
+  CARGO_TARGET_DIR=$THREATS_TARGET_DIR cargo build --locked -p threat-model --bins
+  grep -q -a "$MARKER" "$THREATS_TARGET_DIR/debug/threat-model" ||
+    fail "the marker is not found in an ablated build: the search proves nothing"
+  local program
+  for program in "${PROGRAMS[@]}"; do
+    local file=$CARGO_TARGET_DIR/demo/$program
+    [ -s "$file" ] || fail "$file was not built"
+    if grep -q -a "$MARKER" "$file"; then fail "$file holds the ablation marker"; fi
+  done
+  say "marker found in the ablated build, absent from ${PROGRAMS[*]}"
+}

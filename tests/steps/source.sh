@@ -1,0 +1,28 @@
+# Steps that read the source only.
+# shellcheck shell=bash
+
+step_fmt() {
+  cargo fmt --all -- --check
+  cargo fmt --manifest-path tests/fuzz/Cargo.toml -- --check
+}
+
+step_structure() {
+  need python3 python3
+  python3 tests/checks/structure.py
+}
+
+step_documents() {
+  need python3 python3
+  python3 tests/checks/documents.py
+}
+
+step_deny() {
+  tool cargo-deny "$CARGO_DENY_VERSION"
+  cargo deny --all-features check bans licenses sources
+  cargo deny --manifest-path tests/fuzz/Cargo.toml check --config deny.toml sources
+  if cargo deny fetch db; then
+    cargo deny check advisories
+  else
+    say "advisories not run: the advisory database is out of reach from here"
+  fi
+}

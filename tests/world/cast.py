@@ -1,0 +1,117 @@
+"""Who plays: the programs' command lines, and how each viewer answers asks."""
+
+import json
+import subprocess
+
+from world.programs import Failure
+
+# The clip needs 0.95 Mbit/s on average; two slots at the station, one at B,
+# with head room, as in the demo.
+STREAM_MBPS = "1.1"
+STATION_MBPS = "3.2"
+B_MBPS = "1.6"
+ASK_DEADLINE_MS = "3000"
+
+
+class Cast:
+    """Starts the programs of one evening. `place(name)` gives the words in
+    front of a command (to enter a namespace) and the address to listen on."""
+
+    def __init__(self, world, options, place):
+        self.world = world
+        self.options = options
+        self.place = place
+        self.invite = None
+        self.desk_uri = None
+
+    def _command(self, name, program, *words):
+        prefix, _ = self.place(name)
+        return [*prefix, self.options.programs / program, *words]
+
+    def _address(self, name):
+        return self.place(name)[1]
+
+    def _data(self, name):
+        return self.options.work / f"{name}.data"
+
+    def _common(self, name, page):
+        words = ["--json", "--name", name, "--listen", f"{self._address(name)}:0",
+                 "--data", self._data(name),
+                 "--trust-root", self.options.bundle / "root.json", "--trust-development"]
+        return words + (["--page", "127.0.0.1:0"] if page else ["--no-page"])
+
+    def run(self, name, program, *words):
+        """Runs a program to its end and returns its JSON lines."""
+        done = subprocess.run(
+            [str(w) for w in self._command(name, program, *words)], capture_output=True,
+            text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise Failure(f"{program} {words[0]}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    def open_desk(self, relays):
+        """Starts shop and desk, and sells vouchers to `buyers`."""
+        self.world.start("desk", self._command(
+            "desk", "roundcast-desk", "serve", "--provider", "local",
+            "--data", self._data("desk"), "--listen", f"{self._address('desk')}:0",
+            "--release", self.options.bundle / "release",
+            "--relay-listen", *[f"{address}:0" for address in relays], "--json"))
+        self.desk_uri = self.world.event("desk", "desk_ready")["uri"]
+
+    def sell(self, buyers):
+        """Makes purchase codes; each buyer buys one voucher with one."""
+        lines = self.run("desk", "roundcast-desk", "codes", "make", "--count", str(len(buyers)),
+                         "--data", self._data("desk"), "--json")
+        codes = [code for line in lines for code in line.get("codes", [line.get("code")]) if code]
+        if len(codes) != len(buyers):
+            raise Failure(f"the desk made {len(codes)} codes for {len(buyers)} buyers: {lines}")
+        for buyer, code in zip(buyers, codes):
+            self.run(buyer, "roundcast", "wallet", "buy", "--desk", self.desk_uri,
+                     "--code", code, "--data", self._data(buyer), "--json")
+
+    def station(self, page=False):
+        """Starts the station; it must have two slots."""
+        self.world.start("S", self._command(
+            "S", "roundcast", "broadcast", "--input", self.options.clip, "--loop",
+            "--stream-mbps", STREAM_MBPS, "--upload-mbps", STATION_MBPS,
+            "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "500",
+            "--keep", self.options.work / "published.mp4", *self._common("S", page)))
+        ready = self.world.event("S", "station_ready")
+        if ready["slots"] != 2:
+            raise Failure(f"the station has {ready['slots']} slots, not 2")
+        self.invite = ready["invite"]
+        return ready
+
+    def viewer(self, name, page=False):
+        """Starts a viewer; only B shares, and only for one child."""
+        return self.world.start(name, self._command(
+            name, "roundcast", "watch", self.invite,
+            "--share-mbps", B_MBPS if name == "B" else "0",
+            "--sponsor", "ask", "--desk", self.desk_uri,
+            "--out", self.options.work / f"{name}.mp4", *self._common(name, page)))
+
+    def answers(self, plan):
+        """Answers asks on standard input: `plan[name]` is the list of answers,
+        the last one repeated; None lets the deadline pass."""
+        given = {name: 0 for name in plan}
+
+        def reaction(event):
+            name = event["name"]
+            if event["kind"] != "sponsor_asked" or name not in plan or name == "S":
+                return
+            answers = plan[name]
+            answer = answers[min(given[name], len(answers) - 1)]
+            given[name] += 1
+            if answer is not None:
+                self.world.programs[name].say(f"{answer} {event['ask']}")
+
+        self.world.react(reaction)
+
+
+def quit_all(world, names):
+    """Everybody leaves by himself; returns the exit codes."""
+    codes = {}
+    for name in names:
+        world.programs[name].say("quit")
+        codes[name] = world.programs[name].end(20)
+    return codes
