@@ -145,7 +145,7 @@ impl Blinding {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *seed);
         let holder = HolderSecret::from_random(*seed);
-        let challenge = Challenge::new(shop, ledger, class, &holder.public()?).digest();
+        let challenge = Challenge::new(shop, ledger, class, &holder.public()).digest();
         Ok(Self {
             class: class.clone(),
             shop: shop.clone(),
@@ -239,10 +239,8 @@ impl Voucher {
     }
 
     /// The public half of [`Voucher::holder`].
-    ///
-    /// # Errors
-    /// As [`HolderSecret::public`].
-    pub fn holder_key(&self) -> Result<PublicKey, Error> {
+    #[must_use]
+    pub const fn holder_key(&self) -> PublicKey {
         self.holder.public()
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::Error;
 use crate::encoding::{Base64, serde_text};
-use crate::holder::ed25519_spki;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -90,7 +89,7 @@ impl DeskUri {
 /// The pin of a desk's Ed25519 key: SHA-256 of its SubjectPublicKeyInfo.
 #[must_use]
 pub fn desk_key_hash(key: &PublicKey) -> SpkiHash {
-    SpkiHash(crate::encoding::sha256(&ed25519_spki(key)))
+    certs::x509::spki_of_public(key)
 }
 
 fn name_or_v4(host: &str) -> Result<Host, Error> {

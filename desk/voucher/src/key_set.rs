@@ -4,11 +4,11 @@
 
 use crate::desk_uri::desk_key_hash;
 use crate::encoding::{Base64, labelled, sha256};
-use crate::holder::ed25519_holds;
 use crate::issuer::{ClassKey, KEYS_MAX};
 use crate::protocol::{RESPONSE_BYTES_MAX, hex_id};
 use crate::token::Name;
 use crate::{Class, DeskUri, Error, Price};
+use certs::SigningKey;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -95,10 +95,10 @@ impl KeySet {
     ///
     /// # Errors
     /// [`Error::KeySet`] if it cannot be encoded.
-    pub fn sign(&self, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<SignedKeySet, Error> {
+    pub fn sign(&self, desk: &SigningKey) -> Result<SignedKeySet, Error> {
         let body = serde_json::to_vec(self).map_err(|_| Error::KeySet("it cannot be encoded"))?;
         Ok(SignedKeySet {
-            signature: Base64(sign(&labelled(KEY_SET_LABEL, &[&body]))),
+            signature: Base64(desk.sign_raw(&labelled(KEY_SET_LABEL, &[&body]))),
             body: BASE64URL_NOPAD.encode(&body),
         })
     }
@@ -129,7 +129,7 @@ impl SignedKeySet {
             ));
         }
         let message = labelled(KEY_SET_LABEL, &[&body]);
-        if !ed25519_holds(&set.desk_key, &message, &self.signature.0) {
+        if !certs::verify_raw(&set.desk_key, &message, &self.signature.0) {
             return Err(Error::KeySet("its signature is not the desk's"));
         }
         set.check()?;

@@ -5,9 +5,10 @@
 use crate::blinding::{Blinding, Voucher};
 use crate::code::PurchaseCode;
 use crate::protocol::{IssueRequest, IssueResponse, OrderState, OrderStatus, Refusal};
-use crate::redeem::{RedeemRequest, order_id};
+use crate::redeem::RedeemRequest;
 use crate::token::Name;
 use crate::{Class, CryptoRng, DeskUri, Error, Offer, Price};
+use certs::order;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use wire::{OrderId, PublicKey, UnixMs};
@@ -186,10 +187,8 @@ impl VoucherRecord {
 
     /// A name for files and lists: the holder's public key, which says
     /// nothing about the token.
-    ///
-    /// # Errors
-    /// As [`Voucher::holder_key`].
-    pub fn id(&self) -> Result<PublicKey, Error> {
+    #[must_use]
+    pub const fn id(&self) -> PublicKey {
         self.voucher.holder_key()
     }
 
@@ -200,7 +199,7 @@ impl VoucherRecord {
     pub fn order_id(&self) -> Result<Option<OrderId>, Error> {
         self.redeeming
             .as_ref()
-            .map(|redeeming| redeeming.request.order().map(|order| order_id(&order)))
+            .map(|redeeming| redeeming.request.order().map(|order| order::id(&order)))
             .transpose()
     }
 
@@ -266,7 +265,7 @@ impl VoucherRecord {
             step: "take the desk's answer",
             state: self.state.name(),
         })?;
-        if order_id(&redeeming.request.order()?) != status.order {
+        if order::id(&redeeming.request.order()?) != status.order {
             return Err(Error::OrderMismatch);
         }
         match (&status.state, self.state) {

@@ -1,17 +1,16 @@
 //! Redemption: the holder's signed request, and the checks that a desk makes.
 
 use crate::encoding::{Base64, labelled, sha256};
-use crate::holder::ed25519_holds;
 use crate::key_set::KeySet;
 use crate::protocol::hex_id;
 use crate::token::{Challenge, Name, Token, TokenRequest};
 use crate::{Class, ClassKey, Error, Voucher};
+use certs::order;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wire::codec::Text;
-use wire::order::{ORDER_LABEL, Order};
-use wire::statement::signed_string;
-use wire::{Digest, Encode, OrderId, PublicKey, UnixMs};
+use wire::order::Order;
+use wire::{Digest, OrderId, PublicKey, UnixMs};
 
 /// Domain label of a redemption's signature.
 const REDEEM_LABEL: &str = "roundcast/redeem/v1";
@@ -54,13 +53,13 @@ impl RedeemRequest {
         let mut request = Self {
             token: *voucher.token(),
             class: voucher.class().clone(),
-            holder_key: voucher.holder_key()?,
+            holder_key: voucher.holder_key(),
             channel: channel.clone(),
             desk_key,
             refund_request,
             proof: Base64([0; 64]),
         };
-        request.proof = voucher.holder().sign(&request.statement()?)?;
+        request.proof = voucher.holder().sign(&request.statement()?);
         Ok(request)
     }
 
@@ -98,7 +97,7 @@ impl RedeemRequest {
     /// # Errors
     /// [`Error::SpentProof`] if it did not: the refusal is a lie.
     pub fn check_spent(&self, voucher: &Voucher) -> Result<(), Error> {
-        let holder_key = voucher.holder_key()?;
+        let holder_key = voucher.holder_key();
         let same = self.token.nonce() == voucher.token().nonce() && self.holder_key == holder_key;
         if same && self.holder_signed() {
             Ok(())
@@ -109,7 +108,7 @@ impl RedeemRequest {
 
     fn holder_signed(&self) -> bool {
         self.statement()
-            .is_ok_and(|statement| ed25519_holds(&self.holder_key, &statement, &self.proof.0))
+            .is_ok_and(|statement| certs::verify_raw(&self.holder_key, &statement, &self.proof.0))
     }
 
     fn statement(&self) -> Result<Vec<u8>, Error> {
@@ -120,17 +119,11 @@ impl RedeemRequest {
                 self.class.to_string().as_bytes(),
                 self.channel.to_string().as_bytes(),
                 self.desk_key.as_bytes(),
-                order_id(&self.order()?).as_bytes(),
+                order::id(&self.order()?).as_bytes(),
                 &self.refund_request.to_bytes(),
             ],
         ))
     }
-}
-
-/// SHA-256 over label and encoding: see [`ORDER_LABEL`].
-#[must_use]
-pub fn order_id(order: &Order) -> OrderId {
-    OrderId(sha256(&signed_string(ORDER_LABEL, &order.to_bytes())))
 }
 
 /// A redemption that passed every check that needs no ledger. Only
@@ -147,7 +140,7 @@ impl VerifiedRedemption {
     fn new(request: RedeemRequest) -> Result<Self, Error> {
         let order = request.order()?;
         Ok(Self {
-            id: order_id(&order),
+            id: order::id(&order),
             statement: request.statement_digest()?,
             order,
             request,

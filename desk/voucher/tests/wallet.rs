@@ -3,9 +3,9 @@
 
 mod common;
 
+use certs::order;
 use common::*;
 use voucher::desk_uri::desk_key_hash;
-use voucher::redeem::order_id;
 use voucher::{
     Base64, DeskUri, IssueResponse, KeySet, Offer, OrderState, OrderStatus, PurchaseRecord,
     RedeemRequest, Refusal, RelayAddress, SignedKeySet, State, VoucherRecord, generator,
@@ -20,7 +20,7 @@ fn sent(record: &mut VoucherRecord) -> RedeemRequest {
 
 fn answer(request: &RedeemRequest, state: OrderState) -> OrderStatus {
     OrderStatus {
-        order: order_id(&request.order().unwrap()),
+        order: order::id(&request.order().unwrap()),
         state,
     }
 }
@@ -125,7 +125,7 @@ fn a_refund_gives_a_fresh_voucher_that_the_desk_accepts() {
     let mut record = reread(&record);
     let mut fresh = record.settle(&answer(&request, refunded)).unwrap().unwrap();
     assert_eq!(record.state(), State::Refunded);
-    assert_ne!(fresh.id().unwrap(), record.id().unwrap());
+    assert_ne!(fresh.id(), record.id());
     let request = sent(&mut fresh);
     acceptance().check(request, NOW).unwrap();
 }
@@ -206,10 +206,7 @@ fn key_set() -> (KeySet, SignedKeySet) {
     )
     .unwrap();
     let secret = desk_secret();
-    let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(secret.seed()).unwrap();
-    let signed = set
-        .sign(|message| pair.sign(message).as_ref().try_into().unwrap())
-        .unwrap();
+    let signed = set.sign(secret.key()).unwrap();
     (set, signed)
 }
 

@@ -45,7 +45,7 @@ pub fn desk_secret() -> HolderSecret {
 }
 
 pub fn desk_key() -> PublicKey {
-    desk_secret().public().unwrap()
+    desk_secret().public()
 }
 
 pub fn desk_uri() -> DeskUri {
