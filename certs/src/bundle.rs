@@ -205,3 +205,72 @@ impl rand_core::RngCore for SeedOnce {
 }
 
 impl rand_core::CryptoRng for SeedOnce {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+    use wire::{RunId, StreamId};
+
+    fn bytes32(hex: &str) -> [u8; 32] {
+        HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap()
+    }
+
+    /// RFC 9180 appendix A.1.1, first encryption.
+    #[test]
+    fn agrees_with_the_vector_of_rfc_9180() {
+        let recipient = SealingKeyPair::from_seed(&bytes32(
+            "6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037",
+        ));
+        assert_eq!(
+            recipient.public(),
+            bytes32("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d")
+        );
+        let sealed = encrypt(
+            &recipient.public(),
+            b"Ode on a Grecian Urn",
+            b"Count-0",
+            b"Beauty is truth, truth beauty",
+            &bytes32("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234"),
+        )
+        .unwrap();
+        let expected = [
+            "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431",
+            "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a9",
+            "6d8770ac83d07bea87e13c512a",
+        ];
+        assert_eq!(HEXLOWER.encode(&sealed), expected.concat());
+    }
+
+    /// Holds the framing: encapsulated key, epoch, epoch secret, receipt key.
+    /// The bytes come from another implementation of RFC 9180.
+    #[test]
+    fn a_bundle_keeps_its_bytes() {
+        let secrets = MemberSecrets {
+            epoch: Epoch(300),
+            epoch_secret: EpochSecret::new([5; 32]),
+            receipt_key: ReceiptKey::new([6; 32]),
+        };
+        let scope = Scope {
+            stream: StreamId([0x11; 32]),
+            run: RunId([0x22; 16]),
+            epoch: Epoch(0),
+        };
+        let pair = SealingKeyPair::from_seed(&[1; 32]);
+        let member = SpkiHash([0x33; 32]);
+        let sealed = seal_with(&secrets, &pair.public(), &scope, &member, &[2; 32]).unwrap();
+        assert_eq!(sealed.len(), 32 + 2 + 32 + 32 + 16);
+        let expected = [
+            "6080bbe51005ea9acc863580ce57317d46bef6333558d5bfa97e461342985005",
+            "961d1061f2b1cace48b9c49f122d8bbac86599975112a496502f2546e60e3269",
+            "b6b7e02403f43f3dd3be66d2869b6584f8405eafc3e8da040236cb98645749fa",
+            "39b13b10e79d894af2855b41f5f5a0f5f905",
+        ];
+        assert_eq!(HEXLOWER.encode(&sealed), expected.concat());
+        assert_eq!(
+            open(&sealed, &pair, &scope, &member).unwrap().epoch,
+            Epoch(300)
+        );
+    }
+}

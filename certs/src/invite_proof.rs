@@ -2,6 +2,7 @@
 
 use crate::Error;
 use ring::hmac;
+use subtle::ConstantTimeEq;
 use wire::invite::AudienceSecret;
 use wire::{Digest, Nonce, SpkiHash};
 
@@ -17,8 +18,13 @@ pub fn prove(
     nonce: &Nonce,
     member: &SpkiHash,
 ) -> Digest {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+    let mut context = hmac::Context::with_key(&key);
+    for part in [LABEL, exporter, nonce.as_bytes(), member.as_bytes()] {
+        context.update(part);
+    }
     let mut mac = [0; 32];
-    mac.copy_from_slice(context(secret, exporter, nonce, member).sign().as_ref());
+    mac.copy_from_slice(context.sign().as_ref());
     Digest(mac)
 }
 
@@ -33,7 +39,6 @@ pub fn verify(
     member: &SpkiHash,
     proof: &Digest,
 ) -> Result<(), Error> {
-    use subtle::ConstantTimeEq;
     let expected = prove(secret, exporter, nonce, member);
     let matches = expected.as_bytes().ct_eq(proof.as_bytes());
     if bool::from(matches) && *exporter != [0; 32] {
@@ -41,18 +46,4 @@ pub fn verify(
     } else {
         Err(Error::InviteInvalid)
     }
-}
-
-fn context(
-    secret: &AudienceSecret,
-    exporter: &[u8; 32],
-    nonce: &Nonce,
-    member: &SpkiHash,
-) -> hmac::Context {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.expose()));
-    context.update(LABEL);
-    context.update(exporter);
-    context.update(nonce.as_bytes());
-    context.update(member.as_bytes());
-    context
 }

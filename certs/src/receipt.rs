@@ -69,22 +69,19 @@ fn block_digest(header: &Digest, index: u16, data: &[u8]) -> Digest {
     sha256(&[BLOCK_LABEL, header.as_bytes(), &index, data])
 }
 
-/// The MAC's context over label, fields and the digests of marked chunks.
-fn mac(key: &ReceiptKey, receipt: &Receipt, chunks: &Digest) -> hmac::Context {
+/// The MAC over label, fields and the digests of the marked chunks.
+fn mac(key: &ReceiptKey, receipt: &Receipt, chunks: &Digest) -> Digest {
     let encoded = receipt.to_bytes();
     // The MAC is the last field and has a fixed length.
     let fields = encoded
         .split_last_chunk::<32>()
         .map_or(encoded.as_slice(), |(fields, _)| fields);
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()));
-    context.update(MAC_LABEL);
-    context.update(fields);
-    context.update(chunks.as_bytes());
-    context
-}
-
-fn mac_digest(key: &ReceiptKey, receipt: &Receipt, chunks: &Digest) -> Digest {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
+    let mut context = hmac::Context::with_key(&key);
+    for part in [MAC_LABEL, fields, chunks.as_bytes()] {
+        context.update(part);
+    }
     let mut out = [0; 32];
-    out.copy_from_slice(mac(key, receipt, chunks).sign().as_ref());
+    out.copy_from_slice(context.sign().as_ref());
     Digest(out)
 }

@@ -1,6 +1,6 @@
 //! The viewer's side: collects receipt digests per edge, writes receipts.
 
-use super::{ReceiptKey, block_digest, mac_digest};
+use super::{ReceiptKey, block_digest, mac};
 use crate::block::stripe_of;
 use crate::hash::Hasher;
 use crate::{Error, Verified};
@@ -177,7 +177,7 @@ impl Accumulator {
             cumulative_bytes: self.cumulative_bytes,
             mac: Digest([0; 32]),
         };
-        receipt.mac = mac_digest(key, &receipt, &chunks.finish());
+        receipt.mac = mac(key, &receipt, &chunks.finish());
         Ok(receipt)
     }
 

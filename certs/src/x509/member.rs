@@ -97,7 +97,7 @@ pub fn verify_ca(der: &[u8], ca_key: &PublicKey, now: UnixMs) -> Result<(), Erro
 fn ca_subject() -> Vec<u8> {
     // All lengths are under 128, so that one byte holds each.
     let text_len = CA_NAME.len() as u8;
-    let mut out = vec![0x31, text_len + 11, 0x30, text_len + 9];
+    let mut out = vec![0x31, text_len + 9, 0x30, text_len + 7];
     out.extend_from_slice(&[0x06, 3, 0x55, 4, 3, 0x0c, text_len]);
     out.extend_from_slice(CA_NAME.as_bytes());
     out

@@ -1,0 +1,22 @@
+//! Every check of this crate, by the name of what it refuses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[cfg(feature = "ablation")]
+mod ablation;
+mod blocks;
+mod certificates;
+mod errors;
+mod headers;
+mod properties;
+mod receipts;
+mod runs;
+mod seals;
+mod secrets;
+mod statements;
+mod vectors;
+mod world;
