@@ -13,53 +13,23 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from netns.network import Network  # noqa: E402
+from world import story  # noqa: E402
 from world.cast import Cast, quit_all  # noqa: E402
 from world.media import compare  # noqa: E402
-from world.programs import Failure, World, kill_relays  # noqa: E402
+from world.programs import Failure, World  # noqa: E402
 
 # Mbit/s. What each member says it can upload, and a little more for the rest
 # of what a machine sends; a viewer that shares nothing still acknowledges.
 UPLINKS = {"S": [4.0], "A": [0.5], "B": [2.2], "C": [0.5], "D": [0.5], "E": [0.5]}
 # The desk's machine has a link of its own, and one for the relays it starts.
 DESK_UPLINKS = [5.0, 100.0]
-VIEWERS = ["A", "B", "C", "D", "E"]
-PLAN = {"A": ["decline"], "B": ["accept", "decline"], "C": [None],
-        "D": ["decline", "accept"], "E": ["decline"]}
-
-
-def play(world, cast, desk_links):
-    """The evening, step by step."""
-    cast.open_desk(desk_links[1:])
-    cast.sell(["B", "D"])
-    cast.answers(PLAN)
-    cast.station()
-    for name in ("A", "B", "C"):
-        cast.viewer(name)
-        world.event(name, "first_chunk")
-    cast.viewer("D")
-    world.event("S", "capacity_short", 20)
-    world.event("B", "sponsor_asked", 40)
-    world.event("desk", "relay_started", 30)
-    relay = world.event("D", "first_chunk", 40)["from"]
-    if world.programs["D"].first("relay_verified", relay=relay) is None:
-        raise Failure("D took from its relay before verifying it")
-    cast.viewer("E")
-    world.event("E", "first_chunk", 30)
-    world.pause(5)
-    kill_relays(world.programs["desk"])
-    world.event("S", "relay_lost", 20)
-    world.until("a second relay", lambda: len(
-        [e for e in world.programs["desk"].events if e["kind"] == "relay_started"]) == 2, 60)
-    for name in ("B", "D", "E"):
-        world.event(name, "reparented", 40)
-    world.pause(10)
 
 
 def check(options, codes):
     """Exit codes, and the files."""
     problems = [f"{name}: exit {code}" for name, code in codes.items() if code != 0]
     published = (options.work / "published.mp4").read_bytes()
-    for name in VIEWERS:
+    for name in story.VIEWERS:
         received = (options.work / f"{name}.mp4").read_bytes()
         problem = compare(published, received)
         if problem:
@@ -84,8 +54,13 @@ def main():
         links["desk"] = desk_links[0]
         cast = Cast(world, options, lambda name: (network.enter(name), links[name]))
         try:
-            play(world, cast, desk_links)
-            codes = quit_all(world, [*reversed(VIEWERS), "S", "desk"])
+            story.round_of_b(world, cast, desk_links[1:])
+            cast.viewer("E")
+            world.event("E", "first_chunk", 30)
+            world.pause(5)
+            story.relay_dies(world)
+            world.pause(10)
+            codes = quit_all(world, [*reversed(story.VIEWERS), "S", "desk"])
             problems = check(options, codes)
             for name in UPLINKS:
                 print(f"seen: {name} sent {network.sent_bytes(name)} bytes at {UPLINKS[name][0]} Mbit/s")

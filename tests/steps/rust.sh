@@ -42,17 +42,22 @@ step_threats() {
   python3 tests/checks/threats.py "$CACHE/threats.json"
 }
 
-# The search must find the marker where it is, or finding none means nothing.
-step_marker() {
-  programs
-  CARGO_TARGET_DIR=$THREATS_TARGET_DIR cargo build --locked -p threat-model --bins
-  grep -q -a "$MARKER" "$THREATS_TARGET_DIR/debug/threat-model" ||
+# no_marker PROFILE : the programs of a profile do not hold the marker. The
+# search must find it where it is, or finding none means nothing.
+no_marker() {
+  CARGO_TARGET_DIR=$THREATS_TARGET_DIR cargo build --locked --profile demo -p threat-model --bins
+  grep -q -a "$MARKER" "$THREATS_TARGET_DIR/demo/threat-model" ||
     fail "the marker is not found in an ablated build: the search proves nothing"
-  local program
+  local program file
   for program in "${PROGRAMS[@]}"; do
-    local file=$CARGO_TARGET_DIR/demo/$program
+    file=$CARGO_TARGET_DIR/$1/$program
     [ -s "$file" ] || fail "$file was not built"
     if grep -q -a "$MARKER" "$file"; then fail "$file holds the ablation marker"; fi
   done
-  say "marker found in the ablated build, absent from ${PROGRAMS[*]}"
+  say "marker found in the ablated build, absent from ${PROGRAMS[*]} ($1)"
+}
+
+step_marker() {
+  programs
+  no_marker demo
 }

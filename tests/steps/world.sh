@@ -2,13 +2,16 @@
 # limited uplinks, and in front of a real browser.
 # shellcheck shell=bash
 
-# The demo builds a development root and a signed release from the programs;
-# these evenings need the same two, made by the same tool.
+# sign RELAY FOLDER : a development root and a release of this relay, made by
+# the code that makes the demo's.
+sign() {
+  rm -rf "$2"
+  cargo run --locked --profile demo -p tests --bin bundle -- --relay "$1" --out "$2"
+}
+
 bundle() {
   programs
-  rm -rf "$CACHE/bundle"
-  cargo run --locked --profile demo -p tests --bin bundle -- \
-    --relay "$CARGO_TARGET_DIR/demo/roundcast-relay" --out "$CACHE/bundle"
+  sign "$CARGO_TARGET_DIR/demo/roundcast-relay" "$CACHE/bundle"
 }
 
 step_netns() {

@@ -17,10 +17,11 @@ class Cast:
     """Starts the programs of one evening. `place(name)` gives the words in
     front of a command (to enter a namespace) and the address to listen on."""
 
-    def __init__(self, world, options, place):
+    def __init__(self, world, options, place, trace=False):
         self.world = world
         self.options = options
         self.place = place
+        self.trace = trace
         self.invite = None
         self.desk_uri = None
 
@@ -38,6 +39,8 @@ class Cast:
         words = ["--json", "--name", name, "--listen", f"{self._address(name)}:0",
                  "--data", self._data(name),
                  "--trust-root", self.options.bundle / "root.json", "--trust-development"]
+        if self.trace:
+            words.append("--trace-chunks")
         return words + (["--page", "127.0.0.1:0"] if page else ["--no-page"])
 
     def run(self, name, program, *words):
@@ -69,25 +72,28 @@ class Cast:
             self.run(buyer, "roundcast", "wallet", "buy", "--desk", self.desk_uri,
                      "--code", code, "--data", self._data(buyer), "--json")
 
-    def station(self, page=False):
-        """Starts the station; it must have two slots."""
+    def station(self, page=False, upload_mbps=STATION_MBPS, slots=2):
+        """Starts the station; it must have that many slots."""
         self.world.start("S", self._command(
             "S", "roundcast", "broadcast", "--input", self.options.clip, "--loop",
-            "--stream-mbps", STREAM_MBPS, "--upload-mbps", STATION_MBPS,
+            "--stream-mbps", STREAM_MBPS, "--upload-mbps", upload_mbps,
             "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "500",
             "--keep", self.options.work / "published.mp4", *self._common("S", page)))
         ready = self.world.event("S", "station_ready")
-        if ready["slots"] != 2:
-            raise Failure(f"the station has {ready['slots']} slots, not 2")
+        if slots is not None and ready["slots"] != slots:
+            raise Failure(f"the station has {ready['slots']} slots, not {slots}")
         self.invite = ready["invite"]
         return ready
 
     def viewer(self, name, page=False):
-        """Starts a viewer; only B shares, and only for one child."""
+        """Starts a viewer; only B shares, and only for one child. Without a
+        desk nobody can sponsor."""
+        sponsor = ["--sponsor", "never"]
+        if self.desk_uri:
+            sponsor = ["--sponsor", "ask", "--desk", self.desk_uri]
         return self.world.start(name, self._command(
             name, "roundcast", "watch", self.invite,
-            "--share-mbps", B_MBPS if name == "B" else "0",
-            "--sponsor", "ask", "--desk", self.desk_uri,
+            "--share-mbps", B_MBPS if name == "B" else "0", *sponsor,
             "--out", self.options.work / f"{name}.mp4", *self._common(name, page)))
 
     def answers(self, plan):

@@ -14,7 +14,7 @@ use wire::order::{Order, Parameters};
 use wire::{Decode, Digest, Encode, UnixMs};
 
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
-const END_MS: u64 = NOW.0 + 3_600_000;
+const END: UnixMs = UnixMs(NOW.0 + 3_600_000);
 
 struct World {
     relay: SigningKey,
@@ -42,8 +42,8 @@ fn world() -> World {
         root: [key(1), key(2), key(3)],
         release: [key(4), key(5)],
     };
-    let root = ring.first_root(END_MS).expect("a root");
-    let mut genuine = Release::new("stable", "0.1.0", NOW.0, END_MS);
+    let root = ring.first_root(END).expect("a root");
+    let mut genuine = Release::new("stable", "0.1.0", &"0".repeat(40), "a recipe", NOW, END);
     genuine.measurements = Measurements {
         software: Some(SoftwareMeasurement {
             executable_sha256: Digest([6; 32]).into(),
@@ -63,7 +63,7 @@ fn world() -> World {
     let parameters = Parameters {
         listen: text("127.0.0.1:4433"),
         rate_bps: 1_000_000,
-        lease_end: UnixMs(END_MS),
+        lease_end: END,
         byte_cap: 1_000_000,
         private_networks: true,
     };

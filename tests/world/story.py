@@ -1,0 +1,39 @@
+"""The evening of the paper's figure 1, step by step."""
+
+from world.programs import Failure, kill_relays
+
+VIEWERS = ["A", "B", "C", "D", "E"]
+# What each viewer says when asked; None lets the deadline pass.
+PLAN = {"A": ["decline"], "B": ["accept", "decline"], "C": [None],
+        "D": ["decline", "accept"], "E": ["decline"]}
+
+
+def round_of_b(world, cast, relay_addresses):
+    """A, B and C find places, D does not; B buys a round; D watches through
+    the relay, which it has verified."""
+    cast.open_desk(relay_addresses)
+    cast.sell(["B", "D"])
+    cast.answers(PLAN)
+    cast.station()
+    for name in ("A", "B", "C"):
+        cast.viewer(name)
+        world.event(name, "first_chunk")
+    cast.viewer("D")
+    world.event("S", "capacity_short", 20)
+    world.event("B", "sponsor_asked", 40)
+    world.event("desk", "relay_started", 30)
+    relay = world.event("D", "first_chunk", 40)["from"]
+    if world.programs["D"].first("relay_verified", relay=relay) is None:
+        raise Failure("D took from its relay before verifying it")
+
+
+def relay_dies(world):
+    """The relay is killed; B returns to the station; D buys the next round,
+    and its relay carries D and E."""
+    kill_relays(world.programs["desk"])
+    world.event("S", "relay_lost", 20)
+    desk = world.programs["desk"]
+    world.until("a second relay", lambda: sum(
+        event["kind"] == "relay_started" for event in desk.events) == 2, 60)
+    for name in ("B", "D", "E"):
+        world.event(name, "reparented", 40)
