@@ -1,0 +1,122 @@
+//! A whole desk: shop and desk in one process, with the provider `local`.
+
+use crate::clock;
+use crate::config::Config;
+use crate::data::DataDir;
+use crate::error::Error;
+use crate::event::{Event, Events};
+use crate::http::{Desk, Limits, routes, serve};
+use crate::identity::Identity;
+use crate::ledger::{Ledger, SqliteLedger};
+use crate::orders::{Orders, Parts};
+use crate::provider::{Bundle, Local};
+use crate::shop::Shop;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How often the shop looks whether a key epoch has begun, in ms.
+const ROLL_MS: u64 = 60 * 60 * 1000;
+
+/// What `serve` was told.
+#[derive(Debug)]
+pub struct Settings {
+    /// The configuration.
+    pub config: Config,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The release bundle's folder.
+    pub release: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// Runs a desk until `end` is done, then ends its relays.
+///
+/// # Errors
+/// The step of the start that failed.
+pub async fn run(
+    settings: Settings,
+    events: Arc<dyn Events>,
+    end: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let Settings {
+        config,
+        data,
+        release,
+        listen,
+    } = settings;
+    let bundle = Bundle::open(&release)?;
+    let data = DataDir::open(&data)?;
+    let _lock = data.lock()?;
+    data.clear_orders()?;
+    let identity = Identity::open(&data)?;
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&data.ledger())?);
+    // Listening first: a taken port is told at once, not after the keys.
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|source| Error::Listen {
+            address: listen,
+            source,
+        })?;
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        address: listen,
+        source,
+    })?;
+    let shop = open_shop(&config, &data, &identity).await?;
+    let orders = Orders::new(Parts {
+        check: shop.clone(),
+        ledger: Arc::clone(&ledger),
+        provider: Arc::new(Local::new(
+            bundle,
+            data.clone(),
+            identity.clone(),
+            config.local.relay_addresses.clone(),
+            Arc::clone(&events),
+        )),
+        refunder: shop.clone(),
+        events: Arc::clone(&events),
+        channel: config.channel.clone(),
+    });
+    orders.reconcile().await?;
+    let uri = identity.uri(address)?.to_string();
+    let tls = identity.tls()?;
+    let rolling = tokio::spawn(roll(Arc::clone(&shop), config, data));
+    events.emit(Event::DeskReady { uri });
+    let desk = Desk {
+        shop,
+        ledger,
+        orders: orders.clone(),
+    };
+    serve(listener, tls, routes(desk), Limits::default(), end).await;
+    rolling.abort();
+    orders.close().await;
+    Ok(())
+}
+
+async fn open_shop(
+    config: &Config,
+    data: &DataDir,
+    identity: &Identity,
+) -> Result<Arc<Shop>, Error> {
+    let (config, data, identity) = (config.clone(), data.clone(), identity.clone());
+    let opened =
+        tokio::task::spawn_blocking(move || Shop::open(&config, &data, &identity, clock::now()?));
+    Ok(Arc::new(opened.await.map_err(|_| Error::Ending)??))
+}
+
+/// Makes the keys of new epochs as they begin.
+async fn roll(shop: Arc<Shop>, config: Config, data: DataDir) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(ROLL_MS)).await;
+        let (shop, config, data) = (Arc::clone(&shop), config.clone(), data.clone());
+        let rolled =
+            tokio::task::spawn_blocking(move || shop.roll(&config, &data, clock::now()?)).await;
+        if let Ok(Err(error)) = rolled {
+            tracing::error!(reason = error.reason(), "roll the class keys: {error}");
+        }
+    }
+}
