@@ -1,1 +1,29 @@
-//! The QUIC endpoint, the live challenge, groups and child queues
+//! What peers and relays share of the network: one QUIC endpoint, links whose
+//! ends have proven their keys, the live challenge, groups of blocks, and the
+//! node that drives the pure forwarder over them.
+//!
+//! TLS here proves possession of a key and nothing more. Who the key belongs
+//! to is decided above: a member by its certificate from the stream CA, an
+//! edge by its permit, a relay by admission, evidence and live challenge.
+
+mod clock;
+mod edge;
+mod emit;
+mod endpoint;
+mod error;
+mod framing;
+mod group;
+mod live;
+mod node;
+mod pace;
+mod tls;
+mod trust;
+
+pub use clock::Clock;
+pub use emit::Emitter;
+pub use endpoint::{Endpoint, Identity, Link, Patience};
+pub use error::Error;
+pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
+pub use live::{Attester, Binding, challenge};
+pub use node::{Node, NodeConfig, NodeEvent};
+pub use trust::{Proof, RelayTrust, Verification, verify_relay};

@@ -1,0 +1,561 @@
+//! Edges: ordered by the coordinator, made by whoever dials, verified by each
+//! end for itself, and ended with a reason.
+
+use crate::node::{Node, NodeEvent, lock};
+use crate::trust::{Verification, verify_end};
+use crate::{Channel, Error, Link, Patience, group, open_channel};
+use certs::Verified;
+use certs::permit::Role;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use wire::message::StreamKind;
+use wire::message::control::{EdgeOrder, Empty, NodeKind, NodeRef};
+use wire::message::edge::{Edge, Resume, Start};
+use wire::statement::{Permit, Signed};
+use wire::{Decode, Epoch, Reason, SpkiHash, UnixMs};
+
+/// Tries per address: more would hammer who cannot be reached.
+const DIAL_TRIES_MAX: usize = 2;
+/// How long an end waits for its coordinator's order, and for the other end.
+const TURN_MS_MAX: u64 = 8_000;
+/// How often a relay is challenged again.
+const REVERIFY_MS: u64 = 120_000;
+/// Tries of a re-verification that gets no answer, before the edge ends.
+const REVERIFY_TRIES: u32 = 3;
+/// Targets that a relay may dial (threat E4).
+const RELAY_TARGETS_MAX: usize = 8;
+
+/// An edge is known by its other end and by whether this node is the child:
+/// while the tree is rebuilt, two nodes may be each other's old and new parent.
+type EdgeKey = (SpkiHash, bool);
+
+/// The edges of one node.
+#[derive(Default)]
+pub(crate) struct Edges {
+    table: Mutex<Table>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    edges: BTreeMap<EdgeKey, Slot>,
+    revoked: BTreeSet<SpkiHash>,
+    epoch_min: Epoch,
+    sent_bytes: u64,
+}
+
+struct Slot {
+    order: EdgeOrder,
+    permit: Arc<Verified<Permit>>,
+    budget_left: u64,
+    wake: Arc<Notify>,
+    end: watch::Sender<Option<Reason>>,
+    running: bool,
+    up: Arc<AtomicBool>,
+    resume: Option<Resume>,
+}
+
+/// What a running edge holds of its slot.
+struct Handle {
+    other: NodeRef,
+    permit: Arc<Verified<Permit>>,
+    wake: Arc<Notify>,
+    ended: watch::Receiver<Option<Reason>>,
+    signed: Signed<Permit>,
+}
+
+impl Edges {
+    pub(crate) fn end(&self, other: SpkiHash, child: bool, reason: Reason) {
+        if let Some(slot) = lock(&self.table).edges.get(&(other, child)) {
+            slot.end.send_replace(Some(reason));
+        }
+    }
+
+    pub(crate) fn revoke(&self, member: SpkiHash, epoch: Epoch) {
+        let mut table = lock(&self.table);
+        table.revoked.insert(member);
+        table.epoch_min = table.epoch_min.max(epoch);
+        for ((other, _), slot) in &table.edges {
+            if *other == member {
+                slot.end.send_replace(Some(Reason::Revoked));
+            }
+        }
+    }
+
+    pub(crate) fn raise_epoch(&self, epoch: Epoch) {
+        let mut table = lock(&self.table);
+        table.epoch_min = table.epoch_min.max(epoch);
+    }
+
+    pub(crate) fn wake_children(&self) {
+        for ((_, child), slot) in &lock(&self.table).edges {
+            if !child {
+                slot.wake.notify_one();
+            }
+        }
+    }
+
+    pub(crate) fn load(&self) -> (u32, u64) {
+        let table = lock(&self.table);
+        let children = table
+            .edges
+            .iter()
+            .filter(|((_, child), slot)| !child && slot.up.load(Ordering::Relaxed))
+            .count();
+        (
+            u32::try_from(children).unwrap_or(u32::MAX),
+            table.sent_bytes,
+        )
+    }
+
+    pub(crate) fn has(&self, other: SpkiHash, child: bool) -> bool {
+        lock(&self.table).edges.contains_key(&(other, child))
+    }
+
+    /// Takes `bytes` from the budget of the child's permit.
+    pub(crate) fn spend(&self, child: SpkiHash, bytes: u64, now: UnixMs) -> Result<(), Error> {
+        let mut table = lock(&self.table);
+        let slot = table
+            .edges
+            .get_mut(&(child, false))
+            .ok_or(Error::Remote(Reason::PermitMissing))?;
+        if now >= slot.permit.expiry {
+            return Err(Error::Remote(Reason::PermitInvalid));
+        }
+        slot.budget_left = slot
+            .budget_left
+            .checked_sub(bytes)
+            .ok_or(Error::Remote(Reason::BudgetSpent))?;
+        Ok(())
+    }
+
+    pub(crate) fn count_sent(&self, _child: SpkiHash, bytes: u64) {
+        let mut table = lock(&self.table);
+        table.sent_bytes = table.sent_bytes.saturating_add(bytes);
+    }
+
+    /// The first block from a parent: the edge is up.
+    pub(crate) fn first_block(&self, node: &Node, parent: SpkiHash) {
+        let table = lock(&self.table);
+        if let Some(slot) = table.edges.get(&(parent, true))
+            && !slot.up.swap(true, Ordering::Relaxed)
+        {
+            let _ = node.events.send(NodeEvent::EdgeUp {
+                other: slot.order.other.clone(),
+                child: true,
+                resume: slot.resume.clone(),
+            });
+        }
+    }
+
+    fn start(&self, key: EdgeKey) -> Option<Handle> {
+        let mut table = lock(&self.table);
+        let slot = table.edges.get_mut(&key)?;
+        if std::mem::replace(&mut slot.running, true) {
+            return None;
+        }
+        Some(Handle {
+            other: slot.order.other.clone(),
+            permit: slot.permit.clone(),
+            wake: slot.wake.clone(),
+            ended: slot.end.subscribe(),
+            signed: slot.order.permit.clone(),
+        })
+    }
+
+    fn remove(&self, key: EdgeKey) {
+        lock(&self.table).edges.remove(&key);
+    }
+}
+
+/// Takes the coordinator's order: makes a new edge or renews a permit.
+pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
+    let run = node
+        .run()
+        .ok_or(Error::OutOfTurn("an edge before the run"))?;
+    let me = node.config.me;
+    let mut table = lock(&node.edges.table);
+    let expect = certs::permit::Expect {
+        me,
+        other: order.other.spki,
+        role: role_of(&order.permit, me),
+        epoch_min: table.epoch_min,
+    };
+    let permit = certs::permit::verify(&order.permit, &run, &expect, node.clock.unix())?;
+    if table.revoked.contains(&order.other.spki) {
+        return Err(Error::Remote(Reason::Revoked));
+    }
+    check_relay_dial(node, &order, &table)?;
+    let key = (order.other.spki, permit.child == me);
+    let dial = order.dial;
+    if let Some(slot) = table.edges.get_mut(&key) {
+        slot.budget_left = permit.byte_budget;
+        slot.permit = Arc::new(permit);
+        slot.order = order;
+        return Ok(());
+    }
+    let slot = Slot {
+        budget_left: permit.byte_budget,
+        permit: Arc::new(permit),
+        order,
+        wake: Arc::new(Notify::new()),
+        end: watch::Sender::new(None),
+        running: false,
+        up: Arc::new(AtomicBool::new(false)),
+        resume: None,
+    };
+    table.edges.insert(key, slot);
+    drop(table);
+    node.edges.changed.notify_waiters();
+    if dial {
+        tokio::spawn(dial_edge(node.clone(), key));
+    }
+    Ok(())
+}
+
+/// Everybody dials a relay; a relay dials nobody but other relays, at
+/// globally routable addresses, and few of them (threat E4).
+fn check_relay_dial(node: &Node, order: &EdgeOrder, table: &Table) -> Result<(), Error> {
+    if node.config.kind != NodeKind::Relay || !order.dial {
+        return Ok(());
+    }
+    let targets = table.edges.values().filter(|s| s.order.dial).count();
+    let routable = order
+        .other
+        .addresses
+        .iter()
+        .filter_map(|a| a.as_str().parse::<SocketAddr>().ok())
+        .all(|a| node.config.private_networks || globally_routable(a.ip()));
+    if order.other.kind == NodeKind::Relay && targets < RELAY_TARGETS_MAX && routable {
+        Ok(())
+    } else {
+        Err(Error::Remote(Reason::PermitInvalid))
+    }
+}
+
+fn globally_routable(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+                || ip.is_documentation()
+                || ip.is_unspecified())
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.to_ipv4_mapped().is_some())
+        }
+    }
+}
+
+async fn dial_edge(node: Arc<Node>, key: EdgeKey) {
+    let Some(handle) = node.edges.start(key) else {
+        return;
+    };
+    let mut ended = handle.ended.clone();
+    let outcome = tokio::select! {
+        outcome = dial_and_run(&node, key, handle) => outcome,
+        reason = until_ended(&mut ended) => Err(Error::Remote(reason)),
+    };
+    finish(&node, key, outcome);
+}
+
+async fn dial_and_run(node: &Arc<Node>, key: EdgeKey, handle: Handle) -> Result<(), Error> {
+    let link = dial(node, &handle.other).await?;
+    let mut channel = open_channel(&link, StreamKind::Edge).await?;
+    channel.send(&Edge::Hello(handle.signed.clone())).await?;
+    let welcome = tokio::time::timeout(
+        Duration::from_millis(TURN_MS_MAX),
+        channel.expect::<Edge>("no welcome"),
+    )
+    .await
+    .map_err(|_| Error::Timeout("welcome"))?;
+    match welcome {
+        Ok(Edge::Welcome(Empty {})) => run(node, key, handle, link, channel).await,
+        Ok(Edge::Bye(reason)) => Err(Error::Remote(reason)),
+        Ok(_) => Err(Error::OutOfTurn("no welcome")),
+        Err(Error::Decode(e)) => Err(Error::Decode(e)),
+        Err(_) => Err(Error::Remote(link.close_reason())),
+    }
+}
+
+async fn dial(node: &Arc<Node>, other: &NodeRef) -> Result<Link, Error> {
+    let mut last = Error::Timeout("address to dial");
+    for _ in 0..DIAL_TRIES_MAX {
+        for address in other.addresses.iter() {
+            let Ok(address) = address.as_str().parse::<SocketAddr>() else {
+                continue;
+            };
+            match node
+                .endpoint
+                .dial(address, Some(other.spki), Patience::Edge)
+                .await
+            {
+                Ok(link) => return Ok(link),
+                Err(e @ Error::SpkiNotAdmitted) => return Err(e),
+                Err(e) => last = e,
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Serves an edge that the other end dialled.
+pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
+    let turn = Duration::from_millis(TURN_MS_MAX);
+    let hello = tokio::time::timeout(turn, channel.expect::<Edge>("no permit")).await;
+    let Ok(Ok(Edge::Hello(signed))) = hello else {
+        link.close(Reason::PermitMissing);
+        return;
+    };
+    let key = match check_hello(node, &link, &signed) {
+        Ok(key) => key,
+        Err(e) => {
+            tracing::warn!(peer = %link.peer.short(), "an edge was refused: {e}");
+            link.close(e.wire_reason());
+            return;
+        }
+    };
+    let Ok(Some(handle)) = tokio::time::timeout(turn, expected(node, key)).await else {
+        link.close(Reason::PermitMissing);
+        return;
+    };
+    let mut ended = handle.ended.clone();
+    let outcome = tokio::select! {
+        outcome = async {
+            channel.send(&Edge::Welcome(Empty {})).await?;
+            run(node, key, handle, link.clone(), channel).await
+        } => outcome,
+        reason = until_ended(&mut ended) => Err(Error::Remote(reason)),
+    };
+    if let Err(e) = &outcome {
+        link.close(e.wire_reason());
+    }
+    finish(node, key, outcome);
+}
+
+fn check_hello(node: &Node, link: &Link, signed: &Signed<Permit>) -> Result<EdgeKey, Error> {
+    let run = node.run().ok_or(Error::Remote(Reason::PermitMissing))?;
+    let epoch_min = lock(&node.edges.table).epoch_min;
+    let expect = certs::permit::Expect {
+        me: node.config.me,
+        other: link.peer,
+        role: role_of(signed, node.config.me),
+        epoch_min,
+    };
+    let permit = certs::permit::verify(signed, &run, &expect, node.clock.unix())?;
+    Ok((link.peer, permit.child == node.config.me))
+}
+
+/// Which end a permit says this node is. A hint, read before the permit is
+/// verified: the verification then requires exactly this role.
+fn role_of(signed: &Signed<Permit>, me: SpkiHash) -> Role {
+    match Permit::from_bytes(signed.body()) {
+        Ok(permit) if permit.child == me => Role::Child,
+        _ => Role::Parent,
+    }
+}
+
+/// Waits until the coordinator has ordered this edge here, too.
+async fn expected(node: &Arc<Node>, key: EdgeKey) -> Option<Handle> {
+    loop {
+        let changed = node.edges.changed.notified();
+        if node.edges.has(key.0, key.1) {
+            return node.edges.start(key);
+        }
+        changed.await;
+    }
+}
+
+async fn until_ended(ended: &mut watch::Receiver<Option<Reason>>) -> Reason {
+    match ended.wait_for(Option::is_some).await {
+        Ok(reason) => (*reason).unwrap_or(Reason::Done),
+        Err(_) => Reason::Done,
+    }
+}
+
+async fn run(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: Handle,
+    link: Link,
+    channel: Channel,
+) -> Result<(), Error> {
+    let statement = node.run().ok_or(Error::OutOfTurn("no run"))?;
+    let verification = &node.config.verification;
+    let proof = verify_end(
+        &link,
+        &handle.other,
+        &handle.permit,
+        node.config.me,
+        verification,
+        &statement,
+        &node.clock,
+    )
+    .await
+    .inspect_err(|e| link.close(e.wire_reason()))?;
+    if let Some(proof) = &proof {
+        let _ = node.events.send(NodeEvent::RelayVerified {
+            relay: handle.other.clone(),
+            proof: proof.clone(),
+        });
+    }
+    let again = reverify(node, &link, &handle.other, proof.is_some());
+    let work = async {
+        if key.1 {
+            as_child(node, key, &handle, &link, channel).await
+        } else {
+            as_parent(node, key, &handle, &link, channel).await
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        outcome = again => outcome,
+    };
+    let outcome = outcome.map_err(|e| match e {
+        Error::Connection(_) | Error::Write(_) | Error::Read(_) => {
+            Error::Remote(link.close_reason())
+        }
+        other => other,
+    });
+    if let Err(e) = &outcome {
+        link.close(e.wire_reason());
+    }
+    outcome
+}
+
+async fn as_child(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: &Handle,
+    link: &Link,
+    mut channel: Channel,
+) -> Result<(), Error> {
+    let rendition = handle.permit.rendition;
+    let resume = node.resume(rendition);
+    if let Some(slot) = lock(&node.edges.table).edges.get_mut(&key) {
+        slot.resume.clone_from(&resume);
+    }
+    channel
+        .send(&Edge::Start(Start { rendition, resume }))
+        .await?;
+    tokio::select! {
+        outcome = group::receive_groups(node, link, key.0) => outcome,
+        outcome = listen(node, channel) => outcome,
+    }
+}
+
+async fn as_parent(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: &Handle,
+    link: &Link,
+    mut channel: Channel,
+) -> Result<(), Error> {
+    let start = tokio::time::timeout(
+        Duration::from_millis(TURN_MS_MAX),
+        channel.expect::<Edge>("no start"),
+    )
+    .await
+    .map_err(|_| Error::Timeout("start"))??;
+    let Edge::Start(start) = start else {
+        return Err(Error::OutOfTurn("no start"));
+    };
+    if start.rendition != handle.permit.rendition {
+        return Err(Error::Remote(Reason::PermitInvalid));
+    }
+    let resume = start.resume.clone();
+    node.add_child(key.0, start, handle.permit.priority);
+    if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
+        slot.up.store(true, Ordering::Relaxed);
+    }
+    let _ = node.events.send(NodeEvent::EdgeUp {
+        other: handle.other.clone(),
+        child: false,
+        resume,
+    });
+    tokio::select! {
+        outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
+        outcome = listen(node, channel) => outcome,
+    }
+}
+
+/// Messages of a running edge.
+async fn listen(node: &Arc<Node>, mut channel: Channel) -> Result<(), Error> {
+    loop {
+        match channel.recv::<Edge>().await? {
+            Some(Edge::Beacon(beacon)) => {
+                let _ = node.events.send(NodeEvent::Beacon(beacon));
+            }
+            Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
+            Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
+            None => return Err(Error::Remote(Reason::PeerGone)),
+            Some(_) => return Err(Error::OutOfTurn("not now")),
+        }
+    }
+}
+
+/// Challenges a relay again and again; ends only when it failed.
+async fn reverify(
+    node: &Arc<Node>,
+    link: &Link,
+    other: &NodeRef,
+    relay: bool,
+) -> Result<(), Error> {
+    let (true, Verification::Full(trust)) = (relay, &node.config.verification) else {
+        return std::future::pending().await;
+    };
+    let (Some(admission), Some(run)) = (&other.admission, node.run()) else {
+        return std::future::pending().await;
+    };
+    let mut unanswered = 0;
+    loop {
+        // Every link at its own moment: no storm of challenges.
+        let jitter = u64::from(link.peer.as_bytes().first().copied().unwrap_or(0)) * 100;
+        tokio::time::sleep(Duration::from_millis(REVERIFY_MS + jitter)).await;
+        let me = node.config.me;
+        match crate::trust::verify_relay(link, admission, me, trust, &run, &node.clock).await {
+            Ok(proof) => {
+                unanswered = 0;
+                let _ = node.events.send(NodeEvent::RelayVerified {
+                    relay: other.clone(),
+                    proof: Arc::new(proof),
+                });
+            }
+            Err(e @ Error::Timeout(_)) => {
+                unanswered += 1;
+                if unanswered >= REVERIFY_TRIES {
+                    return Err(e);
+                }
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {
+    if !key.1 {
+        node.remove_child(key.0);
+    }
+    node.edges.remove(key);
+    let error = outcome.err().unwrap_or(Error::Remote(Reason::Done));
+    let _ = node.events.send(NodeEvent::EdgeDown {
+        other: key.0,
+        child: key.1,
+        reason: error.wire_reason(),
+        name: error.reason().to_owned(),
+        detail: error.to_string(),
+        refusal: error.is_refusal(),
+    });
+}

@@ -1,0 +1,297 @@
+//! One UDP socket, dialling and accepting links.
+
+use crate::{Error, tls};
+use attest::live::TlsSide;
+use certs::SigningKey;
+use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use wire::limits::UNI_STREAMS_MAX;
+use wire::{Reason, SpkiHash};
+
+/// How long an edge may be silent before it counts as dead: the keep-alive
+/// interval four times over, so that lost packets alone do not end it.
+const EDGE_IDLE_MS: u64 = 1_000;
+/// Keep-alive interval of edges.
+const EDGE_KEEP_ALIVE_MS: u64 = 250;
+/// How long a control link may be silent.
+const CONTROL_IDLE_MS: u64 = 8_000;
+/// Keep-alive interval of control links.
+const CONTROL_KEEP_ALIVE_MS: u64 = 1_000;
+/// How long the side that accepts allows; the dialling side's is lower.
+const ACCEPT_IDLE_MS: u64 = 10_000;
+/// A handshake that takes longer fails (threat E5).
+const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Bidirectional streams that the other end may have open: control, edge,
+/// command and a few challenges.
+const BIDI_STREAMS_MAX: u32 = 8;
+/// What one link may have in flight toward us, in bytes: two seconds of
+/// 25 Mbit/s and the key frame bursts of slower streams.
+const RECEIVE_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
+/// RFC 9266 label of the exporter that live challenges are bound to.
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// A key and the certificate that carries it.
+#[derive(Clone)]
+pub struct Identity {
+    /// The node's TLS key.
+    pub key: Arc<SigningKey>,
+    /// DER; self-signed, or by the stream CA after admission.
+    pub certificate: Vec<u8>,
+}
+
+impl Identity {
+    /// The hash that others know this node by.
+    #[must_use]
+    pub fn spki(&self) -> SpkiHash {
+        certs::x509::spki_of_public(&self.key.public())
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.spki().short())
+    }
+}
+
+/// How soon a silent link is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// An edge: its viewers wait.
+    Edge,
+    /// A control link.
+    Control,
+}
+
+/// The socket and its keys.
+pub struct Endpoint {
+    quinn: quinn::Endpoint,
+    clients: RwLock<Clients>,
+}
+
+struct Clients {
+    edge: ClientConfig,
+    control: ClientConfig,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Endpoint({:?})", self.quinn.local_addr())
+    }
+}
+
+impl Endpoint {
+    /// Binds `address` (port 0: any) with this identity.
+    ///
+    /// # Errors
+    /// [`Error::Bind`], [`Error::Tls`].
+    pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, Error> {
+        let socket =
+            std::net::UdpSocket::bind(address).map_err(|source| Error::Bind { address, source })?;
+        let quinn = quinn::Endpoint::new(
+            EndpointConfig::default(),
+            Some(server_config(identity)?),
+            socket,
+            Arc::new(quinn::TokioRuntime),
+        )
+        .map_err(|source| Error::Bind { address, source })?;
+        Ok(Self {
+            quinn,
+            clients: RwLock::new(clients(identity)?),
+        })
+    }
+
+    /// Takes on another certificate for later links, e.g. after admission.
+    ///
+    /// # Errors
+    /// [`Error::Tls`].
+    pub fn adopt(&self, identity: &Identity) -> Result<(), Error> {
+        self.quinn.set_server_config(Some(server_config(identity)?));
+        let fresh = clients(identity)?;
+        *self
+            .clients
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// Where the socket listens.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the system does not tell.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        self.quinn
+            .local_addr()
+            .map_err(|e| Error::Read(e.to_string()))
+    }
+
+    /// Dials; with `expected`, another key at the other end is refused.
+    ///
+    /// # Errors
+    /// No answer, or [`Error::SpkiNotAdmitted`].
+    pub async fn dial(
+        &self,
+        address: SocketAddr,
+        expected: Option<SpkiHash>,
+        patience: Patience,
+    ) -> Result<Link, Error> {
+        let config = {
+            let clients = self
+                .clients
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            match patience {
+                Patience::Edge => clients.edge.clone(),
+                Patience::Control => clients.control.clone(),
+            }
+        };
+        let connecting = self
+            .quinn
+            .connect_with(config, address, "roundcast.invalid")?;
+        let connection = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), connecting)
+            .await
+            .map_err(|_| Error::Timeout("handshake"))??;
+        let link = Link::new(connection, TlsSide::Client)?;
+        if expected.is_some_and(|spki| spki != link.peer) {
+            link.close(Reason::SpkiNotAdmitted);
+            return Err(Error::SpkiNotAdmitted);
+        }
+        Ok(link)
+    }
+
+    /// The next link that somebody dialled, after its address was validated
+    /// by a QUIC Retry (threat E4); `None` when the endpoint is closed.
+    pub async fn accept(&self) -> Option<Accepting> {
+        loop {
+            let incoming = self.quinn.accept().await?;
+            if incoming.remote_address_validated() {
+                return Some(Accepting(incoming));
+            }
+            // An address that was not validated gets a Retry and no state.
+            let _ = incoming.retry();
+        }
+    }
+
+    /// Closes every link and waits until the last packets are out.
+    pub async fn close(&self, reason: Reason) {
+        self.quinn.close(code(reason), reason.name().as_bytes());
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.quinn.wait_idle()).await;
+    }
+}
+
+/// A validated dial whose handshake is still to come: finish it in a task of
+/// its own, so that a slow one holds up nobody.
+pub struct Accepting(quinn::Incoming);
+
+impl Accepting {
+    /// Ends the handshake.
+    ///
+    /// # Errors
+    /// Timeout or a failed handshake.
+    pub async fn finish(self) -> Result<Link, Error> {
+        let connecting = self.0.accept()?;
+        let connection = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), connecting)
+            .await
+            .map_err(|_| Error::Timeout("handshake"))??;
+        Link::new(connection, TlsSide::Server)
+    }
+}
+
+/// A connection whose other end has proven a key.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The QUIC connection.
+    pub connection: quinn::Connection,
+    /// Who is at the other end.
+    pub peer: SpkiHash,
+    /// The other end's certificate, DER.
+    pub certificate: Arc<Vec<u8>>,
+    /// Which side of the handshake we are.
+    pub side: TlsSide,
+}
+
+impl Link {
+    fn new(connection: quinn::Connection, side: TlsSide) -> Result<Self, Error> {
+        let chain = connection.peer_identity().and_then(|any| {
+            any.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>()
+                .ok()
+        });
+        let leaf = chain.as_ref().and_then(|c| c.first());
+        let certificate = leaf.map(|c| c.as_ref().to_vec()).unwrap_or_default();
+        match certs::x509::spki_hash(&certificate) {
+            Ok(peer) => Ok(Self {
+                connection,
+                peer,
+                certificate: Arc::new(certificate),
+                side,
+            }),
+            Err(e) => {
+                connection.close(code(e.wire_reason()), b"certificate");
+                Err(Error::Certificate(e))
+            }
+        }
+    }
+
+    /// 32 bytes that only the two ends of this connection know (RFC 9266).
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] if TLS gives none.
+    pub fn exporter(&self) -> Result<[u8; 32], Error> {
+        let mut out = [0u8; 32];
+        self.connection
+            .export_keying_material(&mut out, EXPORTER_LABEL, &[])
+            .map_err(|_| Error::OutOfTurn("no exporter"))?;
+        Ok(out)
+    }
+
+    /// Closes with a code; the other end reads it.
+    pub fn close(&self, reason: Reason) {
+        self.connection
+            .close(code(reason), reason.name().as_bytes());
+    }
+
+    /// Why the link has ended: the other end's code, or that it has gone.
+    #[must_use]
+    pub fn close_reason(&self) -> Reason {
+        match self.connection.close_reason() {
+            Some(quinn::ConnectionError::ApplicationClosed(c)) => {
+                Reason::from_code(c.error_code.into_inner()).unwrap_or(Reason::Nonsense)
+            }
+            _ => Reason::PeerGone,
+        }
+    }
+}
+
+fn code(reason: Reason) -> VarInt {
+    VarInt::from_u64(reason.code()).unwrap_or(VarInt::MAX)
+}
+
+fn transport(idle_ms: u64, keep_alive_ms: Option<u64>) -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS_MAX))
+        .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS_MAX))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES))
+        .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES / 2))
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(IdleTimeout::try_from(Duration::from_millis(idle_ms)).ok())
+        .keep_alive_interval(keep_alive_ms.map(Duration::from_millis));
+    Arc::new(config)
+}
+
+fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::with_crypto(tls::server(identity)?);
+    config.transport_config(transport(ACCEPT_IDLE_MS, None));
+    config.migration(false);
+    Ok(config)
+}
+
+fn clients(identity: &Identity) -> Result<Clients, Error> {
+    let crypto = tls::client(identity)?;
+    let mut edge = ClientConfig::new(crypto.clone());
+    edge.transport_config(transport(EDGE_IDLE_MS, Some(EDGE_KEEP_ALIVE_MS)));
+    let mut control = ClientConfig::new(crypto);
+    control.transport_config(transport(CONTROL_IDLE_MS, Some(CONTROL_KEEP_ALIVE_MS)));
+    Ok(Clients { edge, control })
+}

@@ -1,0 +1,172 @@
+//! Groups of blocks on unidirectional streams: one stream per group of
+//! pictures, records prefixed by their length, payloads never copied out.
+
+use crate::framing::{recv_frame, recv_varint};
+use crate::node::Node;
+use crate::{Error, Link};
+use bytes::Bytes;
+use overlay::forwarder::Outgoing;
+use quinn::{RecvStream, SendStream};
+use std::sync::Arc;
+use tokio::sync::Notify;
+use wire::codec::put_varint;
+use wire::limits::MESSAGE_BYTES_MAX;
+use wire::message::StreamKind;
+use wire::message::group::{Block, Dropped, GroupStart, RECORD_BYTES_MAX, Record};
+use wire::{Decode, Encode, Reason, Rendition, SpkiHash};
+
+/// Number of [`Record::Block`] on the wire: its payload is framed by hand.
+const BLOCK_RECORD: u64 = 2;
+
+/// Sends a child's queue until the edge ends or its permit does.
+///
+/// # Errors
+/// The link has ended; or the permit has expired or its budget is spent.
+pub(crate) async fn send_queue(
+    node: &Arc<Node>,
+    link: &Link,
+    child: SpkiHash,
+    wake: &Notify,
+) -> Result<(), Error> {
+    let mut stream: Option<SendStream> = None;
+    loop {
+        let Some(outgoing) = node.poll_child(child) else {
+            wake.notified().await;
+            continue;
+        };
+        match outgoing {
+            Outgoing::GroupStart(start) => {
+                if let Some(mut ended) = stream.take() {
+                    let _ = ended.finish();
+                }
+                stream = Some(open_group(link, &start).await?);
+            }
+            Outgoing::GroupEnd => {
+                if let Some(mut ended) = stream.take() {
+                    let _ = ended.finish();
+                }
+            }
+            Outgoing::Header(header) => {
+                write_record(stream.as_mut(), &Record::Header(header)).await?;
+            }
+            Outgoing::Block {
+                chunk,
+                index,
+                path,
+                payload,
+            } => {
+                let bytes = payload.len();
+                node.spend(child, bytes)?;
+                node.pace().acquire(bytes).await;
+                let mut head = Vec::with_capacity(512);
+                put_varint(&mut head, BLOCK_RECORD);
+                chunk.encode(&mut head);
+                index.encode(&mut head);
+                path.encode(&mut head);
+                put_varint(&mut head, bytes as u64);
+                write_framed(stream.as_mut(), head, payload).await?;
+                node.count_sent(child, bytes);
+            }
+            Outgoing::Dropped { from, to, reason } => {
+                tracing::info!(child = %child.short(), %reason, "chunks {from}..{to} left out");
+                let record = Record::Dropped(Dropped { from, to, reason });
+                write_record(stream.as_mut(), &record).await?;
+            }
+        }
+    }
+}
+
+async fn open_group(link: &Link, start: &GroupStart) -> Result<SendStream, Error> {
+    let mut stream = link.connection.open_uni().await?;
+    let mut head = StreamKind::Group.to_bytes();
+    start.encode(&mut head);
+    stream.write_all(&head).await?;
+    Ok(stream)
+}
+
+async fn write_record(stream: Option<&mut SendStream>, record: &Record) -> Result<(), Error> {
+    write_framed(stream, record.to_bytes(), Bytes::new()).await
+}
+
+async fn write_framed(
+    stream: Option<&mut SendStream>,
+    head: Vec<u8>,
+    payload: Bytes,
+) -> Result<(), Error> {
+    let stream = stream.ok_or(Error::OutOfTurn("a record outside a group"))?;
+    let mut framed = Vec::with_capacity(head.len() + 8);
+    put_varint(&mut framed, (head.len() + payload.len()) as u64);
+    framed.extend_from_slice(&head);
+    stream
+        .write_all_chunks(&mut [Bytes::from(framed), payload])
+        .await?;
+    Ok(())
+}
+
+/// Takes a parent's groups until the link ends or something is refused.
+///
+/// # Errors
+/// The first record that is refused: the caller closes the link with it.
+pub(crate) async fn receive_groups(
+    node: &Arc<Node>,
+    link: &Link,
+    parent: SpkiHash,
+) -> Result<(), Error> {
+    let (failed, mut failure) = tokio::sync::mpsc::channel::<Error>(1);
+    let mut groups = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = link.connection.accept_uni() => {
+                let (node, failed) = (node.clone(), failed.clone());
+                let stream = stream?;
+                groups.spawn(async move {
+                    if let Err(e) = receive_group(&node, parent, stream).await {
+                        let _ = failed.send(e).await;
+                    }
+                });
+            }
+            Some(error) = failure.recv() => return Err(error),
+            Some(_) = groups.join_next(), if !groups.is_empty() => {}
+        }
+    }
+}
+
+async fn receive_group(
+    node: &Arc<Node>,
+    parent: SpkiHash,
+    mut stream: RecvStream,
+) -> Result<(), Error> {
+    match recv_varint(&mut stream).await? {
+        Some(kind) if kind == StreamKind::Group.code() => {}
+        None => return Ok(()),
+        Some(_) => return Err(Error::OutOfTurn("a stream that is no group")),
+    }
+    // GroupStart has no length: its three numbers are read one by one.
+    let mut fields = [0u64; 3];
+    for field in &mut fields {
+        *field = recv_varint(&mut stream)
+            .await?
+            .ok_or(Error::OutOfTurn("a group without a beginning"))?;
+    }
+    let [rendition, ..] = fields;
+    let rendition = u8::try_from(rendition)
+        .map(Rendition)
+        .map_err(|_| Error::OutOfTurn("a rendition that cannot be"))?;
+    while let Some(frame) = recv_frame(&mut stream, RECORD_BYTES_MAX.min(MESSAGE_BYTES_MAX)).await?
+    {
+        match Record::from_bytes(&frame)? {
+            Record::Header(header) => node.take_header(&header)?,
+            Record::Block(block) => take_block(node, parent, block)?,
+            Record::Dropped(dropped) => node.note_dropped(parent, rendition, &dropped),
+        }
+    }
+    Ok(())
+}
+
+fn take_block(node: &Arc<Node>, parent: SpkiHash, block: Block) -> Result<(), Error> {
+    node.take_block(parent, block).inspect_err(|e| {
+        if e.wire_reason() != Reason::Nonsense {
+            tracing::warn!(parent = %parent.short(), "a block was refused: {e}");
+        }
+    })
+}

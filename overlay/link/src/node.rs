@@ -1,0 +1,336 @@
+//! One node of the tree: the pure forwarder, its edges and its limits. The
+//! station, every viewer and every relay run the same one.
+
+use crate::edge::{self, Edges};
+use crate::pace::Pace;
+use crate::trust::{Proof, Verification};
+use crate::{Channel, Clock, Endpoint, Error, Link};
+use bytes::Bytes;
+use certs::Verified;
+use certs::block::VerifiedBlock;
+use certs::chunk::{HeaderLimits, HeaderVerifier};
+use overlay::forwarder::{Forwarder, Outgoing};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+use wire::codec::List;
+use wire::limits::BLOCK_PATH_MAX;
+use wire::message::control::{EdgeOrder, NodeKind, NodeRef};
+use wire::message::edge::{Resume, Start};
+use wire::message::group::{Block, Dropped};
+use wire::statement::{
+    ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
+};
+use wire::{Digest, Epoch, Reason, Rendition, SpkiHash};
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// This node's key.
+    pub me: SpkiHash,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What it may send in all, in bit/s.
+    pub upload_bps: u64,
+    /// Block bytes that it may send in its life; none: no cap.
+    pub byte_cap: Option<u64>,
+    /// Chunks kept for catching up, and queues per child.
+    pub forwarder: overlay::forwarder::Config,
+    /// What it checks of the other end of an edge.
+    pub verification: Verification,
+    /// A relay may dial loopback and private addresses (development runs).
+    pub private_networks: bool,
+}
+
+/// What a node tells its driver. Events come per chunk and per edge, never
+/// per block, so that the queue needs no bound of its own.
+#[derive(Debug)]
+pub enum NodeEvent {
+    /// A relay was verified by this node on this link.
+    RelayVerified {
+        /// The relay.
+        relay: NodeRef,
+        /// What convinced us.
+        proof: Arc<Proof>,
+    },
+    /// An edge works: the child's first block has come, or the child has
+    /// said where to start.
+    EdgeUp {
+        /// Who is at the other end.
+        other: NodeRef,
+        /// Whether this node is the child.
+        child: bool,
+        /// Where the child resumed, if it did.
+        resume: Option<Resume>,
+    },
+    /// An edge has ended or never came about.
+    EdgeDown {
+        /// Who is at the other end.
+        other: SpkiHash,
+        /// Whether this node was the child.
+        child: bool,
+        /// Why, as a code.
+        reason: Reason,
+        /// Why, by name.
+        name: String,
+        /// Why, in words.
+        detail: String,
+        /// Whether this node refused the other end.
+        refusal: bool,
+    },
+    /// All blocks of a chunk are here.
+    Chunk {
+        /// The chunk.
+        key: ChunkKey,
+        /// Who gave the last block; none at the station.
+        from: Option<SpkiHash>,
+    },
+    /// A parent left chunks out.
+    Dropped {
+        /// The parent.
+        from: SpkiHash,
+        /// What, and why.
+        dropped: Dropped,
+    },
+    /// A beacon on the path of the stream.
+    Beacon(Signed<HeadBeacon>),
+    /// The byte cap is reached.
+    ByteCapReached,
+}
+
+/// The run that a node takes part in.
+pub(crate) struct Run {
+    pub(crate) statement: Arc<Verified<RunStatement>>,
+    headers: HeaderVerifier,
+}
+
+/// One node of the tree.
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) clock: Clock,
+    pub(crate) edges: Edges,
+    pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
+    forwarder: Mutex<Forwarder<Bytes>>,
+    run: Mutex<Option<Run>>,
+    pace: Pace,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({} {})", self.config.kind, self.config.me.short())
+    }
+}
+
+/// A poisoned lock means that another task panicked while it held plain data;
+/// the data are still whole, and forwarding goes on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Node {
+    /// A node on this endpoint; events arrive at the receiver.
+    #[must_use]
+    pub fn new(
+        config: NodeConfig,
+        endpoint: Arc<Endpoint>,
+        clock: Clock,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeEvent>) {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let node = Self {
+            pace: Pace::new(config.upload_bps, clock),
+            forwarder: Mutex::new(Forwarder::new(config.forwarder)),
+            run: Mutex::new(None),
+            edges: Edges::default(),
+            config,
+            endpoint,
+            clock,
+            events,
+        };
+        (Arc::new(node), receiver)
+    }
+
+    /// Takes part in this run from now on.
+    pub fn enter_run(&self, statement: Verified<RunStatement>) {
+        let headers = HeaderVerifier::new(&statement, HeaderLimits::default());
+        *lock(&self.run) = Some(Run {
+            statement: Arc::new(statement),
+            headers,
+        });
+    }
+
+    /// As [`Node::enter_run`], with a verifier of the caller's making.
+    pub fn enter_run_with(&self, statement: Verified<RunStatement>, headers: HeaderVerifier) {
+        *lock(&self.run) = Some(Run {
+            statement: Arc::new(statement),
+            headers,
+        });
+    }
+
+    /// The run, if there is one yet.
+    #[must_use]
+    pub fn run(&self) -> Option<Arc<Verified<RunStatement>>> {
+        lock(&self.run).as_ref().map(|r| r.statement.clone())
+    }
+
+    /// Lowers or raises the upload limit, in bit/s.
+    pub async fn limit_upload(&self, rate_bps: u64) {
+        self.pace.limit(rate_bps).await;
+    }
+
+    /// Makes, accepts or renews an edge that the coordinator ordered.
+    ///
+    /// # Errors
+    /// The permit is refused.
+    pub fn order_edge(self: &Arc<Self>, order: EdgeOrder) -> Result<(), Error> {
+        edge::order(self, order)
+    }
+
+    /// Ends an edge; the other end reads the reason.
+    pub fn end_edge(&self, other: SpkiHash, child: bool, reason: Reason) {
+        self.edges.end(other, child, reason);
+    }
+
+    /// Serves an edge stream that the other end opened on `link`.
+    pub async fn accept_edge(self: &Arc<Self>, link: Link, channel: Channel) {
+        edge::accept(self, link, channel).await;
+    }
+
+    /// Lets nobody of a lower epoch in, and the member out, at once.
+    ///
+    /// # Errors
+    /// The revocation is not the coordinator's.
+    pub fn revoke(&self, revocation: &Signed<Revocation>) -> Result<(), Error> {
+        let run = self.run().ok_or(Error::OutOfTurn("no run yet"))?;
+        let revocation = certs::revocation::verify(revocation, &run)?;
+        self.edges.revoke(revocation.member, revocation.scope.epoch);
+        Ok(())
+    }
+
+    /// Permits of lower epochs are refused from now on.
+    pub fn raise_epoch(&self, epoch: Epoch) {
+        self.edges.raise_epoch(epoch);
+    }
+
+    /// The station's own chunks enter here.
+    pub fn publish(
+        &self,
+        header: Verified<ChunkHeader>,
+        signed: Signed<ChunkHeader>,
+        blocks: Vec<(VerifiedBlock, List<Digest, BLOCK_PATH_MAX>, Bytes)>,
+    ) {
+        let now_ms = self.clock.mono_ms();
+        let key = header.key();
+        {
+            let mut forwarder = lock(&self.forwarder);
+            forwarder.header(now_ms, header, signed);
+            for (block, path, data) in blocks {
+                let len = data.len();
+                forwarder.block(now_ms, block, path, data, len);
+            }
+        }
+        self.edges.wake_children();
+        let _ = self.events.send(NodeEvent::Chunk { key, from: None });
+    }
+
+    /// The header and blocks of a kept chunk that is complete.
+    #[must_use]
+    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Bytes>)> {
+        lock(&self.forwarder).chunk(key)
+    }
+
+    /// What this node already has, for a new parent.
+    #[must_use]
+    pub fn resume(&self, rendition: Rendition) -> Option<Resume> {
+        lock(&self.forwarder).resume(rendition)
+    }
+
+    /// Children now, and block bytes sent in all.
+    #[must_use]
+    pub fn load(&self) -> (u32, u64) {
+        self.edges.load()
+    }
+
+    /// Children of which edges are up.
+    #[must_use]
+    pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
+        self.edges.has(other, child)
+    }
+
+    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, priority: Priority) {
+        let mut forwarder = lock(&self.forwarder);
+        forwarder.add_child(child, start, self.clock.mono_ms());
+        forwarder.set_priority(child, priority);
+    }
+
+    pub(crate) fn remove_child(&self, child: SpkiHash) {
+        lock(&self.forwarder).remove_child(child);
+    }
+
+    pub(crate) fn poll_child(&self, child: SpkiHash) -> Option<Outgoing<Bytes>> {
+        lock(&self.forwarder).poll(child)
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<(), Error> {
+        let cap = self.config.byte_cap;
+        if cap.is_some_and(|cap| self.edges.load().1.saturating_add(bytes as u64) > cap) {
+            let _ = self.events.send(NodeEvent::ByteCapReached);
+            return Err(Error::Remote(Reason::ByteCapReached));
+        }
+        self.edges.spend(child, bytes as u64, self.clock.unix())
+    }
+
+    pub(crate) fn count_sent(&self, child: SpkiHash, bytes: usize) {
+        self.edges.count_sent(child, bytes as u64);
+    }
+
+    pub(crate) fn take_header(&self, signed: &Signed<ChunkHeader>) -> Result<(), Error> {
+        let header = {
+            let mut run = lock(&self.run);
+            let run = run.as_mut().ok_or(Error::OutOfTurn("no run yet"))?;
+            run.headers.verify(signed)?
+        };
+        let now_ms = self.clock.mono_ms();
+        lock(&self.forwarder).header(now_ms, header, signed.clone());
+        self.edges.wake_children();
+        Ok(())
+    }
+
+    pub(crate) fn take_block(&self, parent: SpkiHash, block: Block) -> Result<(), Error> {
+        let header = lock(&self.forwarder).header_of(block.chunk);
+        let Some(header) = header else {
+            // Its chunk has left the window, or the header never came.
+            return Ok(());
+        };
+        let verified = certs::block::verify(&header, block.index, &block.path, &block.data)?;
+        let data = block.data.bytes().clone();
+        let (len, now_ms) = (data.len(), self.clock.mono_ms());
+        let taken = lock(&self.forwarder).block(now_ms, verified, block.path, data, len);
+        self.edges.first_block(self, parent);
+        if taken.fresh {
+            self.edges.wake_children();
+        }
+        if taken.complete {
+            let _ = self.events.send(NodeEvent::Chunk {
+                key: block.chunk,
+                from: Some(parent),
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn note_dropped(&self, parent: SpkiHash, rendition: Rendition, dropped: &Dropped) {
+        {
+            let mut forwarder = lock(&self.forwarder);
+            forwarder.dropped(rendition, dropped.from, dropped.to, dropped.reason);
+        }
+        self.edges.wake_children();
+        let _ = self.events.send(NodeEvent::Dropped {
+            from: parent,
+            dropped: dropped.clone(),
+        });
+    }
+}

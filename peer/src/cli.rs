@@ -1,0 +1,304 @@
+//! The command line: parsed here, resolved with the configuration file, and
+//! handed on as plain options.
+
+use crate::config::File;
+use crate::trust::TrustOptions;
+use crate::{Error, sponsor, station, viewer};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// Live video without a server bill.
+#[derive(Debug, Parser)]
+#[command(name = "roundcast", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Send a stream.
+    Broadcast(Box<Broadcast>),
+    /// Watch a stream, pass it on, and sponsor a relay if you like.
+    Watch(Box<Watch>),
+    /// Buy and list vouchers.
+    Wallet(Wallet),
+    /// Explain an invite, a relay's certificate or a release, offline.
+    Verify(Verify),
+    /// Check the configuration file.
+    Config(ConfigVerb),
+}
+
+/// What broadcast and watch share.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Tell events as JSON lines on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// How others see you.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where to listen for others, IP:PORT; port 0 takes a free one.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Where your own page listens; loopback only.
+    #[arg(long)]
+    pub page: Option<SocketAddr>,
+    /// No page.
+    #[arg(long, conflicts_with = "page")]
+    pub no_page: bool,
+    /// Where state is kept, instead of the XDG folders.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// The configuration file, instead of the XDG one.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// One event per chunk (for tests and comparisons).
+    #[arg(long, requires = "json")]
+    pub trace_chunks: bool,
+    /// Which developers and assurances to believe.
+    #[command(flatten)]
+    pub trust: TrustOptions,
+}
+
+/// `roundcast broadcast`.
+#[derive(Debug, Args)]
+pub struct Broadcast {
+    /// Fragmented MP4 from a file, or `-` for standard input.
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Begin the file again at its end; the stream stays continuous.
+    #[arg(long)]
+    pub r#loop: bool,
+    /// Send any bytes, not only MP4.
+    #[arg(long, conflicts_with = "loop")]
+    pub raw: bool,
+    /// What you can upload, in Mbit/s.
+    #[arg(long)]
+    pub upload_mbps: Option<f64>,
+    /// The stream's rate in Mbit/s; measured from a file if left out.
+    #[arg(long)]
+    pub stream_mbps: Option<f64>,
+    /// How long a viewer may think about an ask.
+    #[arg(long)]
+    pub ask_deadline_ms: Option<u64>,
+    /// The shortest time between two asks to the same viewer.
+    #[arg(long)]
+    pub ask_interval_ms: Option<u64>,
+    /// How much of the stream is kept for those who fell behind.
+    #[arg(long)]
+    pub kept_ms: Option<u64>,
+    /// Write what was published to this file, too.
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Whether to be asked for a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SponsorMode {
+    /// Ask me.
+    Ask,
+    /// Never ask me.
+    Never,
+    /// Accept up to `--max-price`.
+    Auto,
+}
+
+/// `roundcast watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The invite.
+    pub invite: String,
+    /// What you give to others, in Mbit/s.
+    #[arg(long)]
+    pub share_mbps: Option<f64>,
+    /// Link to the station and relays only: no viewer sees your address.
+    #[arg(long)]
+    pub relay_only: bool,
+    /// Whether to be asked for a round.
+    #[arg(long, value_enum)]
+    pub sponsor: Option<SponsorMode>,
+    /// The most that `auto` may spend on one round, in minor units.
+    #[arg(long)]
+    pub max_price: Option<u64>,
+    /// Your desk's URI; it pins the desk's key.
+    #[arg(long)]
+    pub desk: Option<String>,
+    /// Write the stream to a file, or `-` for standard output.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `roundcast wallet`.
+#[derive(Debug, Args)]
+pub struct Wallet {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: WalletVerb,
+}
+
+/// The wallet's commands.
+#[derive(Debug, Subcommand)]
+pub enum WalletVerb {
+    /// Buy a voucher with an operator's purchase code.
+    Buy {
+        /// The desk's URI.
+        #[arg(long)]
+        desk: String,
+        /// The purchase code.
+        #[arg(long)]
+        code: String,
+        /// The class, if the desk sells several.
+        #[arg(long)]
+        class: Option<String>,
+        /// Where the wallet is, instead of the XDG folder.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the vouchers and their states.
+    List {
+        /// Where the wallet is, instead of the XDG folder.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `roundcast verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// An invite, a relay's certificate (DER file), or a release folder.
+    pub what: String,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Which developers and assurances to believe.
+    #[command(flatten)]
+    pub trust: TrustOptions,
+}
+
+/// `roundcast config`.
+#[derive(Debug, Args)]
+pub struct ConfigVerb {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: ConfigAction,
+}
+
+/// The configuration's commands.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Read the file and name what is wrong with it.
+    Check {
+        /// The file, instead of the XDG one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+}
+
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+impl Common {
+    fn resolve(self, file: &File) -> Result<crate::viewer::Shared, Error> {
+        Ok(viewer::Shared {
+            json: self.json,
+            name: self.name.or_else(|| file.name.clone()).unwrap_or_else(|| "viewer".into()),
+            listen: self.listen.or(file.listen).unwrap_or(ANY),
+            page: (!self.no_page).then(|| self.page.or(file.page).unwrap_or(PAGE)),
+            data: crate::config::data_dir(self.data)?,
+            trace_chunks: self.trace_chunks,
+            trust: self.trust.resolve()?,
+        })
+    }
+}
+
+fn bps(mbps: f64, what: &'static str) -> Result<u64, Error> {
+    let bps = mbps * 1e6;
+    if bps.is_finite() && (0.0..=1e12).contains(&bps) {
+        // In range and finite, so the conversion is exact enough.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Ok(bps as u64)
+    } else {
+        Err(Error::Usage(what))
+    }
+}
+
+impl Broadcast {
+    /// With the configuration file's values where the command line is silent.
+    ///
+    /// # Errors
+    /// The configuration file or an option is wrong.
+    pub fn resolve(self) -> Result<station::Options, Error> {
+        let file = File::load(self.common.config.as_ref())?;
+        let upload = self.upload_mbps.or(file.upload_mbps).ok_or(Error::Usage(
+            "say what you can upload: --upload-mbps N (measure it, and give about 80% of it)",
+        ))?;
+        let stream_bps = self
+            .stream_mbps
+            .map(|m| bps(m, "--stream-mbps must be a rate in Mbit/s"))
+            .transpose()?;
+        let input = if self.input.as_os_str() == "-" {
+            station::Input::Stdin
+        } else {
+            station::Input::File(self.input)
+        };
+        Ok(station::Options {
+            input,
+            looped: self.r#loop,
+            raw: self.raw,
+            upload_bps: bps(upload, "--upload-mbps must be a rate in Mbit/s")?,
+            stream_bps,
+            ask_deadline_ms: self.ask_deadline_ms.unwrap_or(20_000),
+            ask_interval_ms: self.ask_interval_ms.unwrap_or(120_000),
+            kept_ms: self.kept_ms.unwrap_or(10_000),
+            keep: self.keep,
+            shared: self.common.resolve(&file)?,
+        })
+    }
+}
+
+impl Watch {
+    /// With the configuration file's values where the command line is silent.
+    ///
+    /// # Errors
+    /// The invite, the configuration file or an option is wrong.
+    pub fn resolve(self) -> Result<viewer::Options, Error> {
+        let file = File::load(self.common.config.as_ref())?;
+        let share = self.share_mbps.or(file.share_mbps).unwrap_or(0.0);
+        let mode = self.sponsor.or(file.sponsor.map(Into::into));
+        let mode = match (mode.unwrap_or(SponsorMode::Ask), self.max_price) {
+            (SponsorMode::Ask, _) => sponsor::Mode::Ask,
+            (SponsorMode::Never, _) => sponsor::Mode::Never,
+            (SponsorMode::Auto, Some(max)) => sponsor::Mode::Auto { price_minor_max: max },
+            (SponsorMode::Auto, None) => {
+                return Err(Error::Usage("--sponsor auto needs --max-price MINOR"));
+            }
+        };
+        let desk = self.desk.or_else(|| file.desk.clone());
+        let desk = desk.map(|uri| uri.parse::<voucher::DeskUri>()).transpose()?;
+        Ok(viewer::Options {
+            invite: wire::invite::Invite::parse(&self.invite)?,
+            share_bps: bps(share, "--share-mbps must be a rate in Mbit/s")?,
+            relay_only: self.relay_only || file.relay_only.unwrap_or(false),
+            mode,
+            desk,
+            out: self.out,
+            shared: self.common.resolve(&file)?,
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! The station: publishes the stream and coordinates the tree.
+
+mod admission;
+mod control;
+mod coordinator;
+mod edges;
+mod ingest;
+mod keys;
+mod rounds;
+mod tree;
+
+use crate::viewer::Shared;
+use crate::{Error, input, page_view};
+use coordinator::{Coordinator, Event, Settings};
+use keys::Keys;
+use link::{Clock, Emitter, Endpoint, Node, NodeConfig, NodeEvent, Verification};
+use serde_json::json;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use wire::invite::Invite;
+use wire::message::control::NodeKind;
+use wire::{Digest, Reason, Sequence, StreamId};
+
+/// Head room of a slot over the stream's average rate, in percent: key frames
+/// and framing.
+const SLOT_PERCENT: u64 = 125;
+/// The rate assumed for standard input when none is given, in bit/s.
+const STDIN_RATE_BPS: u64 = 5_000_000;
+
+/// Where the stream comes from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+pub(crate) use rounds::verified_fields;
+
+/// How `broadcast` was called.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the stream comes from.
+    pub input: Input,
+    /// Begin again at the end.
+    pub looped: bool,
+    /// Any bytes.
+    pub raw: bool,
+    /// What may be uploaded, in bit/s.
+    pub upload_bps: u64,
+    /// The stream's rate in bit/s, if it was said.
+    pub stream_bps: Option<u64>,
+    /// Time to answer an ask.
+    pub ask_deadline_ms: u64,
+    /// Shortest time between two asks of one cause to one member.
+    pub ask_interval_ms: u64,
+    /// How much of the stream is kept.
+    pub kept_ms: u64,
+    /// A copy of what is published.
+    pub keep: Option<PathBuf>,
+    /// The rest.
+    pub shared: Shared,
+}
+
+/// The newest published chunk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Published {
+    pub(crate) head: Sequence,
+    pub(crate) header: Digest,
+}
+
+/// Broadcasts until the input ends or the user quits.
+///
+/// # Errors
+/// The step that failed.
+pub async fn run(options: Options) -> Result<u8, Error> {
+    let clock = Clock::new();
+    let shared = &options.shared;
+    let emit = Emitter::new(&shared.name, shared.json);
+    if let Some(banner) = &shared.trust.banner {
+        emit.say(banner);
+    }
+    let stream_bps = stream_rate(&options)?;
+    let slot_bps = (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1);
+    // Half a slot short of rounding down hides nothing: a slot is whole.
+    let slots = u32::try_from(options.upload_bps / slot_bps).unwrap_or(u32::MAX);
+    let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
+    let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
+    let address = advertised(endpoint.address()?);
+    let config = NodeConfig {
+        me: keys.identity.spki(),
+        kind: NodeKind::Station,
+        upload_bps: options.upload_bps,
+        byte_cap: None,
+        forwarder: overlay::forwarder::Config {
+            kept_ms_max: options.kept_ms,
+            ..overlay::forwarder::Config::default()
+        },
+        verification: Verification::Full(shared.trust.relays.clone()),
+        private_networks: true,
+    };
+    let (node, node_events) = Node::new(config, endpoint.clone(), clock);
+    node.enter_run(keys.run.clone());
+    let invite = Invite {
+        stream: keys.run.scope.stream,
+        secret: keys.audience.clone(),
+        addresses: vec![address],
+    };
+    let feed = page::Feed::new();
+    let mut page = page_view::start(shared.page, feed.clone()).await?;
+    let (events, inbox) = mpsc::unbounded_channel();
+    let (epochs, epoch_changes) = mpsc::unbounded_channel();
+    let (published, head) = watch::channel(None);
+    let mut ingest = ingest::Ingest::new(
+        chunk_key,
+        &keys.run,
+        &keys.epoch_secret,
+        node.clone(),
+        clock,
+        emit.clone(),
+        feed,
+        &options,
+        epoch_changes,
+        published,
+    )?;
+    announce(&emit, &invite, page.as_ref(), &keys, stream_bps, slot_bps, slots, address);
+    let settings = Settings {
+        name: shared.name.clone(),
+        address,
+        stream_bps,
+        slot_bps,
+        slots,
+        ask_deadline_ms: options.ask_deadline_ms,
+        ask_interval_ms: options.ask_interval_ms,
+        banner: shared.trust.banner.clone(),
+        upload_bps: options.upload_bps,
+        invite: invite.to_uri().to_string(),
+    };
+    let coordinator = Coordinator::new(
+        keys,
+        settings,
+        node.clone(),
+        endpoint.clone(),
+        clock,
+        emit.clone(),
+        shared.trust.relays.clone(),
+        epochs,
+        head,
+        events.clone(),
+        page.take(),
+    );
+    let coordinating = tokio::spawn(coordinator.run(inbox));
+    tokio::spawn(control::accept_links(endpoint.clone(), node, events.clone()));
+    tokio::spawn(forward_node_events(node_events, events.clone()));
+    let outcome = tokio::select! {
+        outcome = ingest.run(&options) => outcome,
+        () = commands(&events, matches!(options.input, Input::Stdin)) => Ok(()),
+    };
+    // The last chunks still have to reach the viewers.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let _ = events.send(Event::End);
+    let _ = coordinating.await;
+    endpoint.close(Reason::RunEnded).await;
+    emit.tell("ended", json!({}));
+    outcome.map(|()| 0)
+}
+
+fn stream_rate(options: &Options) -> Result<u64, Error> {
+    match (options.stream_bps, &options.input, options.raw) {
+        (Some(bps), _, _) => Ok(bps.max(1)),
+        (None, Input::File(path), false) => ingest::file_rate_bps(path),
+        _ => Ok(STDIN_RATE_BPS),
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one event with many fields")]
+fn announce(
+    emit: &Emitter,
+    invite: &Invite,
+    page: Option<&page::Running>,
+    keys: &Keys,
+    stream_bps: u64,
+    slot_bps: u64,
+    slots: u32,
+    address: SocketAddr,
+) {
+    let uri = invite.to_uri();
+    let page = page.map(|p| p.link().reveal());
+    if emit.json() {
+        let stream: StreamId = keys.run.scope.stream;
+        emit.tell(
+            "station_ready",
+            json!({
+                "invite": *uri,
+                "page": page,
+                "stream": stream.to_hex(),
+                "run": keys.run.scope.run.to_hex(),
+                "spki": keys.identity.spki().to_hex(),
+                "stream_bps": stream_bps,
+                "slot_bps": slot_bps,
+                "slots": slots,
+                "listen": address.to_string(),
+            }),
+        );
+        return;
+    }
+    println!("{}", *uri);
+    emit.say("Give this invite to your viewers, and to nobody else.");
+    if let Ok(code) = qrcode::QrCode::new(uri.as_bytes()) {
+        use std::io::IsTerminal;
+        if std::io::stdout().is_terminal() {
+            println!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
+        }
+    }
+    if let Some(page) = page {
+        emit.say(&format!("Your page: {page}"));
+    }
+    emit.say(&format!(
+        "The stream has {:.1} Mbit/s; your upload serves {slots} viewers.",
+        as_mbps(stream_bps)
+    ));
+}
+
+/// For people: bit/s in Mbit/s.
+pub(crate) fn as_mbps(bps: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let bps = bps as f64;
+    bps / 1e6
+}
+
+/// The address that others can dial: of the interface that leads outward, if
+/// the socket listens on all.
+pub(crate) fn advertised(bound: SocketAddr) -> SocketAddr {
+    if !bound.ip().is_unspecified() {
+        return bound;
+    }
+    // Connecting a UDP socket sends nothing; it only asks the routing table.
+    // The address is one that is reserved for documentation (RFC 5737).
+    let outward = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let ip = outward.map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip());
+    SocketAddr::new(ip, bound.port())
+}
+
+async fn forward_node_events(
+    mut from: mpsc::UnboundedReceiver<NodeEvent>,
+    to: mpsc::UnboundedSender<Event>,
+) {
+    while let Some(event) = from.recv().await {
+        if to.send(Event::Node(event)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Lines on standard input; returns on `quit`.
+async fn commands(events: &mpsc::UnboundedSender<Event>, input_is_stdin: bool) {
+    if input_is_stdin {
+        return std::future::pending().await;
+    }
+    let mut lines = input::Lines::new();
+    while let Some(line) = lines.next().await {
+        match line.split_once(' ') {
+            Some(("evict", name)) => {
+                let _ = events.send(Event::Evict(name.trim().to_owned()));
+            }
+            _ if line == "quit" => return,
+            _ => eprintln!("commands: quit, evict NAME"),
+        }
+    }
+    // Input from a file or a closed terminal: the stream goes on.
+    std::future::pending::<()>().await;
+}

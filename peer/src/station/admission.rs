@@ -1,0 +1,190 @@
+//! Who may be a member: whoever proves the invite, once per key, not too fast
+//! from one place.
+
+use super::coordinator::{Coordinator, Member};
+use crate::Error;
+use certs::bundle::{self, MemberSecrets};
+use certs::receipt::ReceiptKey;
+use link::Link;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use tokio::sync::mpsc;
+use wire::message::control::{Admitted, Certificate, Down, Join, Name, NodeKind, Sealed};
+use wire::statement::JoinReply;
+use wire::{Digest, PublicKey, Reason};
+
+/// Joins from one address block within [`JOIN_WINDOW_MS`]; a household or a
+/// lecture hall behind one address stays below.
+const JOINS_PER_BLOCK_MAX: usize = 64;
+/// The window of [`JOINS_PER_BLOCK_MAX`].
+const JOIN_WINDOW_MS: u64 = 10_000;
+/// Members of one run: what one coordinator plans for.
+const MEMBERS_MAX: usize = 10_000;
+
+/// Recent joins by address block (IPv4 /24, IPv6 /48).
+#[derive(Debug, Default)]
+pub(super) struct JoinRate {
+    recent: VecDeque<(u64, [u8; 6])>,
+}
+
+impl JoinRate {
+    pub(super) fn admit(&mut self, ip: IpAddr, now_ms: u64) -> bool {
+        while self
+            .recent
+            .front()
+            .is_some_and(|(at, _)| now_ms.saturating_sub(*at) >= JOIN_WINDOW_MS)
+        {
+            self.recent.pop_front();
+        }
+        let block = block_of(ip);
+        if self.recent.iter().filter(|(_, b)| *b == block).count() >= JOINS_PER_BLOCK_MAX {
+            return false;
+        }
+        self.recent.push_back((now_ms, block));
+        true
+    }
+}
+
+fn block_of(ip: IpAddr) -> [u8; 6] {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            [4, 0, 0, a, b, c]
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, e, f, ..] = ip.octets();
+            [a, b, c, d, e, f]
+        }
+    }
+}
+
+impl Coordinator {
+    /// Admits a joiner, or says why not.
+    pub(super) fn join(
+        &mut self,
+        link: &Link,
+        join: Join,
+    ) -> Result<mpsc::UnboundedReceiver<Down>, Reason> {
+        let now_ms = self.clock.mono_ms();
+        if !self.join_rate.admit(link.connection.remote_address().ip(), now_ms)
+            || self.members.len() >= MEMBERS_MAX
+        {
+            return Err(Reason::RateLimited);
+        }
+        if self.evicted.contains(&link.peer) {
+            return Err(Reason::Revoked);
+        }
+        let exporter = link.exporter().map_err(|e| e.wire_reason())?;
+        certs::invite_proof::verify(
+            &self.keys.audience,
+            &exporter,
+            &join.nonce,
+            &link.peer,
+            &join.proof,
+        )
+        .map_err(|e| e.wire_reason())?;
+        if self.members.contains_key(&link.peer) {
+            return Err(Reason::RateLimited);
+        }
+        let receipt_key = ReceiptKey::generate(&self.keys.rng).map_err(|_| Reason::Nonsense)?;
+        let key = certs::x509::public_key(&link.certificate).map_err(|e| e.wire_reason())?;
+        let admitted = self
+            .admitted(link, key, &join, &receipt_key)
+            .map_err(|_| Reason::Nonsense)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let _ = sender.send(Down::Admitted(Box::new(admitted)));
+        let member = Member {
+            name: self.unique_name(&join.name),
+            key,
+            kind: NodeKind::Peer,
+            addresses: join.addresses,
+            sealing_key: Some(join.sealing_key),
+            receipt_key: Some(receipt_key),
+            relay_only: join.relay_only,
+            never_ask: join.never_ask,
+            down: sender,
+            admission: None,
+            claim_bps: 0,
+            load: None,
+            joined_ms: now_ms,
+            placed: false,
+            receipts: BTreeMap::new(),
+        };
+        self.members.insert(link.peer, member);
+        Ok(receiver)
+    }
+
+    /// Names are for people: two of the same are told apart.
+    fn unique_name(&self, name: &Name) -> Name {
+        let taken = |n: &str| n == self.settings.name || self.members.values().any(|m| m.name.as_str() == n);
+        let base = if name.as_str().is_empty() { "viewer" } else { name.as_str() };
+        if !taken(base) {
+            return Name::new(base).unwrap_or_default();
+        }
+        (2u32..)
+            .map(|n| format!("{} {n}", base.chars().take(40).collect::<String>()))
+            .find(|n| !taken(n))
+            .and_then(|n| Name::new(n).ok())
+            .unwrap_or_default()
+    }
+
+    fn admitted(
+        &self,
+        link: &Link,
+        key: PublicKey,
+        join: &Join,
+        receipt_key: &ReceiptKey,
+    ) -> Result<Admitted, Error> {
+        let certificate = self.keys.admit(key, join.name.as_str())?;
+        let head = *self.head.borrow();
+        let reply = JoinReply {
+            scope: self.keys.scope(),
+            nonce: join.nonce,
+            member: link.peer,
+            head: head.map(|h| h.head),
+            header: head.map_or(Digest([0; 32]), |h| h.header),
+            issued: self.clock.unix(),
+        };
+        let secrets = self.sealed_secrets(&join.sealing_key, link.peer, receipt_key)?;
+        Ok(Admitted {
+            run: self.keys.signed_run.clone(),
+            reply: certs::sign(&self.keys.permit, &reply),
+            certificate: Certificate::new(certificate)?,
+            ca: Certificate::new(self.keys.ca.certificate().to_vec())?,
+            secrets,
+            station: Name::new(self.settings.name.clone())?,
+            stream_bps: self.settings.stream_bps,
+        })
+    }
+
+    /// The current epoch's secret and the member's receipt key, sealed to it.
+    pub(super) fn sealed_secrets(
+        &self,
+        sealing_key: &[u8; 32],
+        member: wire::SpkiHash,
+        receipt_key: &ReceiptKey,
+    ) -> Result<Sealed, Error> {
+        let secrets = MemberSecrets {
+            epoch: self.keys.epoch,
+            epoch_secret: self.keys.epoch_secret.clone(),
+            receipt_key: receipt_key.clone(),
+        };
+        let scope = self.keys.scope();
+        Ok(bundle::seal(&secrets, sealing_key, &scope, &member, &self.keys.rng)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_from_one_block_leaves_others_alone() {
+        let mut rate = JoinRate::default();
+        let (flood, calm) = (IpAddr::from([203, 0, 113, 7]), IpAddr::from([198, 51, 100, 7]));
+        let admitted = (0..1_000).filter(|_| rate.admit(flood, 0)).count();
+        assert_eq!(admitted, JOINS_PER_BLOCK_MAX);
+        assert!(rate.admit(calm, 0));
+        assert!(rate.admit(flood, JOIN_WINDOW_MS));
+    }
+}

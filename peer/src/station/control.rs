@@ -1,0 +1,131 @@
+//! Links that members open toward the station: control, and edges.
+
+use super::coordinator::Event;
+use link::{Channel, Endpoint, Link, Node};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use wire::message::StreamKind;
+use wire::message::control::{Down, Empty, Up};
+use wire::Reason;
+
+/// How long a stranger may take to say what it wants.
+const FIRST_WORD_MS_MAX: u64 = 5_000;
+/// How long the last message may take to arrive before the link is closed.
+const FAREWELL_MS: u64 = 500;
+
+type Events = mpsc::UnboundedSender<Event>;
+
+/// Accepts links for the station until its endpoint closes.
+pub(super) async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>, events: Events) {
+    while let Some(accepting) = endpoint.accept().await {
+        let (node, events) = (node.clone(), events.clone());
+        tokio::spawn(async move {
+            if let Ok(link) = accepting.finish().await {
+                streams(link, &node, &events).await;
+            }
+        });
+    }
+}
+
+async fn streams(link: Link, node: &Arc<Node>, events: &Events) {
+    let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
+    let mut first = true;
+    loop {
+        let next = link.connection.accept_bi();
+        let accepted = if std::mem::take(&mut first) {
+            match tokio::time::timeout(patience, next).await {
+                Ok(accepted) => accepted,
+                Err(_) => return link.close(Reason::Timeout),
+            }
+        } else {
+            next.await
+        };
+        let Ok((send, mut recv)) = accepted else { return };
+        let channel = match link::stream_kind(&mut recv).await {
+            Some(StreamKind::Edge) => {
+                let (node, link) = (node.clone(), link.clone());
+                tokio::spawn(async move {
+                    node.accept_edge(link, Channel { send, recv }).await;
+                });
+                continue;
+            }
+            Some(StreamKind::Control) => Channel { send, recv },
+            _ => return link.close(Reason::UnknownMessage),
+        };
+        let (link, events) = (link.clone(), events.clone());
+        tokio::spawn(async move { member(link, channel, events).await });
+    }
+}
+
+/// One member's control link, from its join to its leave.
+async fn member(link: Link, mut channel: Channel, events: Events) {
+    let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
+    let join = match tokio::time::timeout(patience, channel.recv::<Up>()).await {
+        Ok(Ok(Some(Up::Join(join)))) => join,
+        Ok(Err(e)) => return link.close(e.wire_reason()),
+        _ => return link.close(Reason::Nonsense),
+    };
+    let (reply, admitted) = oneshot::channel();
+    let asked = Event::Join {
+        link: link.clone(),
+        join,
+        reply,
+    };
+    if events.send(asked).is_err() {
+        return link.close(Reason::RunEnded);
+    }
+    match admitted.await {
+        Ok(Ok(down)) => relay_messages(link, channel, down, events).await,
+        Ok(Err(reason)) => {
+            let _ = channel.send(&Down::Refused(reason)).await;
+            farewell(&link, channel.split::<Up>().0, reason).await;
+        }
+        Err(_) => link.close(Reason::RunEnded),
+    }
+}
+
+/// Carries messages both ways; the coordinator ends it by dropping its end or
+/// by sending [`Down::Refused`].
+async fn relay_messages(
+    link: Link,
+    channel: Channel,
+    mut down: mpsc::UnboundedReceiver<Down>,
+    events: Events,
+) {
+    let from = link.peer;
+    let (mut sender, mut receiver) = channel.split::<Up>();
+    let reason = loop {
+        tokio::select! {
+            message = down.recv() => match message {
+                Some(Down::Refused(reason)) => {
+                    let _ = sender.send(&Down::Refused(reason)).await;
+                    break reason;
+                }
+                Some(message) => if sender.send(&message).await.is_err() {
+                    break Reason::PeerGone;
+                },
+                None => break Reason::Done,
+            },
+            message = receiver.recv() => match message {
+                Ok(Some(Up::Leave(Empty {}))) => break Reason::Done,
+                Ok(Some(message)) => {
+                    let _ = events.send(Event::Up { from, message });
+                }
+                Ok(None) => break Reason::PeerGone,
+                Err(e) => break e.wire_reason(),
+            },
+        }
+    };
+    let _ = events.send(Event::Gone {
+        node: from,
+        graceful: reason == Reason::Done,
+    });
+    farewell(&link, sender, reason).await;
+}
+
+/// Lets the last message arrive, then closes.
+async fn farewell(link: &Link, sender: link::Sender, reason: Reason) {
+    let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), sender.finish()).await;
+    link.close(reason);
+}

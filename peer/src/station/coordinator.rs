@@ -1,0 +1,475 @@
+//! The coordinator's driver: one task that owns the planner, turns what
+//! members say into its events, and its actions into permits and messages.
+
+use super::Published;
+use super::admission::JoinRate;
+use super::keys::Keys;
+use crate::Error;
+use certs::receipt::{Ledger, ReceiptKey};
+use certs::seal::EpochSecret;
+use link::{Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
+use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::message::control::{
+    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up,
+};
+use wire::statement::{CapacityClaim, HeadBeacon, Revocation, Signed};
+use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash};
+
+/// How often deadlines are looked at.
+const TICK_MS: u64 = 50;
+/// How often the picture of the tree and the beacon go out.
+const PICTURE_MS: u64 = 1_000;
+/// How long a child's report that its relay is gone waits for the
+/// coordinator's own link to say so: then the relay is lost for all at once.
+const SUSPECT_MS: u64 = 700;
+/// Parents whose receipts are remembered per member.
+const RECEIPT_PARENTS_MAX: usize = 16;
+
+/// What the station's options say to the coordinator.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    pub(super) stream_bps: u64,
+    pub(super) slot_bps: u64,
+    pub(super) slots: u32,
+    pub(super) ask_deadline_ms: u64,
+    pub(super) ask_interval_ms: u64,
+    pub(super) banner: Option<String>,
+    pub(super) upload_bps: u64,
+    pub(super) invite: String,
+}
+
+/// What reaches the coordinator.
+pub(super) enum Event {
+    /// Somebody wants in.
+    Join {
+        link: Link,
+        join: Join,
+        reply: oneshot::Sender<Result<mpsc::UnboundedReceiver<Down>, Reason>>,
+    },
+    /// A member or relay said something.
+    Up { from: SpkiHash, message: Up },
+    /// A control link has ended.
+    Gone { node: SpkiHash, graceful: bool },
+    /// The station's own node.
+    Node(NodeEvent),
+    /// A relay was verified and is on the line.
+    RelayReady(Box<super::rounds::Ready>),
+    /// A relay was refused or did not answer.
+    RelayFailed {
+        ask: AskId,
+        sponsor: SpkiHash,
+        relay: SpkiHash,
+        reason: Reason,
+    },
+    /// A child's word about its parent has waited long enough.
+    Suspect {
+        child: SpkiHash,
+        parent: SpkiHash,
+    },
+    /// The broadcaster throws a member out.
+    Evict(String),
+    /// The run ends.
+    End,
+}
+
+/// A member or an admitted relay.
+pub(super) struct Member {
+    pub(super) name: Name,
+    pub(super) key: PublicKey,
+    pub(super) kind: NodeKind,
+    pub(super) addresses: Addresses,
+    pub(super) sealing_key: Option<[u8; 32]>,
+    pub(super) receipt_key: Option<ReceiptKey>,
+    pub(super) relay_only: bool,
+    pub(super) never_ask: bool,
+    pub(super) down: mpsc::UnboundedSender<Down>,
+    pub(super) admission: Option<Admission>,
+    pub(super) claim_bps: u64,
+    pub(super) load: Option<Load>,
+    pub(super) joined_ms: u64,
+    /// Part of the planner's tree: a member from its first claim on.
+    pub(super) placed: bool,
+    pub(super) receipts: BTreeMap<SpkiHash, Ledger>,
+}
+
+impl Member {
+    /// The account of this member's receipts about one parent.
+    pub(super) fn receipts_of(&mut self, parent: SpkiHash) -> &mut Ledger {
+        // A member has few parents in its life; the newest matter.
+        while self.receipts.len() >= RECEIPT_PARENTS_MAX && !self.receipts.contains_key(&parent) {
+            self.receipts.pop_first();
+        }
+        self.receipts.entry(parent).or_default()
+    }
+}
+
+/// The coordinator.
+pub(super) struct Coordinator {
+    pub(super) keys: Keys,
+    pub(super) settings: Settings,
+    pub(super) me: SpkiHash,
+    pub(super) planner: Planner<SpkiHash>,
+    pub(super) members: BTreeMap<SpkiHash, Member>,
+    pub(super) join_rate: JoinRate,
+    pub(super) evicted: BTreeSet<SpkiHash>,
+    pub(super) shown_sponsors: BTreeSet<SpkiHash>,
+    pub(super) permits: super::edges::Permits,
+    pub(super) proven: super::tree::Proven,
+    pub(super) node: Arc<Node>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) clock: Clock,
+    pub(super) emit: Emitter,
+    pub(super) trust: Arc<RelayTrust>,
+    pub(super) head: watch::Receiver<Option<Published>>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) page: Option<page::Running>,
+    pub(super) notices: Vec<page::Notice>,
+    epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+}
+
+impl Coordinator {
+    #[allow(clippy::too_many_arguments, reason = "made once, by the station")]
+    pub(super) fn new(
+        keys: Keys,
+        settings: Settings,
+        node: Arc<Node>,
+        endpoint: Arc<Endpoint>,
+        clock: Clock,
+        emit: Emitter,
+        trust: Arc<RelayTrust>,
+        epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+        head: watch::Receiver<Option<Published>>,
+        events: mpsc::UnboundedSender<Event>,
+        page: Option<page::Running>,
+    ) -> Self {
+        let me = keys.identity.spki();
+        let config = Config {
+            ask_deadline_ms: settings.ask_deadline_ms,
+            ask_interval_ms: settings.ask_interval_ms,
+            ..Config::default()
+        };
+        // The seed only breaks ties; the run's random number serves.
+        let seed = keys.run.scope.run.0.iter().fold(0u64, |s, b| s << 8 | u64::from(*b));
+        Self {
+            planner: Planner::new(me, settings.slots, config, seed),
+            permits: super::edges::Permits::new(),
+            proven: super::tree::Proven::new(),
+            members: BTreeMap::new(),
+            join_rate: JoinRate::default(),
+            evicted: BTreeSet::new(),
+            shown_sponsors: BTreeSet::new(),
+            notices: Vec::new(),
+            keys,
+            settings,
+            me,
+            node,
+            endpoint,
+            clock,
+            emit,
+            trust,
+            head,
+            events,
+            page,
+            epochs,
+        }
+    }
+
+    /// Runs until the end of the run.
+    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+        let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
+        let mut picture = tokio::time::interval(Duration::from_millis(PICTURE_MS));
+        loop {
+            tokio::select! {
+                event = inbox.recv() => match event {
+                    Some(Event::End) | None => break,
+                    Some(event) => self.take(event),
+                },
+                _ = tick.tick() => self.planner.tick(self.clock.mono_ms()),
+                _ = picture.tick() => {
+                    self.send_beacon();
+                    self.tell_proven();
+                    self.send_picture();
+                    self.renew_permits();
+                }
+            }
+            self.act();
+        }
+        for member in self.members.values() {
+            let _ = member.down.send(Down::Refused(Reason::RunEnded));
+        }
+        // The farewells need a moment on the wire.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Join { link, join, reply } => {
+                let outcome = self.join(&link, join);
+                if let Err(reason) = &outcome {
+                    let fields = json!({"reason": reason.name(), "other": link.peer.to_hex()});
+                    self.emit.tell("join_refused", fields);
+                }
+                let _ = reply.send(outcome);
+            }
+            Event::Up { from, message } => self.hear(from, message),
+            Event::Gone { node, graceful } => self.gone(node, graceful),
+            Event::Node(event) => self.node_event(event),
+            Event::RelayReady(ready) => self.relay_ready(*ready),
+            Event::RelayFailed {
+                ask,
+                sponsor,
+                relay,
+                reason,
+            } => self.relay_failed(ask, sponsor, relay, reason),
+            Event::Suspect { child, parent } => {
+                let now_ms = self.clock.mono_ms();
+                self.planner.edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+            }
+            Event::Evict(name) => self.evict(&name),
+            Event::End => {}
+        }
+    }
+
+    fn hear(&mut self, from: SpkiHash, message: Up) {
+        match message {
+            Up::Claim(claim) => self.claim(from, &claim),
+            Up::Answer(answer) => self.answer(from, &answer),
+            Up::Introduce(introduce) => self.introduced(from, introduce),
+            Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other),
+            Up::EdgeDown(edge) => self.edge_down(from, &edge),
+            Up::Receipt(receipt) => self.receipt(from, &receipt),
+            Up::RedeemFailed(ask) => {
+                let now_ms = self.clock.mono_ms();
+                let _ = self.planner.redeem_failed(now_ms, ask, from);
+            }
+            Up::Load(load) => {
+                if let Some(member) = self.members.get_mut(&from) {
+                    member.load = Some(load);
+                }
+            }
+            Up::EdgeUp(_) => {}
+            Up::Join(_) | Up::Leave(_) | Up::Ready(_) => {
+                self.throw_out(from, Reason::Nonsense);
+            }
+        }
+    }
+
+    /// A claim places its maker: the first one makes it part of the tree.
+    fn claim(&mut self, from: SpkiHash, claim: &Signed<CapacityClaim>) {
+        let now = self.clock.unix();
+        let Some(member) = self.members.get_mut(&from) else {
+            return;
+        };
+        let Ok(claim) = certs::claim::verify(claim, &self.keys.run, &member.key, now) else {
+            self.throw_out(from, Reason::Nonsense);
+            return;
+        };
+        member.claim_bps = claim.upload_bps;
+        self.proven.claim(from, claim.upload_bps, None);
+        let slots = self.slots_of(from);
+        let now_ms = self.clock.mono_ms();
+        let Some(member) = self.members.get_mut(&from) else {
+            return;
+        };
+        if member.placed {
+            let _ = self.planner.claim(now_ms, from, slots);
+            return;
+        }
+        member.placed = true;
+        let peer = Peer {
+            slots,
+            never_ask: member.never_ask,
+            relay_only: member.relay_only,
+        };
+        let fields = json!({"slots": slots, "spki": from.to_hex()});
+        self.emit.tell_of(member.name.as_str(), "joined", fields);
+        let _ = self.planner.join(now_ms, from, peer);
+    }
+
+    fn answer(&mut self, from: SpkiHash, answer: &Answer) {
+        let now_ms = self.clock.mono_ms();
+        let answered = self.planner.answer(now_ms, answer.ask, from, answer.choice);
+        match answered {
+            Ok(Answered::Granted(question)) => {
+                if answer.show_name {
+                    self.shown_sponsors.insert(from);
+                }
+                self.tell_question(from, "sponsor_accepted", &question);
+            }
+            Ok(Answered::Declined(question)) => {
+                self.tell_question(from, "sponsor_declined", &question);
+            }
+            Ok(Answered::Late(_)) | Err(_) => {}
+        }
+    }
+
+    fn edge_down(&mut self, from: SpkiHash, edge: &EdgeFailure) {
+        if !edge.child {
+            return;
+        }
+        let fields = json!({
+            "child": from.to_hex(), "parent": edge.other.to_hex(), "reason": edge.reason.name(),
+        });
+        self.emit.tell("edge_down", fields);
+        let now_ms = self.clock.mono_ms();
+        match edge.reason {
+            Reason::Done | Reason::Reparented => {}
+            Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
+                let event = Event::Suspect {
+                    child: from,
+                    parent: edge.other,
+                };
+                let events = self.events.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(SUSPECT_MS)).await;
+                    let _ = events.send(event);
+                });
+            }
+            Reason::PeerGone | Reason::Timeout => {
+                self.planner.edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
+            }
+            _ => self.planner.edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
+        }
+    }
+
+    pub(super) fn is_relay(&self, node: SpkiHash) -> bool {
+        self.members.get(&node).is_some_and(|m| m.kind == NodeKind::Relay)
+    }
+
+    fn gone(&mut self, node: SpkiHash, graceful: bool) {
+        let Some(member) = self.members.remove(&node) else {
+            return;
+        };
+        let now_ms = self.clock.mono_ms();
+        if member.kind == NodeKind::Relay {
+            let kind = if graceful { "relay_left" } else { "relay_lost" };
+            self.emit.tell(kind, json!({"relay": node.to_hex()}));
+        } else {
+            self.emit.tell_of(member.name.as_str(), "left", json!({"graceful": graceful}));
+        }
+        if !member.placed {
+            return;
+        }
+        let _ = if graceful {
+            self.planner.leave(now_ms, node)
+        } else {
+            self.planner.lost(now_ms, node)
+        };
+        self.permits.forget(node);
+        self.proven.forget(node);
+        self.shown_sponsors.remove(&node);
+    }
+
+    fn node_event(&mut self, event: NodeEvent) {
+        match event {
+            NodeEvent::RelayVerified { relay, proof } => {
+                let fields = super::rounds::verified_fields(relay.spki, &proof);
+                self.emit.tell("relay_verified", fields);
+            }
+            NodeEvent::EdgeUp { other, child, .. } => {
+                let fields = json!({"other": other.spki.to_hex(), "child": child});
+                self.emit.tell("edge_up", fields);
+            }
+            NodeEvent::EdgeDown {
+                other,
+                child: false,
+                reason,
+                name,
+                refusal,
+                detail,
+            } => {
+                tracing::info!(other = %other.short(), "an edge of the station ended: {detail}");
+                if refusal {
+                    let fields = json!({"reason": name, "other": other.to_hex()});
+                    self.emit.tell("attack_refused", fields);
+                }
+                let now_ms = self.clock.mono_ms();
+                if reason == Reason::PeerGone && self.is_relay(other) {
+                    self.gone(other, false);
+                } else if refusal {
+                    let me = self.me;
+                    self.planner.edge_failed(now_ms, other, me, EdgeFault::Refused);
+                }
+            }
+            NodeEvent::Chunk { key, .. } => self.note_chunk(key),
+            _ => {}
+        }
+    }
+
+    fn evict(&mut self, name: &str) {
+        let found = self.members.iter().find(|(_, m)| m.name.as_str() == name);
+        match found.map(|(node, _)| *node) {
+            Some(node) => self.throw_out(node, Reason::Revoked),
+            None => self.emit.say(&format!("evict: nobody is called {name}")),
+        }
+    }
+
+    /// Out at once, and out of what follows: everybody hears the revocation,
+    /// and a new epoch begins without the member (threat D11).
+    pub(super) fn throw_out(&mut self, node: SpkiHash, reason: Reason) {
+        let Some(member) = self.members.get(&node) else {
+            return;
+        };
+        let _ = member.down.send(Down::Refused(reason));
+        let name = member.name.clone();
+        self.evicted.insert(node);
+        self.gone(node, false);
+        if let Err(e) = self.next_epoch(node) {
+            self.emit.say(&format!("evict: the epoch could not be changed: {e}"));
+            return;
+        }
+        let fields = json!({"reason": reason.name(), "epoch": self.keys.epoch.0});
+        self.emit.tell_of(name.as_str(), "evicted", fields);
+    }
+
+    fn next_epoch(&mut self, without: SpkiHash) -> Result<(), Error> {
+        self.keys.epoch = Epoch(self.keys.epoch.0.saturating_add(1));
+        self.keys.epoch_secret = EpochSecret::generate(&self.keys.rng)?;
+        let revocation = Revocation {
+            scope: self.keys.scope(),
+            member: without,
+            issued: self.clock.unix(),
+        };
+        let revocation = certs::sign(&self.keys.permit, &revocation);
+        for (node, member) in &self.members {
+            if let (Some(sealing), Some(receipt)) = (&member.sealing_key, &member.receipt_key) {
+                let sealed = self.sealed_secrets(sealing, *node, receipt)?;
+                let _ = member.down.send(Down::Epoch(sealed));
+            }
+        }
+        // New permits first: the revocation raises the epoch that is accepted.
+        self.mint_all();
+        for member in self.members.values() {
+            let _ = member.down.send(Down::Revoked(revocation.clone()));
+        }
+        self.node.revoke(&revocation)?;
+        let fresh = (self.keys.epoch, self.keys.epoch_secret.clone());
+        let _ = self.epochs.send(fresh);
+        Ok(())
+    }
+
+    fn send_beacon(&self) {
+        let Some(head) = *self.head.borrow() else {
+            return;
+        };
+        let beacon = HeadBeacon {
+            scope: self.keys.scope(),
+            rendition: Rendition(0),
+            head: head.head,
+            header: head.header,
+            now: self.clock.unix(),
+        };
+        let beacon = certs::sign(&self.keys.beacon, &beacon);
+        for member in self.members.values() {
+            let _ = member.down.send(Down::Beacon(beacon.clone()));
+        }
+    }
+}

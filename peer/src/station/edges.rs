@@ -1,0 +1,304 @@
+//! Permits: the planner's actions as signed leave for both ends of an edge.
+
+use super::coordinator::{Coordinator, Member};
+use overlay::planner::{Action, Question};
+use serde_json::json;
+use std::collections::BTreeMap;
+use wire::codec::{List, Text};
+use wire::limits::{PERMIT_BUDGET_PERCENT, PERMIT_LIFE_MS_MAX};
+use wire::message::control::{Down, EdgeFailure, EdgeOrder, Name, NodeKind, NodeRef};
+use wire::statement::{Ask, Grant, Permit, Priority, Signed};
+use wire::{OrderId, Reason, Rendition, SpkiHash, Stripe};
+
+/// A permit's life; renewed at half of it.
+const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
+const _: () = assert!(PERMIT_LIFE_MS <= PERMIT_LIFE_MS_MAX);
+/// Blocks that an edge may carry beyond rate x life, in bytes: catching up
+/// from what the parent keeps.
+const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The permits that were signed last, by edge (child, parent).
+#[derive(Debug)]
+pub(super) struct Permits {
+    serial: u64,
+    minted_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
+}
+
+impl Permits {
+    pub(super) const fn new() -> Self {
+        Self {
+            serial: 0,
+            minted_ms: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn forget(&mut self, node: SpkiHash) {
+        self.minted_ms.retain(|(child, parent), _| *child != node && *parent != node);
+    }
+}
+
+impl Coordinator {
+    /// Does what the planner wants, until it wants nothing more.
+    pub(super) fn act(&mut self) {
+        while let Some(action) = self.planner.poll_action() {
+            match action {
+                Action::Attach {
+                    stripe,
+                    child,
+                    parent,
+                    priority,
+                    ..
+                } => self.attach(stripe, child, parent, priority),
+                Action::Detach { child, parent, .. } => self.detach(child, parent),
+                Action::Orphaned { node } => {
+                    self.emit.tell_of(&self.name_of(node), "orphaned", json!({}));
+                }
+                Action::CapacityShort {
+                    cause,
+                    deficit_slots,
+                    viewers_short,
+                } => {
+                    let bps = self.settings.slot_bps.saturating_mul(u64::from(deficit_slots));
+                    self.emit.tell(
+                        "capacity_short",
+                        json!({
+                            "deficit_bps": bps, "cause": cause.name(),
+                            "viewers_short": viewers_short,
+                        }),
+                    );
+                }
+                Action::Ask {
+                    to,
+                    question,
+                    deficit_slots,
+                    viewers_short,
+                    deadline_ms,
+                } => self.ask(to, &question, deficit_slots, viewers_short, deadline_ms),
+                Action::Grant {
+                    to,
+                    question,
+                    expiry_ms,
+                } => self.grant(to, &question, expiry_ms),
+                Action::NotNeeded { to, question } => {
+                    self.tell_question(to, "sponsor_not_needed", &question);
+                    self.say(to, Down::NotNeeded(question.ask));
+                }
+                Action::TimedOut { to, question } => {
+                    self.tell_question(to, "sponsor_timed_out", &question);
+                    self.say(to, Down::NotNeeded(question.ask));
+                }
+                Action::GrantExpired { to, question } => {
+                    self.tell_question(to, "sponsor_grant_expired", &question);
+                    self.say(to, Down::NotNeeded(question.ask));
+                }
+                Action::Refuse { node, reason } => self.refuse(node, reason),
+            }
+        }
+    }
+
+    fn say(&self, to: SpkiHash, message: Down) {
+        if let Some(member) = self.members.get(&to) {
+            let _ = member.down.send(message);
+        }
+    }
+
+    pub(super) fn name_of(&self, node: SpkiHash) -> String {
+        if node == self.me {
+            return self.settings.name.clone();
+        }
+        self.members
+            .get(&node)
+            .map_or_else(|| node.short(), |m| m.name.as_str().to_owned())
+    }
+
+    /// Tells an event of an ask, as happening to the member.
+    pub(super) fn tell_question(&self, to: SpkiHash, kind: &str, question: &Question) {
+        self.emit.tell_of(
+            &self.name_of(to),
+            kind,
+            json!({
+                "ask": question.ask.0,
+                "cause": question.cause.name(),
+                "step": question.step.name(),
+            }),
+        );
+    }
+
+    fn ask(
+        &self,
+        to: SpkiHash,
+        question: &Question,
+        deficit_slots: u32,
+        viewers_short: u32,
+        deadline_ms: u64,
+    ) {
+        let ask = Ask {
+            scope: self.keys.scope(),
+            ask: question.ask,
+            member: to,
+            cause: question.cause,
+            step: question.step,
+            deficit_bps: self.settings.slot_bps.saturating_mul(u64::from(deficit_slots)),
+            viewers_short,
+            deadline_ms,
+            issued: self.clock.unix(),
+        };
+        self.tell_question(to, "sponsor_asked", question);
+        self.say(to, Down::Ask(certs::sign(&self.keys.permit, &ask)));
+    }
+
+    fn grant(&self, to: SpkiHash, question: &Question, expiry_ms: u64) {
+        let grant = Grant {
+            scope: self.keys.scope(),
+            ask: question.ask,
+            member: to,
+            expiry: self.clock.unix().plus_ms(expiry_ms),
+        };
+        self.tell_question(to, "sponsor_granted", question);
+        self.say(to, Down::Granted(certs::sign(&self.keys.permit, &grant)));
+    }
+
+    fn refuse(&mut self, node: SpkiHash, reason: Reason) {
+        let fields = json!({"reason": reason.name()});
+        self.emit
+            .tell_of(&self.name_of(node), "join_refused_no_capacity", fields);
+        self.say(node, Down::Refused(reason));
+        self.members.remove(&node);
+        self.permits.forget(node);
+    }
+
+    fn attach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
+        self.mint(stripe, child, parent, priority);
+        let fields = json!({"child": child.to_hex(), "parent": parent.to_hex()});
+        self.emit.tell("attached", fields);
+        if self.is_relay(child) {
+            self.tell_admitted(child, parent);
+        }
+    }
+
+    /// Signs a permit and gives it to both ends.
+    fn mint(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
+        let Some((child_ref, parent_ref)) = self.node_ref(child).zip(self.node_ref(parent)) else {
+            return;
+        };
+        let issued = self.clock.unix();
+        self.permits.serial = self.permits.serial.saturating_add(1);
+        let permit = Permit {
+            scope: self.keys.scope(),
+            serial: self.permits.serial,
+            stripe,
+            rendition: Rendition(0),
+            parent,
+            child,
+            parent_order: order_of(&parent_ref),
+            child_order: order_of(&child_ref),
+            priority,
+            byte_budget: self.byte_budget(),
+            issued,
+            expiry: issued.plus_ms(PERMIT_LIFE_MS),
+        };
+        let permit = certs::sign(&self.keys.permit, &permit);
+        let now_ms = self.clock.mono_ms();
+        self.permits.minted_ms.insert((child, parent), now_ms);
+        let child_dials = dials(child_ref.kind, parent_ref.kind);
+        self.give(child, permit.clone(), parent_ref, child_dials);
+        self.give(parent, permit, child_ref, !child_dials);
+    }
+
+    fn byte_budget(&self) -> u64 {
+        let rate_bytes = self.settings.stream_bps / 8;
+        rate_bytes
+            .saturating_mul(PERMIT_LIFE_MS / 1000)
+            .saturating_mul(PERMIT_BUDGET_PERCENT)
+            / 100
+            + CATCH_UP_BYTES
+    }
+
+    fn give(&self, to: SpkiHash, permit: Signed<Permit>, other: NodeRef, dial: bool) {
+        let order = EdgeOrder {
+            permit,
+            other,
+            dial,
+        };
+        if to == self.me {
+            if let Err(e) = self.node.order_edge(order) {
+                tracing::warn!("the station's own edge was refused: {e}");
+            }
+        } else {
+            self.say(to, Down::Edge(Box::new(order)));
+        }
+    }
+
+    fn node_ref(&self, node: SpkiHash) -> Option<NodeRef> {
+        if node == self.me {
+            let address = Text::new(self.settings.address.to_string()).ok()?;
+            return Some(NodeRef {
+                spki: node,
+                kind: NodeKind::Station,
+                name: Name::new(self.settings.name.clone()).unwrap_or_default(),
+                addresses: List::new(vec![address]).ok()?,
+                admission: None,
+            });
+        }
+        self.members.get(&node).map(|member| member.node_ref(node))
+    }
+
+    fn detach(&mut self, child: SpkiHash, parent: SpkiHash) {
+        self.permits.minted_ms.remove(&(child, parent));
+        let reason = Reason::Reparented;
+        for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
+            if at == self.me {
+                self.node.end_edge(other, is_child, reason);
+            } else {
+                let end = EdgeFailure {
+                    other,
+                    child: is_child,
+                    reason,
+                };
+                self.say(at, Down::EdgeEnd(end));
+            }
+        }
+    }
+
+    /// Renews permits at half their life.
+    pub(super) fn renew_permits(&mut self) {
+        let now_ms = self.clock.mono_ms();
+        for edge in self.planner.edges() {
+            let minted = self.permits.minted_ms.get(&(edge.child, edge.parent));
+            if minted.is_some_and(|at| now_ms.saturating_sub(*at) > PERMIT_LIFE_MS / 2) {
+                self.mint(edge.stripe, edge.child, edge.parent, edge.priority);
+            }
+        }
+    }
+
+    /// New permits for every edge: a new epoch has begun.
+    pub(super) fn mint_all(&mut self) {
+        for edge in self.planner.edges() {
+            self.mint(edge.stripe, edge.child, edge.parent, edge.priority);
+        }
+    }
+}
+
+impl Member {
+    pub(super) fn node_ref(&self, spki: SpkiHash) -> NodeRef {
+        NodeRef {
+            spki,
+            kind: self.kind,
+            name: self.name.clone(),
+            addresses: self.addresses.clone(),
+            admission: self.admission.clone(),
+        }
+    }
+}
+
+fn order_of(node: &NodeRef) -> Option<OrderId> {
+    node.admission.as_ref().map(|a| certs::order::id(&a.order))
+}
+
+/// Everybody dials a relay; else the child dials.
+const fn dials(child: NodeKind, parent: NodeKind) -> bool {
+    matches!(
+        (child, parent),
+        (_, NodeKind::Relay) | (NodeKind::Peer | NodeKind::Station, _)
+    )
+}

@@ -1,0 +1,145 @@
+//! The keys of a run: made fresh at every start, vouched for by the stream
+//! key, which signs once and is not needed again.
+
+use crate::Error;
+use certs::seal::EpochSecret;
+use certs::x509::{MemberRequest, StreamCa};
+use certs::{SigningKey, Verified};
+use link::Identity;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::path::Path;
+use std::sync::Arc;
+use wire::invite::AudienceSecret;
+use wire::limits::RUN_LIFE_MS_MAX;
+use wire::statement::{RunStatement, Scope, Signed};
+use wire::{Epoch, PublicKey, RunId, StreamId, UnixMs};
+use zeroize::Zeroizing;
+
+/// How long a run may last before its keys are renewed.
+const RUN_MS: u64 = 24 * 60 * 60 * 1000;
+const _: () = assert!(RUN_MS <= RUN_LIFE_MS_MAX);
+/// Viewers' clocks may be behind the station's by this.
+const EARLY_MS: u64 = 10 * 60 * 1000;
+/// The file with the stream key's seed.
+const STREAM_KEY_FILE: &str = "stream.key";
+
+/// Everything that a station signs with.
+pub(super) struct Keys {
+    pub(super) run: Verified<RunStatement>,
+    pub(super) signed_run: Signed<RunStatement>,
+    pub(super) ca: StreamCa,
+    pub(super) permit: SigningKey,
+    pub(super) beacon: SigningKey,
+    pub(super) identity: Identity,
+    pub(super) audience: AudienceSecret,
+    pub(super) epoch: Epoch,
+    pub(super) epoch_secret: EpochSecret,
+    pub(super) rng: SystemRandom,
+}
+
+/// The key that leaves for the publisher.
+pub(super) struct ChunkKey(pub(super) SigningKey);
+
+impl Keys {
+    /// Makes a run of the stream whose key is in `data` (made if missing).
+    pub(super) fn make(data: &Path, name: &str, now: UnixMs) -> Result<(Self, ChunkKey), Error> {
+        let rng = SystemRandom::new();
+        let stream = stream_key(data, &rng)?;
+        let ca_key = SigningKey::generate(&rng)?;
+        let chunk = SigningKey::generate(&rng)?;
+        let permit = SigningKey::generate(&rng)?;
+        let beacon = SigningKey::generate(&rng)?;
+        let node = Arc::new(SigningKey::generate(&rng)?);
+        let start = UnixMs(now.0.saturating_sub(EARLY_MS));
+        let end = now.plus_ms(RUN_MS);
+        let stream_id = StreamId(*stream.public().as_bytes());
+        let statement = RunStatement {
+            scope: Scope {
+                stream: stream_id,
+                run: RunId(random(&rng)?),
+                epoch: Epoch(0),
+            },
+            start,
+            end,
+            ca_key: ca_key.public(),
+            chunk_key: chunk.public(),
+            permit_key: permit.public(),
+            beacon_key: beacon.public(),
+            coordinator: certs::x509::spki_of_public(&node.public()),
+        };
+        let signed_run = certs::sign(&stream, &statement);
+        let run = certs::run::verify(&signed_run, &stream_id, now)?;
+        let ca = StreamCa::new(ca_key, random(&rng)?, start, end)?;
+        let certificate = ca.issue(&MemberRequest {
+            key: node.public(),
+            name,
+            serial: random(&rng)?,
+            not_before: start,
+            not_after: end,
+        })?;
+        let keys = Self {
+            run,
+            signed_run,
+            ca,
+            permit,
+            beacon,
+            identity: Identity {
+                key: node,
+                certificate,
+            },
+            audience: AudienceSecret::new(random(&rng)?),
+            epoch: Epoch(0),
+            epoch_secret: EpochSecret::generate(&rng)?,
+            rng,
+        };
+        Ok((keys, ChunkKey(chunk)))
+    }
+
+    /// The scope of statements made now.
+    pub(super) fn scope(&self) -> Scope {
+        Scope {
+            epoch: self.epoch,
+            ..self.run.scope.clone()
+        }
+    }
+
+    /// A membership certificate until the end of the run.
+    pub(super) fn admit(&self, key: PublicKey, name: &str) -> Result<Vec<u8>, Error> {
+        Ok(self.ca.issue(&MemberRequest {
+            key,
+            name,
+            serial: random(&self.rng)?,
+            not_before: self.run.start,
+            not_after: self.run.end,
+        })?)
+    }
+}
+
+fn random<const N: usize>(rng: &SystemRandom) -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    rng.fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes)
+}
+
+/// The stream's key: whoever has this file is the stream.
+fn stream_key(data: &Path, rng: &SystemRandom) -> Result<SigningKey, Error> {
+    let path = data.join(STREAM_KEY_FILE);
+    let failed = |source| Error::File {
+        step: "stream key",
+        path: path.clone(),
+        source,
+    };
+    match std::fs::read(&path).map(Zeroizing::new) {
+        Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
+            Ok(seed) => Ok(SigningKey::from_seed(seed)),
+            Err(_) => Err(failed(std::io::Error::other("it is not 32 bytes long"))),
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let key = SigningKey::generate(rng)?;
+            std::fs::create_dir_all(data).map_err(failed)?;
+            crate::wallet::write_secret(&path, key.seed()).map_err(failed)?;
+            Ok(key)
+        }
+        Err(e) => Err(failed(e)),
+    }
+}

@@ -1,0 +1,91 @@
+//! `roundcast verify`: what an invite, a relay's certificate or a release is
+//! worth, offline and step by step.
+//!
+//! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
+//! kind of evidence that this build cannot judge), 2 usage.
+
+mod invite;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::read_bounded;
+use crate::{Error, cli};
+use attest::offline;
+use report::Report;
+use std::io;
+use std::path::Path;
+use wire::UnixMs;
+use wire::limits::CERTIFICATE_BYTES_MAX;
+
+/// A relay's program, in bytes: with debug information it has tens of MB.
+const PROGRAM_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// A certificate or a `release.json`, in bytes; each has a stricter bound
+/// where it is parsed.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+const _: () = assert!(CERTIFICATE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
+const _: () = assert!(attest::release::RELEASE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
+
+const RELEASE: &str = "release.json";
+const PROGRAM: &str = "roundcast-relay";
+
+/// Explains what `options.what` is and proves.
+///
+/// # Errors
+/// [`Error::Usage`] if it is none of the three; [`Error::File`];
+/// [`Error::Attest`] for a bad `--trust-root`.
+pub fn run(options: &cli::Verify) -> Result<u8, Error> {
+    let report = explain(options, crate::wallet::now())?;
+    report.print(options.json);
+    Ok(report.status().exit_code())
+}
+
+fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
+    if options.what.starts_with("roundcast:") {
+        return Ok(invite::explain(&options.what));
+    }
+    let path = Path::new(&options.what);
+    let trust = options.trust.resolve()?;
+    if let Some(banner) = &trust.banner {
+        eprintln!("{banner}");
+    }
+    let (roots, policy) = (&trust.relays.roots, &trust.relays.policy);
+    if path.is_dir() {
+        let release = file(&path.join(RELEASE))?;
+        let program = program(&path.join(PROGRAM))?;
+        let program = program.as_deref();
+        let explanation = offline::verify_release(&release, program, roots, policy, now);
+        return Ok(Report::of("release", explanation));
+    }
+    let bytes = file(path)?;
+    // DER begins with the tag of a SEQUENCE, which no JSON does.
+    if bytes.first() == Some(&0x30) {
+        let explanation = offline::verify_certificate(&bytes, roots, policy, now);
+        Ok(Report::of("certificate", explanation))
+    } else if bytes.first() == Some(&b'{') {
+        let explanation = offline::verify_release(&bytes, None, roots, policy, now);
+        Ok(Report::of("release", explanation))
+    } else {
+        Err(NEITHER)
+    }
+}
+
+const NEITHER: Error = Error::Usage(
+    "WHAT is an invite (roundcast:...), a relay's certificate (DER), a release.json, or a folder with one",
+);
+
+fn file(path: &Path) -> Result<Vec<u8>, Error> {
+    match read_bounded(path, FILE_BYTES_MAX, "verify") {
+        Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Err(NEITHER),
+        result => result,
+    }
+}
+
+/// The release's program; a folder without one is a release all the same.
+fn program(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_bounded(path, PROGRAM_BYTES_MAX, "verify") {
+        Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}

@@ -1,0 +1,110 @@
+//! An explanation for a person or, as `roundcast.explanation/1`, a program.
+
+use attest::{Explanation, Outcome, Status};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A verdict about anything that `verify` knows.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    schema: &'static str,
+    /// `invite`, `certificate` or `release`.
+    kind: &'static str,
+    status: Status,
+    reason: Option<&'static str>,
+    subject: Value,
+    steps: Vec<Line>,
+}
+
+/// One check and how it ended.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) check: String,
+    pub(super) result: Outcome,
+    pub(super) detail: String,
+}
+
+impl Report {
+    pub(super) fn new(
+        kind: &'static str,
+        status: Status,
+        reason: Option<&'static str>,
+        subject: Value,
+        steps: Vec<Line>,
+    ) -> Self {
+        Self {
+            schema: Explanation::SCHEMA,
+            kind,
+            status,
+            reason,
+            subject,
+            steps,
+        }
+    }
+
+    /// The verdict of the offline checks.
+    pub(super) fn of(kind: &'static str, explanation: Explanation) -> Self {
+        let steps = explanation.steps.into_iter().map(|step| Line {
+            check: name(&step.check),
+            result: step.result,
+            detail: step.detail,
+        });
+        Self::new(
+            kind,
+            explanation.status,
+            explanation.reason,
+            json!(explanation.subject),
+            steps.collect(),
+        )
+    }
+
+    pub(super) const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// On standard output.
+    pub(super) fn print(&self, as_json: bool) {
+        if as_json {
+            println!("{}", json!(self));
+        } else {
+            print!("{}", self.text());
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut out = format!("{}: {}", self.kind, self.status.name());
+        if let Some(reason) = self.reason {
+            out.push_str(&format!(" ({reason})"));
+        }
+        out.push('\n');
+        for (field, value) in self.subject.as_object().into_iter().flatten() {
+            out.push_str(&format!("  {field}: {}\n", plain(&words(value))));
+        }
+        for line in &self.steps {
+            let result = name(&line.result).replace('_', " ");
+            let detail = plain(&line.detail);
+            out.push_str(&format!("  {result:11}  {:17}  {detail}\n", line.check));
+        }
+        out
+    }
+}
+
+/// The name that a value has in JSON.
+fn name(value: &impl Serialize) -> String {
+    words(&json!(value))
+}
+
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Parts of a certificate are somebody else's words: they must not move a
+/// terminal's cursor.
+fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}

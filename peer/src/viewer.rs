@@ -1,0 +1,167 @@
+//! The viewer: joins, verifies, plays, passes on.
+
+mod admission;
+mod control;
+mod playout;
+mod report;
+
+use crate::{Error, Trust, input, page_view, sponsor};
+use admission::Membership;
+pub(crate) use control::Session;
+use link::{Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use wire::Reason;
+use wire::invite::Invite;
+use wire::message::control::NodeKind;
+
+/// What broadcast and watch share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// JSON events.
+    pub json: bool,
+    /// How others see this node.
+    pub name: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where the page listens, if there is one.
+    pub page: Option<SocketAddr>,
+    /// Where state is kept.
+    pub data: PathBuf,
+    /// One event per chunk.
+    pub trace_chunks: bool,
+    /// Roots and policy.
+    pub trust: Trust,
+}
+
+/// How `watch` was called.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The invite.
+    pub invite: Invite,
+    /// What this viewer gives to others, in bit/s.
+    pub share_bps: u64,
+    /// Station and relays only.
+    pub relay_only: bool,
+    /// Whether to be asked.
+    pub mode: sponsor::Mode,
+    /// The viewer's own desk.
+    pub desk: Option<voucher::DeskUri>,
+    /// Where the stream goes, besides the page.
+    pub out: Option<PathBuf>,
+    /// The rest.
+    pub shared: Shared,
+}
+
+/// Watches until the stream or the user ends it.
+///
+/// # Errors
+/// The step that failed, or why the station refused.
+pub async fn run(options: Options) -> Result<u8, Error> {
+    let clock = Clock::new();
+    let shared = &options.shared;
+    let emit = Emitter::new(&shared.name, shared.json);
+    if let Some(banner) = &shared.trust.banner {
+        emit.say(banner);
+    }
+    if !options.relay_only && options.share_bps > 0 {
+        emit.say("Other viewers see your address (--relay-only hides it from them).");
+    }
+    let out = playout::Out::open(options.out.as_deref())?;
+    let identity = admission::stranger()?;
+    let endpoint = Arc::new(Endpoint::bind(shared.listen, &identity)?);
+    let address = crate::station::advertised(endpoint.address()?);
+    let feed = page::Feed::new();
+    let page = page_view::start(shared.page, feed.clone()).await?;
+    let link = page.as_ref().map(|p| p.link().reveal());
+    emit.tell(
+        "viewer_ready",
+        json!({"spki": identity.spki().to_hex(), "listen": address.to_string(), "page": link}),
+    );
+    if let (false, Some(link)) = (shared.json, link) {
+        emit.say(&format!("Your page: {link}"));
+    }
+    let (membership, channel) = admission::join(&endpoint, identity, address, &options, &clock)
+        .await
+        .inspect_err(|e| {
+            emit.tell("refused", json!({"reason": e.reason()}));
+        })?;
+    let (node, node_events) = start_node(&options, &membership, &endpoint, clock);
+    tokio::spawn(accept_links(endpoint.clone(), node.clone()));
+    let (lines, typed) = mpsc::channel(16);
+    tokio::spawn(read_lines(lines));
+    let session = Session::new(
+        options.clone(),
+        membership,
+        node,
+        endpoint.clone(),
+        clock,
+        emit.clone(),
+        playout::Playout::new(out, feed),
+        page,
+    );
+    let outcome = session.run(channel, node_events, typed).await;
+    endpoint.close(Reason::Done).await;
+    outcome
+}
+
+fn start_node(
+    options: &Options,
+    membership: &Membership,
+    endpoint: &Arc<Endpoint>,
+    clock: Clock,
+) -> (Arc<Node>, mpsc::UnboundedReceiver<link::NodeEvent>) {
+    let config = NodeConfig {
+        me: membership.identity.spki(),
+        kind: NodeKind::Peer,
+        upload_bps: options.share_bps,
+        byte_cap: None,
+        forwarder: overlay::forwarder::Config::default(),
+        verification: Verification::Full(options.shared.trust.relays.clone()),
+        private_networks: true,
+    };
+    let (node, events) = Node::new(config, endpoint.clone(), clock);
+    node.enter_run(membership.run.clone());
+    (node, events)
+}
+
+/// Edges that other viewers dial.
+async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>) {
+    while let Some(accepting) = endpoint.accept().await {
+        let node = node.clone();
+        tokio::spawn(async move {
+            let Ok(link) = accepting.finish().await else {
+                return;
+            };
+            let patience = std::time::Duration::from_secs(5);
+            let first = tokio::time::timeout(patience, link.connection.accept_bi()).await;
+            let Ok(Ok((send, mut recv))) = first else {
+                return link.close(Reason::Timeout);
+            };
+            match link::stream_kind(&mut recv).await {
+                Some(wire::message::StreamKind::Edge) => {
+                    node.accept_edge(link, link::Channel { send, recv }).await;
+                }
+                _ => link.close(Reason::UnknownMessage),
+            }
+        });
+    }
+}
+
+async fn read_lines(lines: mpsc::Sender<String>) {
+    let mut input = input::Lines::new();
+    while let Some(line) = input.next().await {
+        if lines.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A key and a self-signed certificate for it.
+pub(crate) fn self_signed(key: Arc<certs::SigningKey>) -> Result<Identity, Error> {
+    let certificate = certs::x509::self_signed(&key, Vec::new())?;
+    Ok(Identity { key, certificate })
+}

@@ -1,0 +1,157 @@
+//! Joining: prove the invite, check who answered, take on the membership.
+
+use super::{Options, self_signed};
+use crate::Error;
+use certs::bundle::{self, MemberSecrets, SealingKeyPair};
+use certs::{SigningKey, Verified};
+use link::{Channel, Clock, Endpoint, Identity, Link, Patience, open_channel};
+use ring::rand::SystemRandom;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::codec::{List, Text};
+use wire::message::StreamKind;
+use wire::message::control::{Addresses, Admitted, Down, Join, Name, Up};
+use wire::statement::{CapacityClaim, RunStatement, Signed};
+use wire::{Nonce, Reason, UnixMs};
+
+/// How long the station may take to let us in.
+const ADMISSION_MS_MAX: u64 = 10_000;
+
+/// What an admission gives.
+pub(super) struct Membership {
+    pub(super) identity: Identity,
+    pub(super) sealing: SealingKeyPair,
+    pub(super) run: Verified<RunStatement>,
+    pub(super) signed_run: Signed<RunStatement>,
+    pub(super) secrets: MemberSecrets,
+    pub(super) station: Name,
+    pub(super) link: Link,
+}
+
+/// A fresh key that nobody knows yet.
+pub(super) fn stranger() -> Result<Identity, Error> {
+    self_signed(Arc::new(SigningKey::generate(&SystemRandom::new())?))
+}
+
+/// Joins the invite's stream.
+pub(super) async fn join(
+    endpoint: &Endpoint,
+    identity: Identity,
+    address: SocketAddr,
+    options: &Options,
+    clock: &Clock,
+) -> Result<(Membership, Channel), Error> {
+    let link = dial(endpoint, &options.invite.addresses).await?;
+    let sealing = SealingKeyPair::generate(&SystemRandom::new())?;
+    let mut nonce = [0u8; 32];
+    getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
+    let nonce = Nonce(nonce);
+    let me = identity.spki();
+    let secret = &options.invite.secret;
+    let join = Join {
+        name: Name::new(options.shared.name.clone())
+            .map_err(|_| Error::Usage("--name has at most 64 bytes, without control characters"))?,
+        nonce,
+        proof: certs::invite_proof::prove(secret, &link.exporter()?, &nonce, &me),
+        sealing_key: sealing.public(),
+        addresses: addresses(address, options)?,
+        relay_only: options.relay_only,
+        never_ask: options.mode == crate::sponsor::Mode::Never,
+    };
+    let mut channel = open_channel(&link, StreamKind::Control).await?;
+    channel.send(&Up::Join(join)).await?;
+    let patience = Duration::from_millis(ADMISSION_MS_MAX);
+    let reply = tokio::time::timeout(patience, channel.expect::<Down>("no admission"))
+        .await
+        .map_err(|_| link::Error::Timeout("admission"))??;
+    let admitted = match reply {
+        Down::Admitted(admitted) => *admitted,
+        Down::Refused(reason) => return Err(Error::Refused(reason)),
+        _ => return Err(link::Error::OutOfTurn("no admission").into()),
+    };
+    let membership = accept(endpoint, identity, sealing, nonce, admitted, link, options, clock)?;
+    Ok((membership, channel))
+}
+
+async fn dial(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Result<Link, Error> {
+    let mut last = Error::StationGone(Reason::PeerGone);
+    for address in addresses {
+        match endpoint.dial(*address, None, Patience::Control).await {
+            Ok(link) => return Ok(link),
+            Err(e) => last = e.into(),
+        }
+    }
+    Err(last)
+}
+
+fn addresses(address: SocketAddr, options: &Options) -> Result<Addresses, Error> {
+    if options.relay_only {
+        return Ok(Addresses::default());
+    }
+    Ok(List::new(vec![Text::new(address.to_string())?])?)
+}
+
+/// Checks every part of the admission before anything of it is used.
+#[allow(clippy::too_many_arguments, reason = "one step, taken apart for its length")]
+fn accept(
+    endpoint: &Endpoint,
+    mut identity: Identity,
+    sealing: SealingKeyPair,
+    nonce: Nonce,
+    admitted: Admitted,
+    link: Link,
+    options: &Options,
+    clock: &Clock,
+) -> Result<Membership, Error> {
+    let now = clock.unix();
+    let me = identity.spki();
+    check_clock(now)?;
+    let run = certs::run::verify(&admitted.run, &options.invite.stream, now)?;
+    if link.peer != run.coordinator {
+        return Err(link::Error::SpkiNotAdmitted.into());
+    }
+    certs::join_reply::verify(&admitted.reply, &run, &nonce, &me, now)?;
+    certs::x509::verify_ca(&admitted.ca, &run.ca_key, now)?;
+    let member = certs::x509::verify_member(&admitted.certificate, &run.ca_key, now)?;
+    if member.spki != me {
+        return Err(link::Error::SpkiNotAdmitted.into());
+    }
+    let secrets = bundle::open(&admitted.secrets, &sealing, &run.scope, &me)?;
+    identity.certificate = admitted.certificate.to_vec();
+    endpoint.adopt(&identity)?;
+    Ok(Membership {
+        identity,
+        sealing,
+        run,
+        signed_run: admitted.run,
+        secrets,
+        station: admitted.station,
+        link,
+    })
+}
+
+/// A clock that is years off makes every signature look expired: say so.
+fn check_clock(now: UnixMs) -> Result<(), Error> {
+    /// 2026-01-01: nothing of Roundcast is older.
+    const EPOCH_MS: u64 = 1_767_225_600_000;
+    if now.0 < EPOCH_MS {
+        return Err(Error::Clock("it says that it is before 2026"));
+    }
+    Ok(())
+}
+
+impl Membership {
+    /// This viewer's claim, signed with its own key.
+    pub(super) fn claim(&self, upload_bps: u64, now: UnixMs) -> Signed<CapacityClaim> {
+        let mut scope = self.run.scope.clone();
+        scope.epoch = self.secrets.epoch;
+        let claim = CapacityClaim {
+            scope,
+            node: self.identity.spki(),
+            upload_bps,
+            issued: now,
+        };
+        certs::sign(&self.identity.key, &claim)
+    }
+}

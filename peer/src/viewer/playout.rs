@@ -1,0 +1,204 @@
+//! From verified blocks to the viewer's eyes: in order, init segment first,
+//! byte for byte what was published.
+
+use super::report::Report;
+use crate::Error;
+use bytes::Bytes;
+use certs::Verified;
+use certs::seal::Openers;
+use link::Node;
+use media::{Fragmenter, Item};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use wire::message::group::Dropped;
+use wire::statement::{ChunkHeader, ChunkKey};
+use wire::{Rendition, Sequence, UnixMs};
+
+/// Where the stream goes, besides the page.
+pub(super) enum Out {
+    Nowhere,
+    Stdout,
+    File(std::fs::File, PathBuf),
+}
+
+impl Out {
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, Error> {
+        match path {
+            None => Ok(Self::Nowhere),
+            Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
+            Some(path) => std::fs::File::create(path)
+                .map(|file| Self::File(file, path.into()))
+                .map_err(|source| Error::File {
+                    step: "out",
+                    path: path.into(),
+                    source,
+                }),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let (result, path) = match self {
+            Self::Nowhere => return Ok(()),
+            Self::Stdout => {
+                let mut out = std::io::stdout().lock();
+                (out.write_all(bytes).and_then(|()| out.flush()), "standard output".into())
+            }
+            Self::File(file, path) => (file.write_all(bytes), path.clone()),
+        };
+        result.map_err(|source| Error::File {
+            step: "out",
+            path,
+            source,
+        })
+    }
+}
+
+/// One chunk that was put out.
+pub(super) struct Played {
+    pub(super) key: ChunkKey,
+    pub(super) keyframe: bool,
+    pub(super) bytes: Bytes,
+    pub(super) delay_ms: u64,
+}
+
+/// The order of playing.
+pub(crate) struct Playout {
+    out: Out,
+    feed: page::Feed,
+    init: Option<Sequence>,
+    next: Option<Sequence>,
+    mime: Option<String>,
+    pub(crate) report: Report,
+}
+
+impl Playout {
+    pub(super) fn new(out: Out, feed: page::Feed) -> Self {
+        Self {
+            out,
+            feed,
+            init: None,
+            next: None,
+            mime: None,
+            report: Report::default(),
+        }
+    }
+
+    /// A chunk is complete: puts out all that can be.
+    pub(super) fn advance(
+        &mut self,
+        node: &Node,
+        key: ChunkKey,
+        openers: &mut Openers,
+        now: (UnixMs, u64),
+    ) -> Result<Vec<Played>, Error> {
+        let mut played = Vec::new();
+        if self.next.is_none() && !key.init {
+            let starts = node.chunk(key).is_some_and(|(h, _)| h.flags.key);
+            if starts {
+                self.next = Some(key.sequence);
+            }
+        }
+        while let Some(next) = self.next {
+            let key = ChunkKey {
+                rendition: Rendition(0),
+                init: false,
+                sequence: next,
+            };
+            let Some((header, blocks)) = node.chunk(key) else {
+                break;
+            };
+            if self.init != Some(header.init_sequence) {
+                let Some(init) = self.play_init(node, header.init_sequence, openers, now)? else {
+                    break;
+                };
+                played.push(init);
+            }
+            let bytes = unseal(&header, &blocks, openers)?;
+            played.push(self.put_out(&header, bytes, now)?);
+            self.next = Some(next.next());
+        }
+        Ok(played)
+    }
+
+    fn play_init(
+        &mut self,
+        node: &Node,
+        sequence: Sequence,
+        openers: &mut Openers,
+        now: (UnixMs, u64),
+    ) -> Result<Option<Played>, Error> {
+        let key = ChunkKey {
+            rendition: Rendition(0),
+            init: true,
+            sequence,
+        };
+        let Some((header, blocks)) = node.chunk(key) else {
+            return Ok(None);
+        };
+        let bytes = unseal(&header, &blocks, openers)?;
+        self.init = Some(sequence);
+        self.mime = mime_of(&bytes);
+        self.put_out(&header, bytes, now).map(Some)
+    }
+
+    fn put_out(
+        &mut self,
+        header: &Verified<ChunkHeader>,
+        bytes: Bytes,
+        (now, mono_ms): (UnixMs, u64),
+    ) -> Result<Played, Error> {
+        self.out.write(&bytes)?;
+        let delay_ms = now.since_ms(header.published);
+        if header.flags.init {
+            if let Some(mime) = &self.mime {
+                // The sender's file is hostile input to the page, too: what
+                // the page refuses is still written to --out.
+                if let Err(e) = self.feed.push_init(mime.clone(), bytes.clone()) {
+                    tracing::warn!("the page does not play this: {e}");
+                    self.mime = None;
+                }
+            }
+        } else {
+            if self.mime.is_some() {
+                let _ = self
+                    .feed
+                    .push_fragment(bytes.clone(), header.flags.key, header.time_us);
+            }
+            self.report.played(mono_ms, delay_ms, bytes.len() as u64);
+        }
+        Ok(Played {
+            key: header.key(),
+            keyframe: header.flags.key,
+            bytes,
+            delay_ms,
+        })
+    }
+
+    /// The parent will not send these: the stream goes on at the next group.
+    pub(super) fn skip(&mut self, dropped: &Dropped) {
+        if self.next.is_some_and(|n| n >= dropped.from && n < dropped.to) {
+            let missed = self.next.map_or(0, |n| dropped.to.0.saturating_sub(n.0));
+            self.report.missed(missed);
+            self.next = Some(dropped.to);
+        }
+    }
+}
+
+fn unseal(
+    header: &Verified<ChunkHeader>,
+    blocks: &[Bytes],
+    openers: &mut Openers,
+) -> Result<Bytes, Error> {
+    let sealed = certs::seal::assemble(header, blocks)?;
+    Ok(Bytes::from(openers.open(header, sealed)?))
+}
+
+/// The MIME type of an init segment; none for raw streams.
+fn mime_of(init: &[u8]) -> Option<String> {
+    let mut fragmenter = Fragmenter::new();
+    fragmenter.push(init).ok()?;
+    match fragmenter.next_item()? {
+        Item::Init(init) => Some(init.mime()),
+        Item::Fragment(_) => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! Who may challenge, and how often: a quote costs a TPM milliseconds.
+
+use attest::live::Rate;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use wire::SpkiHash;
+
+/// Challengers remembered: more than any relay has children. When the table
+/// is full, strangers wait until the relay is less busy.
+const CHALLENGERS_MAX: usize = 4_096;
+
+/// The accounts of all challengers.
+#[derive(Debug, Default)]
+pub(crate) struct Challengers {
+    accounts: Mutex<BTreeMap<SpkiHash, Rate>>,
+}
+
+impl Challengers {
+    /// Whether `peer` may challenge now; [`Challengers::end`] must follow.
+    pub(crate) fn begin(&self, peer: SpkiHash, now_ms: u64) -> bool {
+        let mut accounts = self.lock();
+        if accounts.len() >= CHALLENGERS_MAX && !accounts.contains_key(&peer) {
+            return false;
+        }
+        accounts.entry(peer).or_default().begin(now_ms).is_ok()
+    }
+
+    /// The challenge was answered, or will not be.
+    pub(crate) fn end(&self, peer: SpkiHash) {
+        if let Some(account) = self.lock().get_mut(&peer) {
+            account.end();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SpkiHash, Rate>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_challengers_storm_does_not_touch_another() {
+        let all = Challengers::default();
+        let (storm, calm) = (SpkiHash([1; 32]), SpkiHash([2; 32]));
+        assert!(all.begin(storm, 0));
+        assert!(!all.begin(storm, 0), "one outstanding at a time");
+        assert!(all.begin(calm, 0));
+        all.end(storm);
+        assert!(all.begin(storm, 1));
+    }
+}

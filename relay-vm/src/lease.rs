@@ -1,0 +1,59 @@
+//! When a relay ends: paid time, bytes, its holder's word, or its desk gone.
+
+use std::time::Duration;
+use tokio::sync::watch;
+use wire::{Reason, UnixMs};
+
+/// Notice before an end that is known beforehand (design: 10 s).
+const NOTICE_MS: u64 = 10_000;
+
+/// The end of a relay: announced first, so that the tree can be rebuilt.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    announced: watch::Sender<Option<Reason>>,
+}
+
+impl End {
+    pub(crate) fn new() -> Self {
+        Self {
+            announced: watch::Sender::new(None),
+        }
+    }
+
+    /// Announces the end; the first reason stays.
+    pub(crate) fn announce(&self, reason: Reason) {
+        self.announced.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Waits for the announcement.
+    pub(crate) async fn announced(&self) -> Reason {
+        let mut watch = self.announced.subscribe();
+        match watch.wait_for(Option::is_some).await {
+            Ok(reason) => (*reason).unwrap_or(Reason::Done),
+            Err(_) => Reason::Done,
+        }
+    }
+
+    /// Waits for the announcement, and for the notice to pass if that reason
+    /// leaves time for one.
+    pub(crate) async fn reached(&self) -> Reason {
+        let reason = self.announced().await;
+        if matches!(reason, Reason::StoppedByHolder | Reason::LeaseEnded) {
+            tokio::time::sleep(Duration::from_millis(NOTICE_MS)).await;
+        }
+        reason
+    }
+
+    /// Announces the end of the paid time, early enough for the notice.
+    pub(crate) async fn watch_lease(&self, now: UnixMs, lease_end: UnixMs) {
+        let left = lease_end.since_ms(now).saturating_sub(NOTICE_MS);
+        tokio::time::sleep(Duration::from_millis(left)).await;
+        self.announce(Reason::LeaseEnded);
+    }
+}

@@ -1,0 +1,424 @@
+//! The running relay: links in, streams sorted by what they are for.
+
+use crate::Error;
+use crate::admittance::Challengers;
+use crate::boot::{Boot, Booted, read_line};
+use crate::lease::End;
+use link::{
+    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, Verification,
+};
+use serde_json::json;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::{broadcast, mpsc};
+use wire::message::StreamKind;
+use wire::message::command::{Command, CommandReply, Serve, Status};
+use wire::message::control::{Down, EdgeFailure, EdgeReport, Empty, Load, NodeKind, Ready, Up};
+use wire::statement::{CapacityClaim, RunStatement};
+use wire::{Decode, Reason, SpkiHash};
+
+/// How a relay reports its load.
+const LOAD_MS: u64 = 1_000;
+/// Reports that wait for a coordinator that is away.
+const REPORTS_MAX: usize = 1_024;
+
+/// How the program was started.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// JSON events on standard output.
+    pub json: bool,
+}
+
+/// A booted relay and everything its links share.
+pub struct Relay {
+    node: Arc<Node>,
+    booted: Booted,
+    holder: SpkiHash,
+    attester: Attester,
+    challengers: Challengers,
+    serving: Mutex<Option<SpkiHash>>,
+    reports: broadcast::Sender<Up>,
+    end: End,
+    clock: Clock,
+    emit: Emitter,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Relay({})", self.booted.binding.spki.short())
+    }
+}
+
+/// A relay whose socket is bound.
+#[derive(Debug)]
+pub struct Started {
+    /// The relay.
+    pub relay: Arc<Relay>,
+    /// Its socket.
+    pub endpoint: Arc<Endpoint>,
+    /// What its node tells; hand them to [`Relay::serve`].
+    pub events: mpsc::UnboundedReceiver<NodeEvent>,
+}
+
+/// Boots by the desk's lines and serves until the end.
+///
+/// # Errors
+/// The boot fails; see [`Error`].
+pub async fn run(options: Options) -> Result<(), Error> {
+    let clock = Clock::new();
+    let mut input = BufReader::new(tokio::io::stdin());
+    let boot = Boot::begin(&read_line(&mut input).await?)?;
+    print_line(&boot.request())?;
+    let booted = boot.finish(&read_line(&mut input).await?)?;
+    let name = format!("relay-{}", booted.binding.spki.short());
+    let emit = Emitter::new(name, options.json);
+    let Started {
+        relay,
+        endpoint,
+        events,
+    } = Relay::start(booted, clock, emit)?;
+    print_line(
+        &json!({
+            "kind": "ready",
+            "address": endpoint.address()?.to_string(),
+            "certificate": data_encoding::HEXLOWER.encode(&relay.booted.identity.certificate),
+        })
+        .to_string(),
+    )?;
+    let reason = relay.serve(&endpoint, events, input).await;
+    relay
+        .emit
+        .tell("relay_ending", json!({"reason": reason.name()}));
+    endpoint.close(reason).await;
+    Ok(())
+}
+
+fn print_line(line: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
+impl Relay {
+    /// Binds the socket and starts the services.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn start(booted: Booted, clock: Clock, emit: Emitter) -> Result<Started, Error> {
+        let address: SocketAddr = booted
+            .parameters
+            .listen
+            .as_str()
+            .parse()
+            .map_err(|_| Error::Boot("the listen address is not IP:PORT"))?;
+        let endpoint = Arc::new(Endpoint::bind(address, &booted.identity)?);
+        let config = NodeConfig {
+            me: booted.binding.spki,
+            kind: NodeKind::Relay,
+            upload_bps: booted.parameters.rate_bps,
+            byte_cap: Some(booted.parameters.byte_cap.min(booted.order.byte_cap)),
+            forwarder: overlay::forwarder::Config::default(),
+            verification: Verification::PermitOnly,
+            private_networks: booted.parameters.private_networks,
+        };
+        let (node, events) = Node::new(config, endpoint.clone(), clock);
+        let attester = Attester::start(booted.quoter.clone(), booted.binding.clone());
+        let relay = Self {
+            node,
+            holder: certs::x509::spki_of_public(&booted.order.holder_key),
+            attester,
+            challengers: Challengers::default(),
+            serving: Mutex::new(None),
+            reports: broadcast::channel(REPORTS_MAX).0,
+            end: End::new(),
+            booted,
+            clock,
+            emit,
+        };
+        Ok(Started {
+            relay: Arc::new(relay),
+            endpoint,
+            events,
+        })
+    }
+
+    /// Serves until the end, which the result names.
+    pub async fn serve<R>(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        mut events: mpsc::UnboundedReceiver<NodeEvent>,
+        input: R,
+    ) -> Reason
+    where
+        R: tokio::io::AsyncBufRead + Unpin,
+    {
+        let lease = self
+            .end
+            .watch_lease(self.clock.unix(), self.booted.parameters.lease_end);
+        let links = async {
+            while let Some(accepting) = endpoint.accept().await {
+                let relay = self.clone();
+                tokio::spawn(async move {
+                    if let Ok(link) = accepting.finish().await {
+                        relay.streams(link).await;
+                    }
+                });
+            }
+        };
+        let reports = async {
+            while let Some(event) = events.recv().await {
+                self.report(event);
+            }
+        };
+        tokio::select! {
+            reason = self.end.reached() => reason,
+            () = desk_gone(input) => Reason::PeerGone,
+            () = async { tokio::join!(lease, links, reports); } => Reason::Done,
+        }
+    }
+
+    /// Serves the streams that the other end of a link opens.
+    async fn streams(self: Arc<Self>, link: Link) {
+        while let Ok((send, mut recv)) = link.connection.accept_bi().await {
+            let Some(kind) = link::stream_kind(&mut recv).await else {
+                link.close(Reason::UnknownMessage);
+                return;
+            };
+            let (relay, link) = (self.clone(), link.clone());
+            let channel = Channel { send, recv };
+            tokio::spawn(async move {
+                match kind {
+                    StreamKind::Challenge => relay.challenge(&link, channel).await,
+                    StreamKind::Command => relay.command(&link, channel).await,
+                    StreamKind::Control => relay.control(&link, channel).await,
+                    StreamKind::Edge => relay.node.accept_edge(link, channel).await,
+                    StreamKind::Group => link.close(Reason::UnknownMessage),
+                }
+            });
+        }
+    }
+
+    /// Holder, coordinator and permit bearers may challenge.
+    async fn challenge(&self, link: &Link, mut channel: Channel) {
+        let peer = link.peer;
+        let known = peer == self.holder
+            || Some(peer) == self.coordinator()
+            || self.node.has_edge(peer, true)
+            || self.node.has_edge(peer, false);
+        if !known {
+            link.close(Reason::PermitMissing);
+            return;
+        }
+        if !self.challengers.begin(peer, self.clock.mono_ms()) {
+            link.close(Reason::ChallengeRate);
+            return;
+        }
+        let answered = self
+            .attester
+            .answer(link, &mut channel.send, &mut channel.recv)
+            .await;
+        self.challengers.end(peer);
+        if let Err(e) = answered {
+            tracing::warn!("a live challenge was not answered: {e}");
+        }
+    }
+
+    fn coordinator(&self) -> Option<SpkiHash> {
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Obeys the holder, and nobody else (threat A8).
+    async fn command(&self, link: &Link, mut channel: Channel) {
+        if link.peer != self.holder {
+            self.emit.tell(
+                "attack_refused",
+                json!({"reason": Reason::NotHolder.name(), "other": link.peer.to_hex()}),
+            );
+            let _ = channel
+                .send(&CommandReply::Refused(Reason::NotHolder))
+                .await;
+            let _ = channel.send.finish();
+            let _ = tokio::time::timeout(Duration::from_secs(1), channel.send.stopped()).await;
+            link.close(Reason::NotHolder);
+            return;
+        }
+        while let Ok(Some(command)) = channel.recv::<Command>().await {
+            let reply = match command {
+                Command::Serve(serve) => self.take_stream(&serve).await,
+                Command::Status(Empty {}) => CommandReply::Status(self.status()),
+                Command::Stop(Empty {}) => {
+                    self.end.announce(Reason::StoppedByHolder);
+                    CommandReply::Done(Empty {})
+                }
+            };
+            if channel.send(&reply).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take_stream(&self, serve: &Serve) -> CommandReply {
+        let now = self.clock.unix();
+        // The statement names its own key: the holder chooses the stream.
+        let verified = RunStatement::from_bytes(serve.run.body())
+            .ok()
+            .and_then(|claimed| certs::run::verify(&serve.run, &claimed.scope.stream, now).ok());
+        let Some(run) = verified.filter(|run| run.coordinator == serve.coordinator) else {
+            return CommandReply::Refused(Reason::Nonsense);
+        };
+        if !self.serve_only(serve.coordinator) {
+            return CommandReply::Refused(Reason::OutOfService);
+        }
+        self.node.enter_run(run);
+        let rate = self.booted.parameters.rate_bps.min(serve.rate_bps_max);
+        self.node.limit_upload(rate).await;
+        self.emit.tell("serving", json!({"rate_bps": rate}));
+        CommandReply::Done(Empty {})
+    }
+
+    /// Takes the first coordinator; a relay serves one stream in its life.
+    fn serve_only(&self, coordinator: SpkiHash) -> bool {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        *serving.get_or_insert(coordinator) == coordinator
+    }
+
+    fn status(&self) -> Status {
+        let (children, sent_bytes) = self.node.load();
+        let cap = self
+            .booted
+            .parameters
+            .byte_cap
+            .min(self.booted.order.byte_cap);
+        Status {
+            order: self.booted.order_id,
+            children,
+            sent_bytes,
+            bytes_left: cap.saturating_sub(sent_bytes),
+            lease_end: self.booted.parameters.lease_end,
+        }
+    }
+
+    /// The coordinator's control link: edges come from here alone.
+    async fn control(&self, link: &Link, mut channel: Channel) {
+        let (Some(run), true) = (self.node.run(), Some(link.peer) == self.coordinator()) else {
+            link.close(Reason::PermitMissing);
+            return;
+        };
+        let claim = CapacityClaim {
+            scope: run.scope.clone(),
+            node: self.booted.binding.spki,
+            upload_bps: self.booted.parameters.rate_bps,
+            issued: self.clock.unix(),
+        };
+        let claim = certs::sign(&self.booted.identity.key, &claim);
+        let mut reports = self.reports.subscribe();
+        if channel.send(&Up::Ready(Ready { claim })).await.is_err() {
+            return;
+        }
+        let mut tick = tokio::time::interval(Duration::from_millis(LOAD_MS));
+        let (mut up, mut down) = channel.split::<Down>();
+        loop {
+            let sent = tokio::select! {
+                message = down.recv() => match message {
+                    Ok(Some(message)) => self.obey(message),
+                    _ => return,
+                },
+                report = reports.recv() => match report {
+                    Ok(report) => up.send(&report).await,
+                    Err(_) => continue,
+                },
+                _ = tick.tick() => up.send(&self.load_report()).await,
+                reason = self.end.announced() => {
+                    let _ = up.send(&Up::Leave(Empty {})).await;
+                    tracing::info!(%reason, "the end was announced");
+                    std::future::pending::<()>().await;
+                    Ok(())
+                }
+            };
+            if let Err(e) = sent {
+                tracing::warn!("control: {e}");
+                link.close(e.wire_reason());
+                return;
+            }
+        }
+    }
+
+    fn load_report(&self) -> Up {
+        let (children, sent_bytes) = self.node.load();
+        Up::Load(Load {
+            children,
+            sent_bytes,
+            sent_bps: 0,
+            delay_ms: 0,
+        })
+    }
+
+    fn obey(&self, message: Down) -> Result<(), link::Error> {
+        match message {
+            Down::Edge(order) => self.node.order_edge(*order),
+            Down::EdgeEnd(end) => {
+                self.node.end_edge(end.other, end.child, end.reason);
+                Ok(())
+            }
+            Down::Revoked(revocation) => self.node.revoke(&revocation),
+            Down::Beacon(_) | Down::Tree(_) => Ok(()),
+            _ => Err(link::Error::OutOfTurn("not for a relay")),
+        }
+    }
+
+    fn report(&self, event: NodeEvent) {
+        let up = match event {
+            NodeEvent::EdgeUp { other, child, .. } => Up::EdgeUp(EdgeReport {
+                other: other.spki,
+                child,
+            }),
+            NodeEvent::EdgeDown {
+                other,
+                child,
+                reason,
+                name,
+                refusal,
+                ..
+            } => {
+                if refusal {
+                    let fields = json!({"reason": name, "other": other.to_hex()});
+                    self.emit.tell("attack_refused", fields);
+                }
+                Up::EdgeDown(EdgeFailure {
+                    other,
+                    child,
+                    reason,
+                })
+            }
+            NodeEvent::ByteCapReached => {
+                self.end.announce(Reason::ByteCapReached);
+                return;
+            }
+            NodeEvent::RelayVerified { .. }
+            | NodeEvent::Chunk { .. }
+            | NodeEvent::Dropped { .. }
+            | NodeEvent::Beacon(_) => return,
+        };
+        // Without a coordinator on the line nobody needs the report.
+        let _ = self.reports.send(up);
+    }
+}
+
+/// Waits until standard input ends: a local relay ends with its desk.
+async fn desk_gone<R>(mut input: R)
+where
+    R: tokio::io::AsyncBufRead + Unpin,
+{
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match input.read_line(&mut line).await {
+            Ok(n) if n > 0 => {}
+            _ => return,
+        }
+    }
+}
