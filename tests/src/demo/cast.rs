@@ -1,0 +1,102 @@
+//! Who plays: names, upload, and the programs' command lines.
+
+use super::stage::{Host, Stage};
+use crate::process::Launch;
+
+/// The station.
+pub const STATION: &str = "S";
+/// Shop and desk.
+pub const DESK: &str = "desk";
+/// The viewers, in the order in which they come.
+pub const VIEWERS: [&str; 5] = ["A", "B", "C", "D", "E"];
+/// Who attacks.
+pub const ATTACKER: &str = "X";
+
+/// What the stream needs, in Mbit/s: the clip has 0.95 on average, and key
+/// frames come in bursts.
+const STREAM_MBPS: &str = "1.1";
+/// The station's upload: two slots, with head room for their overhead, and
+/// not three.
+const STATION_MBPS: &str = "3.2";
+/// B's upload: one slot in the same way.
+const B_MBPS: &str = "1.6";
+/// Friends may be asked again at once: an evening is short.
+const ASK_INTERVAL_MS: &str = "1000";
+/// The most that a viewer would pay for a round, in minor units of the desk's
+/// currency.
+const PRICE_MAX_MINOR: &str = "1000";
+
+/// The slots that a member has to have for the evening to take its course.
+#[must_use]
+pub fn slots(name: &str) -> u64 {
+    match name {
+        STATION => 2,
+        "B" => 1,
+        _ => 0,
+    }
+}
+
+/// The station's command line.
+#[must_use]
+pub fn station(stage: &Stage) -> Launch {
+    let deadline_ms = super::patience::ASK_DEADLINE.as_millis();
+    let mut launch = Launch::new(&stage.programs.roundcast, stage.log(STATION))
+        .flag("broadcast")
+        .option("--input", stage.clip())
+        .flag("--loop")
+        .option("--upload-mbps", STATION_MBPS)
+        .option("--stream-mbps", STREAM_MBPS)
+        .option("--ask-deadline-ms", deadline_ms.to_string())
+        .option("--ask-interval-ms", ASK_INTERVAL_MS);
+    if let Some(file) = stage.kept_stream(STATION) {
+        launch = launch.option("--keep", file);
+    }
+    common(launch, stage, STATION, Host::Station)
+}
+
+/// A viewer's command line; `position` counts from 0.
+#[must_use]
+pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
+    let share_mbps = if slots(name) > 0 { B_MBPS } else { "0" };
+    let mut launch = Launch::new(&stage.programs.roundcast, stage.log(name))
+        .flag("watch")
+        .flag(invite)
+        .option("--share-mbps", share_mbps);
+    // Without a desk there is nothing to sponsor with: they are not asked.
+    launch = match &stage.desk_uri {
+        Some(desk) => launch
+            .option("--sponsor", "ask")
+            .option("--max-price", PRICE_MAX_MINOR)
+            .option("--desk", desk),
+        None => launch.option("--sponsor", "never"),
+    };
+    if let Some(file) = stage.kept_stream(name) {
+        launch = launch.option("--out", file);
+    }
+    common(launch, stage, name, Host::Viewer(position))
+}
+
+fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
+    launch
+        .flag("--json")
+        .flag("--trace-chunks")
+        .option("--name", name)
+        .option("--listen", stage.listen(host))
+        .option("--data", stage.data(name))
+        .option("--trust-root", stage.trust_root())
+        .flag("--trust-development")
+}
+
+/// The desk's command line.
+#[must_use]
+pub fn desk(stage: &Stage) -> Launch {
+    Launch::new(&stage.programs.desk, stage.log(DESK))
+        .flag("serve")
+        .option("--provider", "local")
+        .option("--data", stage.data(DESK))
+        .option("--listen", stage.listen(Host::Desk))
+        .option("--release", stage.release())
+        .option("--relay-address", stage.address(Host::Relay(0)))
+        .option("--relay-address", stage.address(Host::Relay(1)))
+        .flag("--json")
+}

@@ -1,0 +1,383 @@
+//! The evening itself: the paper's figure 1, step by step, each begun when the
+//! one before it has come about.
+
+use super::attack::{self, Attack, Loot, Moment, Target};
+use super::cast::{self, ATTACKER, DESK, STATION};
+use super::error::Error;
+use super::log::Log;
+use super::patience;
+use super::prompts::Act;
+use super::report::expected_exit;
+use super::stage::Stage;
+use super::world::{World, monotonic_us};
+use crate::event::Event;
+use crate::process::signal;
+use crate::programs;
+use rustix::process::Signal;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What kind of evening it is to be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How long it lasts at least.
+    pub length: Duration,
+    /// Whether there is no desk.
+    pub no_cloud: bool,
+    /// The attack, and its program.
+    pub attack: Option<(Attack, PathBuf)>,
+}
+
+/// One evening under way.
+#[derive(Debug)]
+pub struct Evening<'a> {
+    world: &'a mut World,
+    stage: &'a Stage,
+    plan: &'a Plan,
+    invite: String,
+    started: Instant,
+}
+
+/// Plays an evening up to the fall of the curtain; `started_us` is when it
+/// begins.
+///
+/// # Errors
+/// The step that did not come about.
+pub async fn play(world: &mut World, stage: &Stage, plan: &Plan) -> Result<(), Error> {
+    let mut evening = Evening {
+        world,
+        stage,
+        plan,
+        invite: String::new(),
+        started: Instant::now(),
+    };
+    evening.open().await?;
+    evening.gather().await?;
+    if plan.no_cloud {
+        evening.refuse().await?;
+    } else {
+        evening.overload().await?;
+        let first_picture = evening.join_under_relay().await?;
+        evening.attack(Moment::AfterE).await?;
+        evening.lose_relay(first_picture).await?;
+    }
+    evening.play_out().await
+}
+
+impl Evening<'_> {
+    /// The station goes on air.
+    async fn open(&mut self) -> Result<(), Error> {
+        self.world.start(STATION, &cast::station(self.stage))?;
+        let ready = |log: &Log| log.told(STATION, "station_ready", STATION).is_some();
+        self.wait("the station goes on air", patience::READY, ready)
+            .await?;
+        let announced = self.world.log.told(STATION, "station_ready", STATION);
+        let text = |field| {
+            announced
+                .and_then(|event| event.text(field))
+                .map(str::to_owned)
+        };
+        self.invite = text("invite").ok_or(missing("station_ready", STATION, "invite"))?;
+        if let Some(page) = text("page") {
+            self.world
+                .narrator
+                .say(&format!("         The station's page: {page}"));
+        }
+        let slots = announced.and_then(|event| event.number("slots"));
+        check_slots(STATION, slots)
+    }
+
+    /// A, B and C come while there is room.
+    async fn gather(&mut self) -> Result<(), Error> {
+        self.join_under("A", 0, STATION).await?;
+        self.join_under("B", 1, STATION).await?;
+        self.begin_attack(Moment::BeforeC).await?;
+        self.join_under("C", 2, "B").await?;
+        self.end_attack(Moment::BeforeC).await?;
+        self.attack(Moment::BeforeD).await
+    }
+
+    /// A viewer joins and gets its picture, at the latest in the end from this
+    /// parent. Returns when the picture came.
+    async fn join_under(
+        &mut self,
+        name: &'static str,
+        position: u8,
+        parent: &str,
+    ) -> Result<Instant, Error> {
+        let launch = cast::viewer(self.stage, name, position, &self.invite);
+        self.world.start(name, &launch)?;
+        let picture = |log: &Log| log.chunk(name, Some(parent), 0).is_some();
+        let awaited = format!("{name} joins and has a picture from {parent}");
+        self.wait(&awaited, patience::FIRST_CHUNK, picture).await?;
+        let joined = self.world.log.told(STATION, "joined", name);
+        let slots = joined.and_then(|joined| joined.number("slots"));
+        check_slots(name, slots)?;
+        let ready = self.world.log.told(name, "viewer_ready", name);
+        let page = ready.and_then(|ready| ready.text("page"));
+        if let Some(page) = page.map(|page| format!("         {name}'s page: {page}")) {
+            self.world.narrator.say(&page);
+        }
+        Ok(Instant::now())
+    }
+
+    /// D and E find no place and are refused by name.
+    async fn refuse(&mut self) -> Result<(), Error> {
+        self.world.act = Act::Overload;
+        for (name, position) in [("D", 3), ("E", 4)] {
+            self.world.may_leave(name);
+            let launch = cast::viewer(self.stage, name, position, &self.invite);
+            self.world.start(name, &launch)?;
+            let refused = |log: &Log| log.refused_for_capacity(name);
+            let awaited = format!("{name} is refused for want of capacity");
+            self.wait(&awaited, patience::ASKING, refused).await?;
+            let expected = expected_exit(name, true);
+            self.world.end(name, expected, patience::LEAVING).await?;
+        }
+        Ok(())
+    }
+
+    /// D's join is too much: B buys a round.
+    async fn overload(&mut self) -> Result<(), Error> {
+        self.world.act = Act::Overload;
+        let launch = cast::viewer(self.stage, "D", 3, &self.invite);
+        self.world.start("D", &launch)?;
+        for (kind, who, awaited) in [
+            (
+                "sponsor_asked",
+                "D",
+                "D's join overloads the tree, and D is asked",
+            ),
+            ("sponsor_declined", "D", "D declines"),
+            ("sponsor_declined", "A", "A is asked and declines"),
+            (
+                "sponsor_timed_out",
+                "C",
+                "C is asked and lets the deadline pass",
+            ),
+            ("sponsor_accepted", "B", "B is asked and accepts"),
+            ("sponsor_granted", "B", "B is granted the round"),
+        ] {
+            self.wait(awaited, patience::ASKING, |log| {
+                log.told(STATION, kind, who).is_some()
+            })
+            .await?;
+        }
+        self.relay_comes("R1", "B").await?;
+        self.hang_under("R1", &["B", "D"], 0).await?;
+        let granted_us = self.world.log.told(STATION, "relay_admitted", STATION);
+        let after_us = granted_us.map_or(0, |event| event.mono_us);
+        self.hang_under("B", &["C"], after_us).await
+    }
+
+    /// A sponsor's relay is started, verified and takes its place.
+    async fn relay_comes(&mut self, relay: &str, sponsor: &str) -> Result<(), Error> {
+        self.wait(
+            &format!("{sponsor}'s voucher is redeemed and {relay} is started"),
+            patience::RELAY,
+            |log| log.naming(DESK, "relay_started", "relay", relay).is_some(),
+        )
+        .await?;
+        for verifier in [sponsor, STATION] {
+            self.wait(
+                &format!("{verifier} verifies {relay}"),
+                patience::RELAY,
+                |log| {
+                    log.naming(verifier, "relay_verified", "relay", relay)
+                        .is_some()
+                },
+            )
+            .await?;
+        }
+        self.wait(
+            &format!("{relay} takes a place in the tree"),
+            patience::RELAY,
+            |log| {
+                log.naming(STATION, "relay_admitted", "relay", relay)
+                    .is_some()
+            },
+        )
+        .await
+    }
+
+    /// Waits until viewers get their picture from `parent` after a time.
+    async fn hang_under(
+        &mut self,
+        parent: &str,
+        viewers: &[&str],
+        after_us: u64,
+    ) -> Result<(), Error> {
+        for viewer in viewers {
+            self.wait(
+                &format!("{viewer} has its picture from {parent}"),
+                patience::REPAIR,
+                |log| log.chunk(viewer, Some(parent), after_us).is_some(),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// E joins under the relay. Returns when E's picture came.
+    async fn join_under_relay(&mut self) -> Result<Instant, Error> {
+        self.join_under("E", 4, "R1").await
+    }
+
+    /// The relay is killed; all resume, D buys the second round.
+    async fn lose_relay(&mut self, first_picture: Instant) -> Result<(), Error> {
+        let at = self.started + self.plan.length.mul_f64(0.6);
+        let at = at.max(first_picture + patience::KILL_AFTER_E);
+        self.world.play_until(at, "all watch").await?;
+        let pid = self.pid("R1")?;
+        let killed_us = monotonic_us();
+        let killed = u32::try_from(pid)
+            .map_err(|_| std::io::ErrorKind::InvalidInput.into())
+            .and_then(|process| signal(process, Signal::KILL));
+        killed.map_err(|source| Error::Kill { pid, source })?;
+        self.world.narrator.say("         R1's process is killed");
+        let lost = |log: &Log| log.naming(STATION, "relay_lost", "relay", "R1").is_some();
+        self.wait("the loss of R1 is noticed", patience::REPAIR, lost)
+            .await?;
+        self.hang_under(STATION, &["B"], killed_us).await?;
+        self.hang_under("B", &["C"], killed_us).await?;
+        let granted = |log: &Log| log.told(STATION, "sponsor_granted", "D").is_some();
+        self.wait(
+            "D is asked, accepts and is granted",
+            patience::ASKING,
+            granted,
+        )
+        .await?;
+        self.relay_comes("R2", "D").await?;
+        self.hang_under("R2", &["A", "D", "E"], killed_us).await
+    }
+
+    /// The rest of the evening.
+    async fn play_out(&mut self) -> Result<(), Error> {
+        let end = self.started + self.plan.length;
+        let end = if self.plan.no_cloud {
+            end
+        } else {
+            // The last resume was awaited just before.
+            end.max(Instant::now() + patience::AFTER_RESUME)
+        };
+        self.world.play_until(end, "all watch to the end").await
+    }
+
+    /// The evening's attack, if this is its moment.
+    async fn attack(&mut self, moment: Moment) -> Result<(), Error> {
+        self.begin_attack(moment).await?;
+        self.end_attack(moment).await
+    }
+
+    async fn begin_attack(&mut self, moment: Moment) -> Result<(), Error> {
+        let Some((attack, program)) = self.attack_at(moment) else {
+            return Ok(());
+        };
+        let target = self.target();
+        let launch = attack::launch(&program, self.stage, &self.invite, target.as_ref());
+        self.world
+            .narrator
+            .say(&format!("         {}", attack.story()));
+        self.world.may_leave(ATTACKER);
+        self.world.start(ATTACKER, &launch)?;
+        if moment == Moment::BeforeC {
+            let placed = |log: &Log| {
+                log.chunk(ATTACKER, None, 0).is_some()
+                    || log.naming(STATION, "attached", "child", ATTACKER).is_some()
+            };
+            self.wait("X is placed where C will come", patience::ATTACK, placed)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn end_attack(&mut self, moment: Moment) -> Result<(), Error> {
+        let Some((attack, _)) = self.attack_at(moment) else {
+            return Ok(());
+        };
+        let expected = expected_exit(ATTACKER, false);
+        self.world.end(ATTACKER, expected, patience::ATTACK).await?;
+        let refused = |log: &Log| {
+            let told = super::story::entries(log);
+            told.iter().any(|entry| entry.refuses(attack.reason()))
+        };
+        let awaited = format!("{} is refused for {}", attack.name(), attack.reason());
+        self.wait(&awaited, patience::LAST_LINES, refused).await
+    }
+
+    fn attack_at(&self, moment: Moment) -> Option<(Attack, PathBuf)> {
+        let planned = self.plan.attack.clone();
+        planned.filter(|(attack, _)| attack.moment() == moment)
+    }
+
+    fn target(&self) -> Option<Target> {
+        let started = self.relay_started("R1")?;
+        Some(Target {
+            address: started.text("address")?.to_owned(),
+            spki: started.text("relay")?.to_owned(),
+        })
+    }
+
+    fn pid(&self, relay: &str) -> Result<u64, Error> {
+        let started = self.relay_started(relay);
+        let pid = started.and_then(|started| started.number("pid"));
+        pid.ok_or(missing("relay_started", DESK, "pid"))
+    }
+
+    fn relay_started(&self, relay: &str) -> Option<&Event> {
+        self.world.log.naming(DESK, "relay_started", "relay", relay)
+    }
+
+    async fn wait(
+        &mut self,
+        awaited: &str,
+        patience: Duration,
+        until: impl Fn(&Log) -> bool,
+    ) -> Result<(), Error> {
+        self.world.wait(awaited, patience, until).await
+    }
+}
+
+/// Finds or builds the program of an attack.
+///
+/// # Errors
+/// [`Error::Programs`].
+pub fn cast_attack(attack: Option<Attack>) -> Result<Option<(Attack, PathBuf)>, Error> {
+    let Some(attack) = attack else {
+        return Ok(None);
+    };
+    Ok(Some((attack, programs::attacker(&attack.program())?)))
+}
+
+/// Prepares what an attacker gets hold of.
+///
+/// # Errors
+/// [`Error::Folder`].
+pub fn lay_out_loot(stage: &Stage, attack: Option<Attack>) -> Result<(), Error> {
+    match attack.map(Attack::loot) {
+        Some(Loot::Wallet) => stage.steal("B"),
+        Some(Loot::None) | None => Ok(()),
+    }
+}
+
+fn missing(kind: &'static str, source: &str, field: &'static str) -> Error {
+    Error::Event {
+        kind,
+        source_name: source.to_owned(),
+        field,
+    }
+}
+
+fn check_slots(name: &str, found: Option<u64>) -> Result<(), Error> {
+    let needed = cast::slots(name);
+    match found {
+        Some(found) if found == needed => Ok(()),
+        Some(found) => Err(Error::Slots {
+            name: name.to_owned(),
+            found,
+            needed,
+        }),
+        None => Err(missing("joined", STATION, "slots")),
+    }
+}
