@@ -9,8 +9,13 @@
 mod error;
 mod node;
 
+pub mod bucket;
+pub mod forwarder;
 pub mod planner;
+pub mod slots;
 
+pub use bucket::TokenBucket;
 pub use error::Error;
+pub use forwarder::{Forwarder, Outgoing};
 pub use node::NodeId;
 pub use planner::{Action, Planner};

@@ -37,7 +37,7 @@ pub enum EdgeFault {
     /// An end refuses the other for good (evidence, policy): never again.
     Refused,
     /// No connection, or it broke: a second try may do.
-    Broken,
+    Unreachable,
 }
 
 /// What became of an answer.
@@ -224,7 +224,7 @@ impl<N: NodeId> Planner<N> {
         self.push_detach(parent, child);
         let tries = match fault {
             EdgeFault::Refused => config::TRIES_MAX,
-            EdgeFault::Broken => 1,
+            EdgeFault::Unreachable => 1,
         };
         if let Some(member) = self.members.get_mut(&child) {
             member.note_failure(parent, tries);

@@ -1,0 +1,469 @@
+//! What crosses the edges of one node: verified blocks come in, go out to the
+//! children as soon as they are here (cut-through), and are kept for a while
+//! for children that resume. Station, viewers and relays run the same one.
+//!
+//! Generic over the payload: `Bytes` in life, `()` in the simulation. Nothing
+//! unverified can enter: headers are [`Verified`], blocks [`VerifiedBlock`].
+
+mod child;
+mod chunk;
+mod config;
+mod track;
+
+pub use child::ChildStats;
+pub use config::Config;
+
+use crate::NodeId;
+use certs::Verified;
+use certs::block::{Path, VerifiedBlock};
+use child::Child;
+use chunk::{Block, Chunk};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use track::Track;
+use wire::message::edge::{Resume, Start};
+use wire::message::group::GroupStart;
+use wire::statement::{ChunkHeader, ChunkKey, Priority, Signed};
+use wire::{Reason, Rendition, Sequence, SpkiHash};
+
+/// One thing to send to a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing<P> {
+    /// A new unidirectional stream begins; all that follows goes there.
+    GroupStart(GroupStart),
+    /// The stream is complete.
+    GroupEnd,
+    /// A chunk's header, before its first block.
+    Header(Signed<ChunkHeader>),
+    /// One block with its proof.
+    Block {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// Index within the chunk.
+        index: u16,
+        /// Siblings from the leaf to the root.
+        path: Arc<Path>,
+        /// The data.
+        payload: P,
+    },
+    /// Whole chunks that are left out.
+    Dropped {
+        /// The first one left out.
+        from: Sequence,
+        /// The first one sent again.
+        to: Sequence,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What became of a header or a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// It was new; else a duplicate, too old, or of another header than the
+    /// one that came first for this chunk.
+    pub fresh: bool,
+    /// With it the chunk became complete.
+    pub complete: bool,
+}
+
+/// When a chunk came, on the caller's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its header.
+    pub header_ms: u64,
+    /// The block that made it complete.
+    pub complete_ms: Option<u64>,
+}
+
+/// Where a child begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At this chunk, or the first one after it that comes.
+    At(Sequence),
+    /// At the next chunk where playback can start.
+    AtNextKey,
+    /// The child wants chunks from here on that were never here: the node
+    /// should send its own parent a new `Start` with
+    /// [`Forwarder::resume`].
+    Awaiting(Sequence),
+}
+
+/// One node's forwarder; `C` names its children.
+#[derive(Debug, Clone)]
+pub struct Forwarder<P, C = SpkiHash> {
+    config: Config,
+    tracks: BTreeMap<Rendition, Track<P>>,
+    children: BTreeMap<C, Child<P>>,
+    /// Children with something to send: by priority, then who waits longest.
+    ready: BTreeSet<(Priority, u64, C)>,
+    turn: u64,
+}
+
+impl<P: Clone, C: NodeId> Forwarder<P, C> {
+    /// A forwarder without chunks and children.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            tracks: BTreeMap::new(),
+            children: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            turn: 0,
+        }
+    }
+
+    /// A chunk's header, from any parent.
+    pub fn header(
+        &mut self,
+        now_ms: u64,
+        header: Verified<ChunkHeader>,
+        signed: Signed<ChunkHeader>,
+    ) -> Taken {
+        let key = header.key();
+        let track = self.tracks.entry(key.rendition).or_default();
+        let too_old = !key.init && key.sequence < track.floor;
+        if too_old || track.chunk(key).is_some() {
+            return Taken::default();
+        }
+        track.insert(Chunk::new(now_ms, header, signed));
+        self.expire(key.rendition);
+        self.offer(key);
+        Taken {
+            fresh: true,
+            complete: false,
+        }
+    }
+
+    /// A block of a known header; `bytes` is the payload's length on the
+    /// wire. Give only blocks that were verified against
+    /// [`Forwarder::header_of`].
+    pub fn block(
+        &mut self,
+        now_ms: u64,
+        verified: VerifiedBlock,
+        path: Path,
+        payload: P,
+        bytes: usize,
+    ) -> Taken {
+        let (key, index) = (verified.chunk(), verified.index());
+        let block = Block {
+            path: Arc::new(path),
+            payload,
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        };
+        let Some(track) = self.tracks.get_mut(&key.rendition) else {
+            return Taken::default();
+        };
+        let same_header = track
+            .chunk(key)
+            .is_some_and(|c| c.header.digest() == verified.header());
+        if !same_header {
+            return Taken::default();
+        }
+        let taken = track.update(key, |chunk| {
+            let was_complete = chunk.is_complete();
+            let fresh = chunk.insert(now_ms, index, block.clone());
+            let complete = !was_complete && chunk.is_complete();
+            (fresh, complete, chunk.header.flags.end && complete)
+        });
+        let Some((true, complete, ended)) = taken else {
+            return Taken::default();
+        };
+        let queue_bytes_max = self.config.queue_bytes_max;
+        for (id, child) in &mut self.children {
+            if child.rendition == key.rendition && child.has_opened(&key) {
+                child.push_block(key, index, &block);
+                child.shed(queue_bytes_max);
+                if ended {
+                    child.end();
+                }
+                refresh(&mut self.ready, *id, child);
+            }
+        }
+        self.expire(key.rendition);
+        Taken {
+            fresh: true,
+            complete,
+        }
+    }
+
+    /// A parent will not send the chunks from `from` to before `to`. Those
+    /// that are not here are left out for the children too.
+    pub fn dropped(&mut self, rendition: Rendition, from: Sequence, to: Sequence, reason: Reason) {
+        if from >= to {
+            return;
+        }
+        let track = self.tracks.entry(rendition).or_default();
+        track.note_hole(from, to);
+        for (id, child) in &mut self.children {
+            let Some(start) = child.from.filter(|_| child.rendition == rendition) else {
+                continue;
+            };
+            if child.awaiting.is_some_and(|at| from <= at && at < to) {
+                child.awaiting = None;
+            }
+            if !child.is_skipping() {
+                for (from, to) in track.absent(from.max(start), to) {
+                    child.push_dropped(from, to, reason);
+                }
+            }
+            refresh(&mut self.ready, *id, child);
+        }
+    }
+
+    /// A child begins, or says anew where: a child that names an earlier
+    /// chunk than before gets what it has not been sent yet, once. After a
+    /// new connection call [`Forwarder::remove_child`] first.
+    pub fn add_child(&mut self, id: C, start: Start, now_ms: u64) -> Begin {
+        let known = self
+            .children
+            .remove(&id)
+            .filter(|child| child.rendition == start.rendition);
+        let mut child = known.unwrap_or_else(|| Child::new(start.rendition, now_ms));
+        self.ready.retain(|(_, _, other)| *other != id);
+        // Whoever comes is served after those who have waited.
+        self.turn = self.turn.saturating_add(1);
+        child.turn = self.turn;
+        let track = self.tracks.entry(start.rendition).or_default();
+        let begin = match start.resume {
+            Some(resume) => resume_child(&mut child, track, &resume),
+            None => start_child(&mut child, track),
+        };
+        child.allow_backlog();
+        refresh(&mut self.ready, id, &mut child);
+        self.children.insert(id, child);
+        begin
+    }
+
+    /// Sets the child's standing, as its permit says.
+    pub fn set_priority(&mut self, id: C, priority: Priority) {
+        if let Some(child) = self.children.get_mut(&id) {
+            self.ready.remove(&(child.priority, child.turn, id));
+            child.priority = priority;
+            refresh(&mut self.ready, id, child);
+        }
+    }
+
+    /// The child is gone, and its queue with it.
+    pub fn remove_child(&mut self, id: C) {
+        if let Some(child) = self.children.remove(&id) {
+            self.ready.remove(&(child.priority, child.turn, id));
+        }
+    }
+
+    /// The next thing for this child, if there is one.
+    pub fn poll(&mut self, id: C) -> Option<Outgoing<P>> {
+        let child = self.children.get_mut(&id)?;
+        self.ready.remove(&(child.priority, child.turn, id));
+        let outgoing = child.poll();
+        if matches!(outgoing, Some(Outgoing::Block { .. })) {
+            self.turn = self.turn.saturating_add(1);
+            child.turn = self.turn;
+        }
+        refresh(&mut self.ready, id, child);
+        outgoing
+    }
+
+    /// Children with something to send: better standing first, within one
+    /// standing who was served longest ago.
+    pub fn ready_children(&self) -> impl Iterator<Item = C> + '_ {
+        self.ready.iter().map(|(_, _, id)| *id)
+    }
+
+    /// The children.
+    pub fn children(&self) -> impl Iterator<Item = C> + '_ {
+        self.children.keys().copied()
+    }
+
+    /// A child's counters.
+    #[must_use]
+    pub fn stats(&self, id: C) -> Option<ChildStats> {
+        self.children.get(&id).map(|child| child.stats)
+    }
+
+    /// What is here, for this node's own parent; none: start at the newest
+    /// chunk where playback can start.
+    #[must_use]
+    pub fn resume(&self, rendition: Rendition) -> Option<Resume> {
+        let wanted = self
+            .children
+            .values()
+            .filter(|child| child.rendition == rendition)
+            .filter_map(|child| child.awaiting)
+            .min();
+        match self.tracks.get(&rendition) {
+            Some(track) => track.resume(wanted),
+            None => Track::<P>::default().resume(wanted),
+        }
+    }
+
+    /// The header of a chunk that is kept.
+    #[must_use]
+    pub fn header_of(&self, key: ChunkKey) -> Option<Arc<Verified<ChunkHeader>>> {
+        let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
+        Some(chunk.header.clone())
+    }
+
+    /// Header and payloads, in order of their indices, of a kept chunk that
+    /// is complete.
+    #[must_use]
+    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<P>)> {
+        let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
+        chunk
+            .is_complete()
+            .then(|| (chunk.header.clone(), chunk.payloads()))
+    }
+
+    /// When the first of a kept chunk came, and when it became complete.
+    #[must_use]
+    pub fn arrival(&self, key: ChunkKey) -> Option<Arrival> {
+        let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
+        Some(chunk.arrival)
+    }
+
+    /// The kept media chunks, oldest first, and whether each is complete.
+    #[must_use]
+    pub fn kept(&self, rendition: Rendition) -> Vec<(Sequence, bool)> {
+        let track = self.tracks.get(&rendition);
+        track
+            .into_iter()
+            .flat_map(|t| t.media.iter())
+            .map(|(sequence, chunk)| (*sequence, chunk.is_complete()))
+            .collect()
+    }
+
+    /// Bytes of all kept chunks, tables included.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.tracks.values().map(Track::bytes).sum()
+    }
+
+    /// Queues a new chunk for the children that it concerns.
+    fn offer(&mut self, key: ChunkKey) {
+        let Some(track) = self.tracks.get(&key.rendition) else {
+            return;
+        };
+        let Some(chunk) = track.chunk(key) else {
+            return;
+        };
+        for (id, child) in &mut self.children {
+            if child.rendition != key.rendition {
+                continue;
+            }
+            if key.init {
+                // Before its start a child gets the one that it needs.
+                if child.from.is_some() {
+                    child.open(chunk);
+                }
+            } else if child.admits(key.sequence, chunk.header.flags.key) {
+                if child.awaiting.is_some_and(|at| key.sequence <= at) {
+                    child.awaiting = None;
+                }
+                open_with_init(child, track, chunk);
+            }
+            refresh(&mut self.ready, *id, child);
+        }
+    }
+
+    fn expire(&mut self, rendition: Rendition) {
+        let Some(track) = self.tracks.get_mut(&rendition) else {
+            return;
+        };
+        if !track.expire(&self.config) {
+            return;
+        }
+        let floor = track.floor;
+        for (id, child) in &mut self.children {
+            if child.rendition != rendition {
+                continue;
+            }
+            // What it waits for is out of reach now.
+            if let Some(at) = child.awaiting.filter(|at| *at < floor) {
+                child.awaiting = None;
+                let to = child.first_opened(at).unwrap_or(floor);
+                child.push_dropped(at, to, Reason::Timeout);
+                refresh(&mut self.ready, *id, child);
+            }
+            child.forget_below(floor);
+        }
+    }
+}
+
+fn refresh<P: Clone, C: NodeId>(
+    ready: &mut BTreeSet<(Priority, u64, C)>,
+    id: C,
+    child: &mut Child<P>,
+) {
+    let entry = (child.priority, child.turn, id);
+    if child.is_ready() {
+        ready.insert(entry);
+    } else {
+        ready.remove(&entry);
+    }
+}
+
+fn open_with_init<P: Clone>(child: &mut Child<P>, track: &Track<P>, chunk: &Chunk<P>) {
+    if let Some(init) = track.init(chunk.header.init_sequence) {
+        child.open(init);
+    }
+    child.open(chunk);
+}
+
+/// Queues every kept chunk from `from` on that the child has not yet.
+fn catch_up<P: Clone>(child: &mut Child<P>, track: &Track<P>, from: Sequence) {
+    for chunk in track.media.range(from..).map(|(_, chunk)| chunk) {
+        open_with_init(child, track, chunk);
+    }
+}
+
+fn start_child<P: Clone>(child: &mut Child<P>, track: &Track<P>) -> Begin {
+    if let Some(from) = child.from {
+        return Begin::At(from);
+    }
+    match track.newest_key() {
+        Some(key) => {
+            child.begin(key);
+            catch_up(child, track, key);
+            Begin::At(key)
+        }
+        None => Begin::AtNextKey,
+    }
+}
+
+fn resume_child<P: Clone>(child: &mut Child<P>, track: &Track<P>, resume: &Resume) -> Begin {
+    if let Some(from) = child.from.filter(|from| *from <= resume.next) {
+        return Begin::At(from);
+    }
+    if let Some(init) = resume.init {
+        child.has_init(init);
+    }
+    // All that is kept is queued below, what was left out included.
+    child.stop_skipping();
+    let next = resume.next;
+    child.has_blocks(next, resume.have.iter().copied().collect());
+    child.begin(next);
+    if next < track.floor {
+        // The kept window has passed it: the whole of what is left.
+        let Some(key) = track.oldest_key(track.floor) else {
+            child.skip_from(next, Reason::Timeout);
+            return Begin::AtNextKey;
+        };
+        child.push_dropped(next, key, Reason::Timeout);
+        catch_up(child, track, key);
+        return Begin::At(key);
+    }
+    for (from, to) in track.holes_from(next) {
+        for (from, to) in track.absent(from, to) {
+            child.push_dropped(from, to, Reason::Timeout);
+        }
+    }
+    catch_up(child, track, next);
+    let oldest = track.media.keys().next();
+    let passed = track.holes_from(next).first().map(|(from, _)| *from) == Some(next);
+    if oldest.is_none_or(|oldest| next < *oldest) && !passed {
+        child.awaiting = Some(next);
+        return Begin::Awaiting(next);
+    }
+    Begin::At(next)
+}

@@ -1,0 +1,274 @@
+//! How many children a node may have: a claim is the ceiling, receipts are
+//! the floor (design, "Cheating").
+
+use crate::NodeId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Slots that nobody has to prove: enough to show what one can do.
+pub const UNPROVEN_SLOTS: u32 = 4;
+/// In-time blocks per thousand due from which a node may double.
+pub const IN_TIME_PERMILLE_MIN: u64 = 990;
+/// Growth while blocks are in time: doubling reaches any honest capacity in
+/// a few windows, and bounds what a lie can take at once.
+pub const GROWTH: u64 = 2;
+/// Time over which receipts are added up: several receipt intervals, so that
+/// one late bundle does not move anybody.
+pub const WINDOW_MS: u64 = 30_000;
+/// Summaries kept per node; a window of one-second receipts from a hundred
+/// children is more, and is thinned by merging into the newest.
+const SUMMARIES_MAX: usize = 256;
+
+/// Slots of a node that claims `claim_bps` and was receipted `proven_bps`:
+/// `min(claim, max(4, g x proven))`, in units of the stream's rate.
+/// `in_time` says whether g is 2 or 1.
+#[must_use]
+pub fn slots(claim_bps: u64, proven_bps: u64, in_time: bool, stream_bps: u64) -> u32 {
+    let Some(claimed) = claim_bps.checked_div(stream_bps) else {
+        return 0;
+    };
+    let growth = if in_time { GROWTH } else { 1 };
+    // To the nearest: receipts of n children never add up to exactly n.
+    let proven = proven_bps
+        .saturating_mul(growth)
+        .saturating_add(stream_bps / 2)
+        / stream_bps;
+    let slots = claimed.min(proven.max(u64::from(UNPROVEN_SLOTS)));
+    u32::try_from(slots).unwrap_or(u32::MAX)
+}
+
+/// How much of a relay the unproven may have, so that a crowd of new names
+/// cannot drain a sponsor's gigabytes (threats A10, E2). A member is proven
+/// once anything but this relay vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnprovenLimit {
+    /// So many are let in anyway, else a small audience could not begin.
+    pub first: u32,
+    /// Part of the slots beyond, in percent.
+    pub percent: u32,
+    /// Of one address block, among all.
+    pub per_block: u32,
+}
+
+impl Default for UnprovenLimit {
+    fn default() -> Self {
+        Self {
+            first: UNPROVEN_SLOTS,
+            percent: 25,
+            per_block: 8,
+        }
+    }
+}
+
+impl UnprovenLimit {
+    /// Whether one more unproven viewer may hang under a relay of `slots`
+    /// that has `unproven` of them, `same_block` from its address block.
+    #[must_use]
+    pub fn allows(&self, slots: u32, unproven: u32, same_block: u32) -> bool {
+        let beyond = slots.saturating_sub(self.first);
+        let share = u64::from(beyond).saturating_mul(u64::from(self.percent)) / 100;
+        let most = u64::from(self.first).saturating_add(share);
+        u64::from(unproven) < most && same_block < self.per_block
+    }
+}
+
+/// What one verified receipt says about a parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Block bytes that came.
+    pub bytes: u64,
+    /// Blocks (or chunks, as long as it is always the same) that were due.
+    pub due: u64,
+    /// Of these, those that came in time.
+    pub in_time: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Account {
+    claim_bps: u64,
+    /// The class's rate of a relay.
+    ceiling_bps: Option<u64>,
+    summaries: VecDeque<(u64, Summary)>,
+}
+
+/// Claims and receipts of all nodes. Time is any monotonic clock.
+#[derive(Debug, Clone)]
+pub struct Ledger<N> {
+    accounts: BTreeMap<N, Account>,
+}
+
+impl<N> Default for Ledger<N> {
+    fn default() -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+        }
+    }
+}
+
+impl<N: NodeId> Ledger<N> {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The node's verified claim, in bit/s, and for a relay its class's rate,
+    /// which bounds it.
+    pub fn claim(&mut self, node: N, claim_bps: u64, ceiling_bps: Option<u64>) {
+        let account = self.accounts.entry(node).or_default();
+        account.claim_bps = claim_bps;
+        account.ceiling_bps = ceiling_bps;
+    }
+
+    /// A verified receipt about `parent`; one without a claim is ignored.
+    pub fn receipt(&mut self, now_ms: u64, parent: N, summary: Summary) {
+        let Some(account) = self.accounts.get_mut(&parent) else {
+            return;
+        };
+        account.expire(now_ms);
+        if account.summaries.len() >= SUMMARIES_MAX
+            && let Some((_, newest)) = account.summaries.back_mut()
+        {
+            newest.bytes = newest.bytes.saturating_add(summary.bytes);
+            newest.due = newest.due.saturating_add(summary.due);
+            newest.in_time = newest.in_time.saturating_add(summary.in_time);
+            return;
+        }
+        account.summaries.push_back((now_ms, summary));
+    }
+
+    /// The node is gone.
+    pub fn forget(&mut self, node: N) {
+        self.accounts.remove(&node);
+    }
+
+    /// What is proven, in bit/s over the last [`WINDOW_MS`].
+    #[must_use]
+    pub fn proven_bps(&self, now_ms: u64, node: N) -> u64 {
+        self.accounts
+            .get(&node)
+            .map_or(0, |account| account.proven_bps(now_ms))
+    }
+
+    /// Claimed rate in bit/s, bounded by the class.
+    #[must_use]
+    pub fn claim_bps(&self, node: N) -> u64 {
+        self.accounts.get(&node).map_or(0, Account::bounded_bps)
+    }
+
+    /// The node's slots now; 0 without a claim.
+    #[must_use]
+    pub fn slots(&self, now_ms: u64, node: N, stream_bps: u64) -> u32 {
+        self.accounts.get(&node).map_or(0, |account| {
+            let proven_bps = account.proven_bps(now_ms);
+            let in_time = account.in_time(now_ms);
+            slots(account.bounded_bps(), proven_bps, in_time, stream_bps)
+        })
+    }
+}
+
+impl Account {
+    fn bounded_bps(&self) -> u64 {
+        self.claim_bps.min(self.ceiling_bps.unwrap_or(u64::MAX))
+    }
+
+    fn expire(&mut self, now_ms: u64) {
+        while let Some((at_ms, _)) = self.summaries.front()
+            && now_ms.saturating_sub(*at_ms) > WINDOW_MS
+        {
+            self.summaries.pop_front();
+        }
+    }
+
+    fn recent(&self, now_ms: u64) -> impl Iterator<Item = &Summary> {
+        self.summaries
+            .iter()
+            .filter(move |(at_ms, _)| now_ms.saturating_sub(*at_ms) <= WINDOW_MS)
+            .map(|(_, summary)| summary)
+    }
+
+    /// Until a whole window has passed the rate is over the window all the
+    /// same: a short burst proves little.
+    fn proven_bps(&self, now_ms: u64) -> u64 {
+        let bytes = self
+            .recent(now_ms)
+            .fold(0u64, |sum, s| sum.saturating_add(s.bytes));
+        bytes.saturating_mul(8).saturating_mul(1_000) / WINDOW_MS
+    }
+
+    fn in_time(&self, now_ms: u64) -> bool {
+        let (due, in_time) = self.recent(now_ms).fold((0u64, 0u64), |(due, ok), s| {
+            (due.saturating_add(s.due), ok.saturating_add(s.in_time))
+        });
+        in_time.saturating_mul(1_000) >= due.saturating_mul(IN_TIME_PERMILLE_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM_BPS: u64 = 2_000_000;
+
+    fn serve(ledger: &mut Ledger<u32>, children: u64, in_time: u64, from_ms: u64) {
+        for second in 0..30 {
+            for _ in 0..children {
+                let summary = Summary {
+                    bytes: STREAM_BPS / 8,
+                    due: 1_000,
+                    in_time,
+                };
+                ledger.receipt(from_ms + second * 1_000, 1, summary);
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_alone_is_worth_four_slots() {
+        let mut ledger = Ledger::new();
+        ledger.claim(1, 100 * STREAM_BPS, None);
+        assert_eq!(ledger.slots(0, 1, STREAM_BPS), 4);
+        ledger.claim(1, 2 * STREAM_BPS, None);
+        assert_eq!(ledger.slots(0, 1, STREAM_BPS), 2);
+        assert_eq!(ledger.slots(0, 2, STREAM_BPS), 0);
+    }
+
+    #[test]
+    fn receipts_in_time_double_the_slots_up_to_the_class() {
+        let mut ledger = Ledger::new();
+        ledger.claim(1, 100 * STREAM_BPS, Some(15 * STREAM_BPS));
+        serve(&mut ledger, 4, 990, 0);
+        assert_eq!(ledger.slots(29_500, 1, STREAM_BPS), 8);
+        serve(&mut ledger, 8, 1_000, 60_000);
+        assert_eq!(ledger.slots(89_500, 1, STREAM_BPS), 15);
+    }
+
+    #[test]
+    fn late_blocks_end_the_growth_and_silence_ends_the_proof() {
+        let mut ledger = Ledger::new();
+        ledger.claim(1, 100 * STREAM_BPS, None);
+        serve(&mut ledger, 8, 989, 0);
+        assert_eq!(ledger.slots(29_500, 1, STREAM_BPS), 8);
+        assert_eq!(ledger.slots(80_000, 1, STREAM_BPS), 4);
+    }
+
+    #[test]
+    fn many_receipts_do_not_grow_the_ledger() {
+        let mut ledger = Ledger::new();
+        ledger.claim(1, u64::MAX, None);
+        for _ in 0..10_000 {
+            ledger.receipt(1, 1, Summary::default());
+        }
+        assert!(ledger.accounts[&1].summaries.len() <= SUMMARIES_MAX);
+        assert_eq!(slots(u64::MAX, u64::MAX, true, 0), 0);
+    }
+
+    #[test]
+    fn the_unproven_get_a_quarter_beyond_the_first_few() {
+        let limit = UnprovenLimit::default();
+        assert!(limit.allows(4, 3, 0));
+        assert!(!limit.allows(4, 4, 0));
+        assert!(limit.allows(24, 8, 0));
+        assert!(!limit.allows(24, 9, 0));
+        assert!(!limit.allows(1_000, 9, 8));
+    }
+}
