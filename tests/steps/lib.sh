@@ -46,6 +46,11 @@ install() {
 # need COMMAND PACKAGE : the command, from a Debian package if it is missing.
 need() { command -v "$1" >/dev/null || install "$2"; }
 
+# component COMMAND NAME : a part of the Rust toolchain, e.g. `clippy clippy`.
+component() {
+  cargo "$1" --version >/dev/null 2>&1 || rustup component add "$2"
+}
+
 # tool NAME VERSION : a cargo tool in the cache, built once.
 tool() {
   local have

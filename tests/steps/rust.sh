@@ -5,9 +5,15 @@
 PROGRAMS=(roundcast roundcast-relay roundcast-desk)
 MARKER=ROUNDCAST-ABLATION-MARKER
 
-step_clippy() { cargo clippy --locked --all-targets -- -D warnings; }
+step_clippy() {
+  component clippy clippy
+  need cc build-essential
+  cargo clippy --locked --all-targets -- -D warnings
+}
 
 step_clippy_threats() {
+  component clippy clippy
+  need cc build-essential
   CARGO_TARGET_DIR=$THREATS_TARGET_DIR \
     cargo clippy --locked -p threat-model --all-targets -- -D warnings
 }

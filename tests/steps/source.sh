@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 step_fmt() {
+  component fmt rustfmt
   cargo fmt --all -- --check
   cargo fmt --manifest-path tests/fuzz/Cargo.toml -- --check
 }

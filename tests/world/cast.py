@@ -11,6 +11,8 @@ STREAM_MBPS = "1.1"
 STATION_MBPS = "3.2"
 B_MBPS = "1.6"
 ASK_DEADLINE_MS = "3000"
+# The smallest round that the desk sells by default.
+CLASS = "small.local.1h.45gb"
 
 
 class Cast:
@@ -53,24 +55,22 @@ class Cast:
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
     def open_desk(self, relays):
-        """Starts shop and desk, and sells vouchers to `buyers`."""
+        """Starts shop and desk, whose relays take these addresses in turn."""
         self.world.start("desk", self._command(
             "desk", "roundcast-desk", "serve", "--provider", "local",
             "--data", self._data("desk"), "--listen", f"{self._address('desk')}:0",
             "--release", self.options.bundle / "release",
-            "--relay-listen", *[f"{address}:0" for address in relays], "--json"))
+            *[word for address in relays for word in ("--relay-address", address)], "--json"))
         self.desk_uri = self.world.event("desk", "desk_ready")["uri"]
 
     def sell(self, buyers):
         """Makes purchase codes; each buyer buys one voucher with one."""
-        lines = self.run("desk", "roundcast-desk", "codes", "make", "--count", str(len(buyers)),
-                         "--data", self._data("desk"), "--json")
-        codes = [code for line in lines for code in line.get("codes", [line.get("code")]) if code]
-        if len(codes) != len(buyers):
-            raise Failure(f"the desk made {len(codes)} codes for {len(buyers)} buyers: {lines}")
-        for buyer, code in zip(buyers, codes):
+        offer, = self.run("desk", "roundcast-desk", "codes", "make", "--class", CLASS,
+                          "--count", str(len(buyers)), "--data", self._data("desk"), "--json")
+        for buyer, code in zip(buyers, offer["codes"], strict=True):
             self.run(buyer, "roundcast", "wallet", "buy", "--desk", self.desk_uri,
-                     "--code", code, "--data", self._data(buyer), "--json")
+                     "--code", code, "--class", offer["class"],
+                     "--data", self._data(buyer), "--json")
 
     def station(self, page=False, upload_mbps=STATION_MBPS, slots=2):
         """Starts the station; it must have that many slots."""
@@ -118,6 +118,10 @@ def quit_all(world, names):
     """Everybody leaves by himself; returns the exit codes."""
     codes = {}
     for name in names:
-        world.programs[name].say("quit")
-        codes[name] = world.programs[name].end(20)
+        program = world.programs[name]
+        if name == "desk":
+            program.process.terminate()
+        else:
+            program.say("quit")
+        codes[name] = program.end(20)
     return codes
