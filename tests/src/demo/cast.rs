@@ -20,8 +20,9 @@ const STREAM_MBPS: &str = "1.1";
 const STATION_MBPS: &str = "3.2";
 /// B's upload: one slot in the same way.
 const B_MBPS: &str = "1.6";
-/// Friends may be asked again at once: an evening is short.
-const ASK_INTERVAL_MS: &str = "1000";
+/// Friends may be asked again at once, for another shortage: an evening is
+/// short.
+const ASK_INTERVAL_MS: &str = "0";
 /// The most that a viewer would pay for a round, in minor units of the desk's
 /// currency.
 const PRICE_MAX_MINOR: &str = "1000";

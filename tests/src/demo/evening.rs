@@ -142,6 +142,8 @@ impl Evening<'_> {
     async fn overload(&mut self) -> Result<(), Error> {
         self.world.act = Act::Overload;
         let launch = cast::viewer(self.stage, "D", 3, &self.invite);
+        // An attack before may have led to asks, too.
+        let since_us = monotonic_us();
         self.world.start("D", &launch)?;
         for (kind, who, awaited) in [
             (
@@ -159,16 +161,17 @@ impl Evening<'_> {
             ("sponsor_accepted", "B", "B is asked and accepts"),
             ("sponsor_granted", "B", "B is granted the round"),
         ] {
-            self.wait(awaited, patience::ASKING, |log| {
-                log.told(STATION, kind, who).is_some()
-            })
-            .await?;
+            let told = |log: &Log| log.told_after(STATION, kind, who, since_us).is_some();
+            self.wait(awaited, patience::ASKING, told).await?;
         }
         self.relay_comes("R1", "B").await?;
+        let admitted = self
+            .world
+            .log
+            .naming(STATION, "relay_admitted", "relay", "R1");
+        let admitted_us = admitted.map_or(since_us, |event| event.mono_us);
         self.hang_under("R1", &["B", "D"], 0).await?;
-        let granted_us = self.world.log.told(STATION, "relay_admitted", STATION);
-        let after_us = granted_us.map_or(0, |event| event.mono_us);
-        self.hang_under("B", &["C"], after_us).await
+        self.hang_under("B", &["C"], admitted_us).await
     }
 
     /// A sponsor's relay is started, verified and takes its place.
@@ -241,7 +244,10 @@ impl Evening<'_> {
             .await?;
         self.hang_under(STATION, &["B"], killed_us).await?;
         self.hang_under("B", &["C"], killed_us).await?;
-        let granted = |log: &Log| log.told(STATION, "sponsor_granted", "D").is_some();
+        let granted = |log: &Log| {
+            log.told_after(STATION, "sponsor_granted", "D", killed_us)
+                .is_some()
+        };
         self.wait(
             "D is asked, accepts and is granted",
             patience::ASKING,

@@ -130,6 +130,13 @@ impl Log {
             .find(|event| self.names.name(&event.who) == who)
     }
 
+    /// The first event of a kind that `source` told about `who` after a time.
+    #[must_use]
+    pub fn told_after(&self, source: &str, kind: &str, who: &str, after_us: u64) -> Option<&Event> {
+        self.of(source, kind)
+            .find(|event| event.mono_us > after_us && self.names.name(&event.who) == who)
+    }
+
     /// The first event of a kind whose field names this node.
     #[must_use]
     pub fn naming(&self, source: &str, kind: &str, field: &str, node: &str) -> Option<&Event> {
