@@ -92,7 +92,10 @@ impl DeskClient {
     /// See [`DeskClient`].
     pub async fn order(&self, id: OrderId) -> Result<Answer<OrderStatus>, Error> {
         let step = "ask for the order";
-        answer(step, &http::get(self, step, &format!("/v1/order/{id}")).await?)
+        answer(
+            step,
+            &http::get(self, step, &format!("/v1/order/{id}")).await?,
+        )
     }
 }
 
@@ -102,7 +105,9 @@ fn answer<T: DeserializeOwned>(step: &'static str, reply: &Reply) -> Result<Answ
     let away = |detail: String| Error::DeskAway { step, detail };
     let malformed = |_| away("its answer is not in the protocol's form".to_owned());
     match reply.status {
-        200 => serde_json::from_slice(&reply.body).map(Ok).map_err(malformed),
+        200 => serde_json::from_slice(&reply.body)
+            .map(Ok)
+            .map_err(malformed),
         400..=499 => serde_json::from_slice(&reply.body)
             .map(Err)
             .map_err(malformed),

@@ -19,7 +19,7 @@ mod store;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use file::write_secret;
 pub(crate) use money::price_text;

@@ -189,7 +189,9 @@ async fn settle(
             }
             let left_ms = relay.lease_end_ms.since_ms(now());
             if !resumed || left_ms >= LEASE_MS_MIN {
-                return Ok(Outcome::Running(Box::new(ordered(&record, request, relay)?)));
+                return Ok(Outcome::Running(Box::new(ordered(
+                    &record, request, relay,
+                )?)));
             }
             return Ok(Outcome::Void(Error::Relay("its paid time is over")));
         }

@@ -92,7 +92,11 @@ impl Wanted {
     /// A full name chooses among everything that the desk redeems, since a
     /// code stays good when its quarter ends; less, among what it sells now.
     fn offer<'a>(&self, keys: &'a KeySet, now: UnixMs) -> Result<&'a Offer, Error> {
-        if let Some(class) = self.class.as_ref().and_then(|text| text.parse::<Class>().ok()) {
+        if let Some(class) = self
+            .class
+            .as_ref()
+            .and_then(|text| text.parse::<Class>().ok())
+        {
             return keys
                 .offer(&class)
                 .ok_or(Error::Voucher(voucher::Error::ClassUnknown));

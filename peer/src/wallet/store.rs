@@ -195,7 +195,11 @@ impl Contents {
 
 fn priority(record: &VoucherRecord) -> (bool, UnixMs, wire::PublicKey) {
     let resting = record.state() != State::InFlight;
-    (resting, record.class().key_epoch().redeem_end(), record.id())
+    (
+        resting,
+        record.class().key_epoch().redeem_end(),
+        record.id(),
+    )
 }
 
 fn folder(data: &Path) -> PathBuf {
