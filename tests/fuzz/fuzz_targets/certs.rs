@@ -45,8 +45,8 @@ fn world() -> World {
         end: LATER,
         ca_key: ca.public(),
         chunk_key: chunk_key.public(),
-        permit_key: chunk_key.public(),
-        beacon_key: chunk_key.public(),
+        permit_key: SigningKey::from_seed([20; 32]).public(),
+        beacon_key: SigningKey::from_seed([21; 32]).public(),
         coordinator: SpkiHash([6; 32]),
     };
     let run = run::verify(&sign(&stream_key, &statement), &scope.stream, NOW).expect("a run");
