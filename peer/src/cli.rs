@@ -217,7 +217,10 @@ impl Common {
     fn resolve(self, file: &File) -> Result<crate::viewer::Shared, Error> {
         Ok(viewer::Shared {
             json: self.json,
-            name: self.name.or_else(|| file.name.clone()).unwrap_or_else(|| "viewer".into()),
+            name: self
+                .name
+                .or_else(|| file.name.clone())
+                .unwrap_or_else(|| "viewer".into()),
             listen: self.listen.or(file.listen).unwrap_or(ANY),
             page: (!self.no_page).then(|| self.page.or(file.page).unwrap_or(PAGE)),
             data: crate::config::data_dir(self.data)?,
@@ -284,13 +287,17 @@ impl Watch {
         let mode = match (mode.unwrap_or(SponsorMode::Ask), self.max_price) {
             (SponsorMode::Ask, _) => sponsor::Mode::Ask,
             (SponsorMode::Never, _) => sponsor::Mode::Never,
-            (SponsorMode::Auto, Some(max)) => sponsor::Mode::Auto { price_minor_max: max },
+            (SponsorMode::Auto, Some(max)) => sponsor::Mode::Auto {
+                price_minor_max: max,
+            },
             (SponsorMode::Auto, None) => {
                 return Err(Error::Usage("--sponsor auto needs --max-price MINOR"));
             }
         };
         let desk = self.desk.or_else(|| file.desk.clone());
-        let desk = desk.map(|uri| uri.parse::<voucher::DeskUri>()).transpose()?;
+        let desk = desk
+            .map(|uri| uri.parse::<voucher::DeskUri>())
+            .transpose()?;
         Ok(viewer::Options {
             invite: wire::invite::Invite::parse(&self.invite)?,
             share_bps: bps(share, "--share-mbps must be a rate in Mbit/s")?,

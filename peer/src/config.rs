@@ -96,7 +96,9 @@ pub(crate) fn read_bounded(
     };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > bytes_max {
         return Err(failed(std::io::Error::other("it is too large")));
     }

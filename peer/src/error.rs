@@ -8,7 +8,9 @@ use wire::Reason;
 #[derive(Debug, Error)]
 pub enum Error {
     /// A file or folder cannot be used.
-    #[error("{step}: {path} cannot be used ({source}); check that it exists, that you may use it, and that the disk is not full")]
+    #[error(
+        "{step}: {path} cannot be used ({source}); check that it exists, that you may use it, and that the disk is not full"
+    )]
     File {
         /// The step.
         step: &'static str,
@@ -71,7 +73,9 @@ pub enum Error {
         message: String,
     },
     /// Another server than the pinned desk answered.
-    #[error("desk: another key than the pinned one answered; this is not your desk, nothing was sent")]
+    #[error(
+        "desk: another key than the pinned one answered; this is not your desk, nothing was sent"
+    )]
     DeskKey,
     /// The station refused us.
     #[error("join: refused: {}", explain(*.0))]

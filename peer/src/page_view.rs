@@ -5,7 +5,9 @@ use crate::sponsor::{GETS, ON_FAILURE, Open};
 use crate::viewer::Session;
 use attest::Outcome;
 use link::Proof;
-use page::{Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View};
+use page::{
+    Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
+};
 use std::net::SocketAddr;
 use wire::SpkiHash;
 use wire::message::control::{NodeKind, TreePicture};
@@ -60,7 +62,11 @@ fn steps(proof: &Proof) -> Vec<Step> {
 /// The tree as nodes of the view.
 pub(crate) fn tree(picture: &TreePicture, me: SpkiHash) -> Vec<TreeNode> {
     let children_of = |spki: SpkiHash| {
-        let count = picture.nodes.iter().filter(|n| n.parent == Some(spki)).count();
+        let count = picture
+            .nodes
+            .iter()
+            .filter(|n| n.parent == Some(spki))
+            .count();
         u32::try_from(count).unwrap_or(u32::MAX)
     };
     let sponsor_of = |spki: SpkiHash| {
@@ -73,7 +79,11 @@ pub(crate) fn tree(picture: &TreePicture, me: SpkiHash) -> Vec<TreeNode> {
         .map(|node| TreeNode {
             id: node.spki.to_hex(),
             name: node.name.as_str().to_owned(),
-            kind: if node.spki == me { Kind::You } else { kind(node.kind) },
+            kind: if node.spki == me {
+                Kind::You
+            } else {
+                kind(node.kind)
+            },
             parent: node.parent.map(|p| p.to_hex()),
             slots: node.slots,
             children: children_of(node.spki),
@@ -128,7 +138,10 @@ impl Session {
             rounds: picture
                 .map(|p| rounds(p, now_ms, |relay| self.sponsor.holds(relay)))
                 .unwrap_or_default(),
-            prompt: self.sponsor.prompt().and_then(|open| self.prompt(open, now_ms)),
+            prompt: self
+                .sponsor
+                .prompt()
+                .and_then(|open| self.prompt(open, now_ms)),
             counters: self
                 .playout
                 .report
@@ -200,8 +213,16 @@ impl Session {
                         "relay" => Kind::Relay,
                         _ => Kind::Peer,
                     },
-                    verified: if hop.by_me { Verifier::ByMe } else { Verifier::Reported },
-                    status: if hop.by_me { Status::Verified } else { Status::Unknown },
+                    verified: if hop.by_me {
+                        Verifier::ByMe
+                    } else {
+                        Verifier::Reported
+                    },
+                    status: if hop.by_me {
+                        Status::Verified
+                    } else {
+                        Status::Unknown
+                    },
                     assurance: proof.map(|p| assurance(p.boot.assurance())),
                     release: proof.map(|p| p.boot.release().name.clone()),
                     evidence: proof.map(|p| p.boot.kind().name().to_owned()),

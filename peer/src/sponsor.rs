@@ -106,6 +106,9 @@ impl Sponsor {
         clock: Clock,
     ) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
+        if let Some(desk) = desk.clone() {
+            tokio::spawn(settle_in_flight(desk, data.clone(), reports.clone()));
+        }
         Self {
             mode,
             desk,
@@ -174,7 +177,8 @@ impl Sponsor {
         let quote = match quote {
             Ok(quote) => quote,
             Err(e) => {
-                self.steps.push_back(Step::Say(format!("no price, no round: {e}")));
+                self.steps
+                    .push_back(Step::Say(format!("no price, no round: {e}")));
                 self.answer_by_itself(id, Choice::Decline);
                 return;
             }
@@ -189,10 +193,15 @@ impl Sponsor {
             }),
         ));
         self.steps.push_back(Step::Prompt(prompt_text(ask, &quote)));
-        let price_minor = quote.price_minor;
+        let (price_minor, has_voucher) = (quote.price_minor, quote.voucher);
+        let class = quote.class.to_string();
         open.quote = Some(quote);
+        if !has_voucher {
+            let text = format!("you have no voucher of class {class}: roundcast wallet buy");
+            self.steps.push_back(Step::Say(text));
+        }
         if let Mode::Auto { price_minor_max } = self.mode {
-            let choice = if price_minor <= price_minor_max {
+            let choice = if has_voucher && price_minor <= price_minor_max {
                 Choice::Accept
             } else {
                 Choice::Decline
@@ -266,7 +275,8 @@ impl Sponsor {
     /// Tells every held relay to stop: the rest of its paid time is forfeited.
     pub(crate) fn stop(&mut self) {
         if self.held.is_empty() {
-            self.steps.push_back(Step::Say("you hold no relay".to_owned()));
+            self.steps
+                .push_back(Step::Say("you hold no relay".to_owned()));
         }
         for held in &self.held {
             held.stop();
@@ -275,13 +285,31 @@ impl Sponsor {
 
     /// The ask that waits for the user, for the page.
     pub(crate) fn prompt(&self) -> Option<&Open> {
-        self.open.iter().rev().find(|o| !o.answered && o.quote.is_some())
+        self.open
+            .iter()
+            .rev()
+            .find(|o| !o.answered && o.quote.is_some())
     }
 
     /// Relays that obey this sponsor.
     pub(crate) fn holds(&self, relay: SpkiHash) -> bool {
         self.held.iter().any(|h| h.relay == relay)
     }
+}
+
+/// Vouchers that were in flight when the client last ended get their true
+/// state; a relay that one of them started runs on without a stream until its
+/// hour is over, and the user is told.
+async fn settle_in_flight(desk: DeskUri, data: PathBuf, reports: mpsc::UnboundedSender<Report>) {
+    let text = match redeem::resume_in_flight(&desk, &data).await {
+        Ok(relays) if relays.is_empty() => return,
+        Ok(relays) => format!(
+            "{} relay(s) of an earlier evening still run; they serve no stream",
+            relays.len()
+        ),
+        Err(e) => format!("a voucher that was in flight: {e}"),
+    };
+    let _ = reports.send(Report::Step(Step::Say(text)));
 }
 
 /// What a person must know before he says yes.

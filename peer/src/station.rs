@@ -11,21 +11,25 @@ mod tree;
 
 use crate::viewer::Shared;
 use crate::{Error, input, page_view};
-use coordinator::{Coordinator, Event, Settings};
+use certs::seal::Publisher;
+use coordinator::{Coordinator, Event, Parts, Settings};
 use keys::Keys;
 use link::{Clock, Emitter, Endpoint, Node, NodeConfig, NodeEvent, Verification};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use wire::invite::Invite;
 use wire::message::control::NodeKind;
-use wire::{Digest, Reason, Sequence, StreamId};
+use wire::{Digest, Reason, Rendition, Sequence};
 
 /// Head room of a slot over the stream's average rate, in percent: key frames
 /// and framing.
 const SLOT_PERCENT: u64 = 125;
+/// How long the last chunks may take to the viewers before the end.
+const LAST_CHUNKS_MS: u64 = 300;
 /// The rate assumed for standard input when none is given, in bit/s.
 const STDIN_RATE_BPS: u64 = 5_000_000;
 
@@ -84,12 +88,89 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         emit.say(banner);
     }
     let stream_bps = stream_rate(&options)?;
-    let slot_bps = (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1);
-    // Half a slot short of rounding down hides nothing: a slot is whole.
-    let slots = u32::try_from(options.upload_bps / slot_bps).unwrap_or(u32::MAX);
     let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
-    let address = advertised(endpoint.address()?);
+    let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
+    let (node, node_events) = start_node(&options, &keys, &endpoint, clock);
+    let feed = page::Feed::new();
+    let page = page_view::start(shared.page, feed.clone()).await?;
+    announce(&emit, page.as_ref(), &keys, &settings);
+    let (events, inbox) = mpsc::unbounded_channel();
+    let (epochs, epoch_changes) = mpsc::unbounded_channel();
+    let (published, head) = watch::channel(None);
+    let publisher = Publisher::new(
+        chunk_key.0,
+        &keys.run,
+        keys.epoch,
+        &keys.epoch_secret,
+        Rendition(0),
+        (1, 0),
+    )?;
+    let output = ingest::Output {
+        node: node.clone(),
+        page: feed,
+        epochs: epoch_changes,
+        published,
+    };
+    let mut ingest = ingest::Ingest::new(publisher, output, clock, emit.clone(), &options)?;
+    let parts = Parts {
+        node: node.clone(),
+        endpoint: endpoint.clone(),
+        trust: shared.trust.relays.clone(),
+        epochs,
+        head,
+        events: events.clone(),
+        page,
+    };
+    let coordinator = Coordinator::new(keys, settings, parts, clock, emit.clone());
+    let coordinating = tokio::spawn(coordinator.run(inbox));
+    tokio::spawn(control::accept_links(
+        endpoint.clone(),
+        node,
+        events.clone(),
+    ));
+    tokio::spawn(forward_node_events(node_events, events.clone()));
+    let outcome = tokio::select! {
+        outcome = ingest.run(&options) => outcome,
+        () = commands(&events, matches!(options.input, Input::Stdin)) => Ok(()),
+    };
+    // The last chunks still have to reach the viewers.
+    tokio::time::sleep(std::time::Duration::from_millis(LAST_CHUNKS_MS)).await;
+    let _ = events.send(Event::End);
+    let _ = coordinating.await;
+    endpoint.close(Reason::RunEnded).await;
+    emit.tell("ended", json!({}));
+    outcome.map(|()| 0)
+}
+
+fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr) -> Settings {
+    let slot_bps = (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1);
+    let invite = Invite {
+        stream: keys.run.scope.stream,
+        secret: keys.audience.clone(),
+        addresses: vec![address],
+    };
+    Settings {
+        name: options.shared.name.clone(),
+        address,
+        stream_bps,
+        slot_bps,
+        // Only whole slots: half a stream is of no use to a child.
+        slots: u32::try_from(options.upload_bps / slot_bps).unwrap_or(u32::MAX),
+        ask_deadline_ms: options.ask_deadline_ms,
+        ask_interval_ms: options.ask_interval_ms,
+        banner: options.shared.trust.banner.clone(),
+        upload_bps: options.upload_bps,
+        invite: invite.to_uri(),
+    }
+}
+
+fn start_node(
+    options: &Options,
+    keys: &Keys,
+    endpoint: &Arc<Endpoint>,
+    clock: Clock,
+) -> (Arc<Node>, mpsc::UnboundedReceiver<NodeEvent>) {
     let config = NodeConfig {
         me: keys.identity.spki(),
         kind: NodeKind::Station,
@@ -99,73 +180,12 @@ pub async fn run(options: Options) -> Result<u8, Error> {
             kept_ms_max: options.kept_ms,
             ..overlay::forwarder::Config::default()
         },
-        verification: Verification::Full(shared.trust.relays.clone()),
+        verification: Verification::Full(options.shared.trust.relays.clone()),
         private_networks: true,
     };
-    let (node, node_events) = Node::new(config, endpoint.clone(), clock);
+    let (node, events) = Node::new(config, endpoint.clone(), clock);
     node.enter_run(keys.run.clone());
-    let invite = Invite {
-        stream: keys.run.scope.stream,
-        secret: keys.audience.clone(),
-        addresses: vec![address],
-    };
-    let feed = page::Feed::new();
-    let mut page = page_view::start(shared.page, feed.clone()).await?;
-    let (events, inbox) = mpsc::unbounded_channel();
-    let (epochs, epoch_changes) = mpsc::unbounded_channel();
-    let (published, head) = watch::channel(None);
-    let mut ingest = ingest::Ingest::new(
-        chunk_key,
-        &keys.run,
-        &keys.epoch_secret,
-        node.clone(),
-        clock,
-        emit.clone(),
-        feed,
-        &options,
-        epoch_changes,
-        published,
-    )?;
-    announce(&emit, &invite, page.as_ref(), &keys, stream_bps, slot_bps, slots, address);
-    let settings = Settings {
-        name: shared.name.clone(),
-        address,
-        stream_bps,
-        slot_bps,
-        slots,
-        ask_deadline_ms: options.ask_deadline_ms,
-        ask_interval_ms: options.ask_interval_ms,
-        banner: shared.trust.banner.clone(),
-        upload_bps: options.upload_bps,
-        invite: invite.to_uri().to_string(),
-    };
-    let coordinator = Coordinator::new(
-        keys,
-        settings,
-        node.clone(),
-        endpoint.clone(),
-        clock,
-        emit.clone(),
-        shared.trust.relays.clone(),
-        epochs,
-        head,
-        events.clone(),
-        page.take(),
-    );
-    let coordinating = tokio::spawn(coordinator.run(inbox));
-    tokio::spawn(control::accept_links(endpoint.clone(), node, events.clone()));
-    tokio::spawn(forward_node_events(node_events, events.clone()));
-    let outcome = tokio::select! {
-        outcome = ingest.run(&options) => outcome,
-        () = commands(&events, matches!(options.input, Input::Stdin)) => Ok(()),
-    };
-    // The last chunks still have to reach the viewers.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let _ = events.send(Event::End);
-    let _ = coordinating.await;
-    endpoint.close(Reason::RunEnded).await;
-    emit.tell("ended", json!({}));
-    outcome.map(|()| 0)
+    (node, events)
 }
 
 fn stream_rate(options: &Options) -> Result<u64, Error> {
@@ -176,51 +196,43 @@ fn stream_rate(options: &Options) -> Result<u64, Error> {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one event with many fields")]
-fn announce(
-    emit: &Emitter,
-    invite: &Invite,
-    page: Option<&page::Running>,
-    keys: &Keys,
-    stream_bps: u64,
-    slot_bps: u64,
-    slots: u32,
-    address: SocketAddr,
-) {
-    let uri = invite.to_uri();
+fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings: &Settings) {
+    let uri = &settings.invite;
     let page = page.map(|p| p.link().reveal());
     if emit.json() {
-        let stream: StreamId = keys.run.scope.stream;
         emit.tell(
             "station_ready",
             json!({
-                "invite": *uri,
+                "invite": **uri,
                 "page": page,
-                "stream": stream.to_hex(),
+                "stream": keys.run.scope.stream.to_hex(),
                 "run": keys.run.scope.run.to_hex(),
                 "spki": keys.identity.spki().to_hex(),
-                "stream_bps": stream_bps,
-                "slot_bps": slot_bps,
-                "slots": slots,
-                "listen": address.to_string(),
+                "stream_bps": settings.stream_bps,
+                "slot_bps": settings.slot_bps,
+                "slots": settings.slots,
+                "listen": settings.address.to_string(),
             }),
         );
         return;
     }
-    println!("{}", *uri);
+    println!("{}", **uri);
     emit.say("Give this invite to your viewers, and to nobody else.");
-    if let Ok(code) = qrcode::QrCode::new(uri.as_bytes()) {
-        use std::io::IsTerminal;
-        if std::io::stdout().is_terminal() {
-            println!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
-        }
+    if std::io::stdout().is_terminal()
+        && let Ok(code) = qrcode::QrCode::new(uri.as_bytes())
+    {
+        println!(
+            "{}",
+            code.render::<qrcode::render::unicode::Dense1x2>().build()
+        );
     }
     if let Some(page) = page {
         emit.say(&format!("Your page: {page}"));
     }
     emit.say(&format!(
-        "The stream has {:.1} Mbit/s; your upload serves {slots} viewers.",
-        as_mbps(stream_bps)
+        "The stream has {:.1} Mbit/s; your upload serves {} viewers.",
+        as_mbps(settings.stream_bps),
+        settings.slots
     ));
 }
 

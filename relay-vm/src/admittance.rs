@@ -1,9 +1,41 @@
-//! Who may challenge, and how often: a quote costs a TPM milliseconds.
+//! Whom a relay obeys; who may challenge, and how often: a quote costs a TPM
+//! milliseconds.
 
 use attest::live::Rate;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wire::SpkiHash;
+
+/// Whose commands a relay obeys. A value that a relay is started with, so
+/// that a test can show what it is good for (threat A8).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Commanders(Obeyed);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Obeyed {
+    #[default]
+    Holder,
+    #[cfg(feature = "ablation")]
+    Anyone,
+}
+
+impl Commanders {
+    /// Whoever reaches the relay.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_anyone() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Obeyed::Anyone)
+    }
+
+    pub(crate) fn obeys(self, peer: SpkiHash, holder: SpkiHash) -> bool {
+        match self.0 {
+            Obeyed::Holder => peer == holder,
+            #[cfg(feature = "ablation")]
+            Obeyed::Anyone => true,
+        }
+    }
+}
 
 /// Challengers remembered: more than any relay has children. When the table
 /// is full, strangers wait until the relay is less busy.

@@ -10,6 +10,7 @@ mod error;
 mod lease;
 mod serve;
 
+pub use admittance::Commanders;
 pub use boot::{Boot, Booted};
 pub use error::Error;
 pub use serve::{Options, Relay, Started, run};

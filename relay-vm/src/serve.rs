@@ -1,7 +1,7 @@
 //! The running relay: links in, streams sorted by what they are for.
 
 use crate::Error;
-use crate::admittance::Challengers;
+use crate::admittance::{Challengers, Commanders};
 use crate::boot::{Boot, Booted, read_line};
 use crate::lease::End;
 use link::{
@@ -38,6 +38,7 @@ pub struct Relay {
     booted: Booted,
     holder: SpkiHash,
     attester: Attester,
+    commanders: Commanders,
     challengers: Challengers,
     serving: Mutex<Option<SpkiHash>>,
     reports: broadcast::Sender<Up>,
@@ -109,6 +110,19 @@ impl Relay {
     /// # Errors
     /// The address cannot be used.
     pub fn start(booted: Booted, clock: Clock, emit: Emitter) -> Result<Started, Error> {
+        Self::start_obeying(Commanders::default(), booted, clock, emit)
+    }
+
+    /// As [`Relay::start`], with the word on whom it obeys.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn start_obeying(
+        commanders: Commanders,
+        booted: Booted,
+        clock: Clock,
+        emit: Emitter,
+    ) -> Result<Started, Error> {
         let address: SocketAddr = booted
             .parameters
             .listen
@@ -131,6 +145,7 @@ impl Relay {
             node,
             holder: certs::x509::spki_of_public(&booted.order.holder_key),
             attester,
+            commanders,
             challengers: Challengers::default(),
             serving: Mutex::new(None),
             reports: broadcast::channel(REPORTS_MAX).0,
@@ -233,7 +248,7 @@ impl Relay {
 
     /// Obeys the holder, and nobody else (threat A8).
     async fn command(&self, link: &Link, mut channel: Channel) {
-        if link.peer != self.holder {
+        if !self.commanders.obeys(link.peer, self.holder) {
             self.emit.tell(
                 "attack_refused",
                 json!({"reason": Reason::NotHolder.name(), "other": link.peer.to_hex()}),

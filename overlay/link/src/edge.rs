@@ -185,7 +185,7 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         role: role_of(&order.permit, me),
         epoch_min: table.epoch_min,
     };
-    let permit = certs::permit::verify(&order.permit, &run, &expect, node.clock.unix())?;
+    let permit = node.controls.permits.verify(&order.permit, &run, &expect, node.clock.unix())?;
     if table.revoked.contains(&order.other.spki) {
         return Err(Error::Remote(Reason::Revoked));
     }
@@ -354,7 +354,7 @@ fn check_hello(node: &Node, link: &Link, signed: &Signed<Permit>) -> Result<Edge
         role: role_of(signed, node.config.me),
         epoch_min,
     };
-    let permit = certs::permit::verify(signed, &run, &expect, node.clock.unix())?;
+    let permit = node.controls.permits.verify(signed, &run, &expect, node.clock.unix())?;
     Ok((link.peer, permit.child == node.config.me))
 }
 

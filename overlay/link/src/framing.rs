@@ -133,6 +133,23 @@ impl Channel {
         recv(&mut self.recv).await
     }
 
+    /// The next message, of at most `bytes_max` bytes instead of the
+    /// protocol's bound.
+    ///
+    /// # Errors
+    /// As [`Channel::recv`].
+    #[cfg(feature = "ablation")]
+    pub async fn dangerously_recv<T: Decode>(
+        &mut self,
+        bytes_max: usize,
+    ) -> Result<Option<T>, Error> {
+        let _ = certs::ablation::marker();
+        match recv_frame(&mut self.recv, bytes_max).await? {
+            None => Ok(None),
+            Some(body) => Ok(Some(T::from_bytes(&body)?)),
+        }
+    }
+
     /// The next message, which must come.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! edge by its permit, a relay by admission, evidence and live challenge.
 
 mod clock;
+mod controls;
 mod edge;
 mod emit;
 mod endpoint;
@@ -20,6 +21,7 @@ mod tls;
 mod trust;
 
 pub use clock::Clock;
+pub use controls::{BlockCheck, Controls, PermitCheck};
 pub use emit::Emitter;
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;

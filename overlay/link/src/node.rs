@@ -1,6 +1,7 @@
 //! One node of the tree: the pure forwarder, its edges and its limits. The
 //! station, every viewer and every relay run the same one.
 
+use crate::controls::Controls;
 use crate::edge::{self, Edges};
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
@@ -106,6 +107,7 @@ pub(crate) struct Run {
 /// One node of the tree.
 pub struct Node {
     pub(crate) config: NodeConfig,
+    pub(crate) controls: Controls,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) clock: Clock,
     pub(crate) edges: Edges,
@@ -135,6 +137,17 @@ impl Node {
         endpoint: Arc<Endpoint>,
         clock: Clock,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeEvent>) {
+        Self::with_controls(config, Controls::default(), endpoint, clock)
+    }
+
+    /// As [`Node::new`], with the controls of the caller's making.
+    #[must_use]
+    pub fn with_controls(
+        config: NodeConfig,
+        controls: Controls,
+        endpoint: Arc<Endpoint>,
+        clock: Clock,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeEvent>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let node = Self {
             pace: Pace::new(config.upload_bps, clock),
@@ -142,6 +155,7 @@ impl Node {
             run: Mutex::new(None),
             edges: Edges::default(),
             config,
+            controls,
             endpoint,
             clock,
             events,
@@ -305,7 +319,7 @@ impl Node {
             // Its chunk has left the window, or the header never came.
             return Ok(());
         };
-        let verified = certs::block::verify(&header, block.index, &block.path, &block.data)?;
+        let verified = self.controls.blocks.verify(&header, &block)?;
         let data = block.data.bytes().clone();
         let (len, now_ms) = (data.len(), self.clock.mono_ms());
         let taken = lock(&self.forwarder).block(now_ms, verified, block.path, data, len);

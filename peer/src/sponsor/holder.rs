@@ -68,7 +68,10 @@ impl Introducing {
         let ordered = redeem(&self.desk, &self.data).await?;
         self.tell(
             "redeemed",
-            json!({"order": ordered.order_id.to_hex(), "ask": self.ask.0}),
+            json!({
+                "order": ordered.order_id.to_hex(), "ask": self.ask.0,
+                "lease_end_ms": ordered.lease_end.0,
+            }),
         );
         let key = Arc::new(ordered.holder.clone());
         let identity = crate::viewer::self_signed(key)?;
@@ -100,13 +103,23 @@ impl Introducing {
 
     /// Against the order that this sponsor made: not against the relay's or
     /// the desk's word (threat A7).
-    async fn verify(&self, link: &Link, holder: SpkiHash, ordered: &Ordered) -> Result<Proof, Error> {
+    async fn verify(
+        &self,
+        link: &Link,
+        holder: SpkiHash,
+        ordered: &Ordered,
+    ) -> Result<Proof, Error> {
         let expectation = Expectation::of_order(ordered.relay, &ordered.order);
         let trust = &self.trust;
         let now = self.clock.unix();
-        let boot =
-            attest::appraise(&link.certificate, &expectation, &trust.roots, &trust.policy, now)
-                .map_err(|refusal| link::Error::Evidence(Box::new(refusal)))?;
+        let boot = attest::appraise(
+            &link.certificate,
+            &expectation,
+            &trust.roots,
+            &trust.policy,
+            now,
+        )
+        .map_err(|refusal| link::Error::Evidence(Box::new(refusal)))?;
         let live = link::challenge(link, holder, &boot, &trust.policy, &self.clock).await?;
         Ok(Proof {
             boot,

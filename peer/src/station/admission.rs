@@ -66,7 +66,9 @@ impl Coordinator {
         join: Join,
     ) -> Result<mpsc::UnboundedReceiver<Down>, Reason> {
         let now_ms = self.clock.mono_ms();
-        if !self.join_rate.admit(link.connection.remote_address().ip(), now_ms)
+        if !self
+            .join_rate
+            .admit(link.connection.remote_address().ip(), now_ms)
             || self.members.len() >= MEMBERS_MAX
         {
             return Err(Reason::RateLimited);
@@ -106,7 +108,6 @@ impl Coordinator {
             admission: None,
             claim_bps: 0,
             load: None,
-            joined_ms: now_ms,
             placed: false,
             receipts: BTreeMap::new(),
         };
@@ -116,8 +117,14 @@ impl Coordinator {
 
     /// Names are for people: two of the same are told apart.
     fn unique_name(&self, name: &Name) -> Name {
-        let taken = |n: &str| n == self.settings.name || self.members.values().any(|m| m.name.as_str() == n);
-        let base = if name.as_str().is_empty() { "viewer" } else { name.as_str() };
+        let taken = |n: &str| {
+            n == self.settings.name || self.members.values().any(|m| m.name.as_str() == n)
+        };
+        let base = if name.as_str().is_empty() {
+            "viewer"
+        } else {
+            name.as_str()
+        };
         if !taken(base) {
             return Name::new(base).unwrap_or_default();
         }
@@ -170,7 +177,13 @@ impl Coordinator {
             receipt_key: receipt_key.clone(),
         };
         let scope = self.keys.scope();
-        Ok(bundle::seal(&secrets, sealing_key, &scope, &member, &self.keys.rng)?)
+        Ok(bundle::seal(
+            &secrets,
+            sealing_key,
+            &scope,
+            &member,
+            &self.keys.rng,
+        )?)
     }
 }
 
@@ -181,7 +194,10 @@ mod tests {
     #[test]
     fn a_flood_from_one_block_leaves_others_alone() {
         let mut rate = JoinRate::default();
-        let (flood, calm) = (IpAddr::from([203, 0, 113, 7]), IpAddr::from([198, 51, 100, 7]));
+        let (flood, calm) = (
+            IpAddr::from([203, 0, 113, 7]),
+            IpAddr::from([198, 51, 100, 7]),
+        );
         let admitted = (0..1_000).filter(|_| rate.admit(flood, 0)).count();
         assert_eq!(admitted, JOINS_PER_BLOCK_MAX);
         assert!(rate.admit(calm, 0));

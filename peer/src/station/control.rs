@@ -5,9 +5,9 @@ use link::{Channel, Endpoint, Link, Node};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use wire::Reason;
 use wire::message::StreamKind;
 use wire::message::control::{Down, Empty, Up};
-use wire::Reason;
 
 /// How long a stranger may take to say what it wants.
 const FIRST_WORD_MS_MAX: u64 = 5_000;
@@ -41,7 +41,9 @@ async fn streams(link: Link, node: &Arc<Node>, events: &Events) {
         } else {
             next.await
         };
-        let Ok((send, mut recv)) = accepted else { return };
+        let Ok((send, mut recv)) = accepted else {
+            return;
+        };
         let channel = match link::stream_kind(&mut recv).await {
             Some(StreamKind::Edge) => {
                 let (node, link) = (node.clone(), link.clone());

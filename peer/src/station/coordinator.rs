@@ -20,6 +20,7 @@ use wire::message::control::{
 };
 use wire::statement::{CapacityClaim, HeadBeacon, Revocation, Signed};
 use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash};
+use zeroize::Zeroizing;
 
 /// How often deadlines are looked at.
 const TICK_MS: u64 = 50;
@@ -43,7 +44,18 @@ pub(super) struct Settings {
     pub(super) ask_interval_ms: u64,
     pub(super) banner: Option<String>,
     pub(super) upload_bps: u64,
-    pub(super) invite: String,
+    pub(super) invite: Zeroizing<String>,
+}
+
+/// What the coordinator works with.
+pub(super) struct Parts {
+    pub(super) node: Arc<Node>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) trust: Arc<RelayTrust>,
+    pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+    pub(super) head: watch::Receiver<Option<Published>>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) page: Option<page::Running>,
 }
 
 /// What reaches the coordinator.
@@ -70,10 +82,7 @@ pub(super) enum Event {
         reason: Reason,
     },
     /// A child's word about its parent has waited long enough.
-    Suspect {
-        child: SpkiHash,
-        parent: SpkiHash,
-    },
+    Suspect { child: SpkiHash, parent: SpkiHash },
     /// The broadcaster throws a member out.
     Evict(String),
     /// The run ends.
@@ -94,7 +103,6 @@ pub(super) struct Member {
     pub(super) admission: Option<Admission>,
     pub(super) claim_bps: u64,
     pub(super) load: Option<Load>,
-    pub(super) joined_ms: u64,
     /// Part of the planner's tree: a member from its first claim on.
     pub(super) placed: bool,
     pub(super) receipts: BTreeMap<SpkiHash, Ledger>,
@@ -136,19 +144,12 @@ pub(super) struct Coordinator {
 }
 
 impl Coordinator {
-    #[allow(clippy::too_many_arguments, reason = "made once, by the station")]
     pub(super) fn new(
         keys: Keys,
         settings: Settings,
-        node: Arc<Node>,
-        endpoint: Arc<Endpoint>,
+        parts: Parts,
         clock: Clock,
         emit: Emitter,
-        trust: Arc<RelayTrust>,
-        epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
-        head: watch::Receiver<Option<Published>>,
-        events: mpsc::UnboundedSender<Event>,
-        page: Option<page::Running>,
     ) -> Self {
         let me = keys.identity.spki();
         let config = Config {
@@ -157,7 +158,13 @@ impl Coordinator {
             ..Config::default()
         };
         // The seed only breaks ties; the run's random number serves.
-        let seed = keys.run.scope.run.0.iter().fold(0u64, |s, b| s << 8 | u64::from(*b));
+        let seed = keys
+            .run
+            .scope
+            .run
+            .0
+            .iter()
+            .fold(0u64, |s, b| s << 8 | u64::from(*b));
         Self {
             planner: Planner::new(me, settings.slots, config, seed),
             permits: super::edges::Permits::new(),
@@ -170,15 +177,15 @@ impl Coordinator {
             keys,
             settings,
             me,
-            node,
-            endpoint,
             clock,
             emit,
-            trust,
-            head,
-            events,
-            page,
-            epochs,
+            node: parts.node,
+            endpoint: parts.endpoint,
+            trust: parts.trust,
+            head: parts.head,
+            events: parts.events,
+            page: parts.page,
+            epochs: parts.epochs,
         }
     }
 
@@ -231,7 +238,8 @@ impl Coordinator {
             } => self.relay_failed(ask, sponsor, relay, reason),
             Event::Suspect { child, parent } => {
                 let now_ms = self.clock.mono_ms();
-                self.planner.edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+                self.planner
+                    .edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
             }
             Event::Evict(name) => self.evict(&name),
             Event::End => {}
@@ -334,14 +342,19 @@ impl Coordinator {
                 });
             }
             Reason::PeerGone | Reason::Timeout => {
-                self.planner.edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
+                self.planner
+                    .edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
             }
-            _ => self.planner.edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
+            _ => self
+                .planner
+                .edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
         }
     }
 
     pub(super) fn is_relay(&self, node: SpkiHash) -> bool {
-        self.members.get(&node).is_some_and(|m| m.kind == NodeKind::Relay)
+        self.members
+            .get(&node)
+            .is_some_and(|m| m.kind == NodeKind::Relay)
     }
 
     fn gone(&mut self, node: SpkiHash, graceful: bool) {
@@ -353,7 +366,8 @@ impl Coordinator {
             let kind = if graceful { "relay_left" } else { "relay_lost" };
             self.emit.tell(kind, json!({"relay": node.to_hex()}));
         } else {
-            self.emit.tell_of(member.name.as_str(), "left", json!({"graceful": graceful}));
+            self.emit
+                .tell_of(member.name.as_str(), "left", json!({"graceful": graceful}));
         }
         if !member.placed {
             return;
@@ -396,7 +410,8 @@ impl Coordinator {
                     self.gone(other, false);
                 } else if refusal {
                     let me = self.me;
-                    self.planner.edge_failed(now_ms, other, me, EdgeFault::Refused);
+                    self.planner
+                        .edge_failed(now_ms, other, me, EdgeFault::Refused);
                 }
             }
             NodeEvent::Chunk { key, .. } => self.note_chunk(key),
@@ -423,7 +438,8 @@ impl Coordinator {
         self.evicted.insert(node);
         self.gone(node, false);
         if let Err(e) = self.next_epoch(node) {
-            self.emit.say(&format!("evict: the epoch could not be changed: {e}"));
+            self.emit
+                .say(&format!("evict: the epoch could not be changed: {e}"));
             return;
         }
         let fields = json!({"reason": reason.name(), "epoch": self.keys.epoch.0});

@@ -33,7 +33,8 @@ impl Permits {
     }
 
     pub(super) fn forget(&mut self, node: SpkiHash) {
-        self.minted_ms.retain(|(child, parent), _| *child != node && *parent != node);
+        self.minted_ms
+            .retain(|(child, parent), _| *child != node && *parent != node);
     }
 }
 
@@ -51,14 +52,18 @@ impl Coordinator {
                 } => self.attach(stripe, child, parent, priority),
                 Action::Detach { child, parent, .. } => self.detach(child, parent),
                 Action::Orphaned { node } => {
-                    self.emit.tell_of(&self.name_of(node), "orphaned", json!({}));
+                    self.emit
+                        .tell_of(&self.name_of(node), "orphaned", json!({}));
                 }
                 Action::CapacityShort {
                     cause,
                     deficit_slots,
                     viewers_short,
                 } => {
-                    let bps = self.settings.slot_bps.saturating_mul(u64::from(deficit_slots));
+                    let bps = self
+                        .settings
+                        .slot_bps
+                        .saturating_mul(u64::from(deficit_slots));
                     self.emit.tell(
                         "capacity_short",
                         json!({
@@ -138,7 +143,10 @@ impl Coordinator {
             member: to,
             cause: question.cause,
             step: question.step,
-            deficit_bps: self.settings.slot_bps.saturating_mul(u64::from(deficit_slots)),
+            deficit_bps: self
+                .settings
+                .slot_bps
+                .saturating_mul(u64::from(deficit_slots)),
             viewers_short,
             deadline_ms,
             issued: self.clock.unix(),

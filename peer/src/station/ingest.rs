@@ -1,72 +1,67 @@
 //! From the input to signed, sealed, published chunks.
 
-use super::keys::ChunkKey;
 use super::{Input, Options, Published};
 use crate::Error;
 use bytes::Bytes;
-use certs::Verified;
 use certs::seal::{EpochSecret, Publisher};
 use link::{Clock, Emitter, Node};
 use media::{Fragment, Fragmenter, Item, Looper};
 use serde_json::json;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, watch};
-use wire::statement::{ChunkFlags, RunStatement};
-use wire::{Epoch, Rendition};
+use wire::Epoch;
+use wire::statement::{ChunkFlags, ChunkKey};
 
 /// A read of the input, in bytes.
 const READ_BYTES: usize = 64 * 1024;
 /// A piece of raw input, in bytes: one block.
 const RAW_PIECE_BYTES: usize = 16 * 1024 - 64;
 
+/// Where chunks go, and what changes them on the way.
+pub(super) struct Output {
+    pub(super) node: Arc<Node>,
+    pub(super) page: page::Feed,
+    pub(super) epochs: mpsc::UnboundedReceiver<(Epoch, EpochSecret)>,
+    pub(super) published: watch::Sender<Option<Published>>,
+}
+
+/// A copy of what is published.
+struct Keep {
+    file: std::fs::File,
+    path: PathBuf,
+}
+
 /// What ingest works with.
 pub(super) struct Ingest {
     publisher: Publisher,
-    node: Arc<Node>,
+    output: Output,
     clock: Clock,
     emit: Emitter,
-    page: page::Feed,
-    keep: Option<std::fs::File>,
-    keep_path: std::path::PathBuf,
+    keep: Option<Keep>,
     trace: bool,
-    epochs: mpsc::UnboundedReceiver<(Epoch, EpochSecret)>,
-    published: watch::Sender<Option<Published>>,
     mime: String,
     init: Bytes,
 }
 
 impl Ingest {
-    #[allow(clippy::too_many_arguments, reason = "made once, by the station")]
     pub(super) fn new(
-        key: ChunkKey,
-        run: &Verified<RunStatement>,
-        secret: &EpochSecret,
-        node: Arc<Node>,
+        publisher: Publisher,
+        output: Output,
         clock: Clock,
         emit: Emitter,
-        page: page::Feed,
         options: &Options,
-        epochs: mpsc::UnboundedReceiver<(Epoch, EpochSecret)>,
-        published: watch::Sender<Option<Published>>,
     ) -> Result<Self, Error> {
-        let publisher = Publisher::new(key.0, run, Epoch(0), secret, Rendition(0), (1, 0))?;
-        let keep_path = options.keep.clone().unwrap_or_default();
-        let keep = options.keep.as_deref().map(create).transpose()?;
         Ok(Self {
             publisher,
-            node,
+            output,
             clock,
             emit,
-            page,
-            keep,
-            keep_path,
+            keep: options.keep.as_deref().map(Keep::create).transpose()?,
             trace: options.shared.trace_chunks,
-            epochs,
-            published,
             mime: String::new(),
             init: Bytes::new(),
         })
@@ -78,7 +73,9 @@ impl Ingest {
             (Input::File(path), false) => self.file(path, options.looped).await,
             (Input::Stdin, false) => self.live(tokio::io::stdin()).await,
             (Input::File(path), true) => {
-                let file = tokio::fs::File::open(path).await.map_err(|e| unusable(path, e))?;
+                let file = tokio::fs::File::open(path)
+                    .await
+                    .map_err(|e| unusable(path, e))?;
                 let rate = options.stream_bps;
                 self.raw(file, rate).await
             }
@@ -90,7 +87,9 @@ impl Ingest {
         let start = tokio::time::Instant::now();
         let mut looper: Option<Looper> = None;
         loop {
-            let file = tokio::fs::File::open(path).await.map_err(|e| unusable(path, e))?;
+            let file = tokio::fs::File::open(path)
+                .await
+                .map_err(|e| unusable(path, e))?;
             looper = self.pass(file, looper, start).await?;
             match looper.as_mut() {
                 Some(looper) if looped => looper.next_pass()?,
@@ -117,7 +116,8 @@ impl Ingest {
         start: tokio::time::Instant,
     ) -> Result<Option<Looper>, Error> {
         let mut fragmenter = Fragmenter::new();
-        self.read_into(file, &mut fragmenter, looper, Some(start)).await
+        self.read_into(file, &mut fragmenter, looper, Some(start))
+            .await
     }
 
     async fn read_into<R>(
@@ -132,11 +132,14 @@ impl Ingest {
     {
         let mut buffer = vec![0u8; READ_BYTES];
         loop {
-            let read = input.read(&mut buffer).await.map_err(|source| Error::File {
-                step: "input",
-                path: "the input".into(),
-                source,
-            })?;
+            let read = input
+                .read(&mut buffer)
+                .await
+                .map_err(|source| Error::File {
+                    step: "input",
+                    path: "the input".into(),
+                    source,
+                })?;
             if read == 0 {
                 fragmenter.finish()?;
                 return Ok(looper);
@@ -179,11 +182,14 @@ impl Ingest {
         let mut buffer = vec![0u8; RAW_PIECE_BYTES];
         let (start, mut sent) = (tokio::time::Instant::now(), 0u64);
         loop {
-            let read = input.read(&mut buffer).await.map_err(|source| Error::File {
-                step: "input",
-                path: "the input".into(),
-                source,
-            })?;
+            let read = input
+                .read(&mut buffer)
+                .await
+                .map_err(|source| Error::File {
+                    step: "input",
+                    path: "the input".into(),
+                    source,
+                })?;
             let now_us = self.clock.mono_us();
             cutter.push(buffer.get(..read).unwrap_or_default(), now_us);
             while let Some(piece) = cutter.next_piece(now_us) {
@@ -211,7 +217,9 @@ impl Ingest {
         self.init = bytes.clone();
         self.publish(bytes, 0, 0, flags)?;
         if self.plays() {
-            self.page.push_init(self.mime.clone(), bytes.clone())?;
+            self.output
+                .page
+                .push_init(self.mime.clone(), bytes.clone())?;
         }
         Ok(())
     }
@@ -225,7 +233,8 @@ impl Ingest {
         self.rotate()?;
         self.publish(&fragment.bytes, time, duration, flags)?;
         if self.plays() {
-            self.page
+            self.output
+                .page
                 .push_fragment(fragment.bytes.clone(), fragment.keyframe, time)?;
         }
         Ok(())
@@ -254,20 +263,18 @@ impl Ingest {
         }
         let key = sealed.header.key();
         self.tell(&key, flags, plain, time_us);
-        if let Some(file) = &mut self.keep {
-            file.write_all(plain).map_err(|source| Error::File {
-                step: "keep",
-                path: self.keep_path.clone(),
-                source,
-            })?;
+        if let Some(keep) = &mut self.keep {
+            keep.write(plain)?;
         }
         if !flags.init {
-            self.published.send_replace(Some(Published {
+            self.output.published.send_replace(Some(Published {
                 head: key.sequence,
                 header: sealed.header.digest(),
             }));
         }
-        self.node.publish(sealed.header, sealed.signed, blocks);
+        self.output
+            .node
+            .publish(sealed.header, sealed.signed, blocks);
         Ok(())
     }
 
@@ -275,7 +282,7 @@ impl Ingest {
     /// open the old init segment: it is published again under the new key.
     fn rotate(&mut self) -> Result<(), Error> {
         let mut rotated = false;
-        while let Ok((epoch, secret)) = self.epochs.try_recv() {
+        while let Ok((epoch, secret)) = self.output.epochs.try_recv() {
             self.publisher.rotate(epoch, &secret)?;
             rotated = true;
         }
@@ -286,7 +293,7 @@ impl Ingest {
         Ok(())
     }
 
-    fn tell(&self, key: &wire::statement::ChunkKey, flags: ChunkFlags, plain: &Bytes, time_us: u64) {
+    fn tell(&self, key: &ChunkKey, flags: ChunkFlags, plain: &Bytes, time_us: u64) {
         if !self.trace {
             return;
         }
@@ -305,12 +312,28 @@ impl Ingest {
     }
 }
 
-fn create(path: &Path) -> Result<std::fs::File, Error> {
-    std::fs::File::create(path).map_err(|source| Error::File {
-        step: "keep",
-        path: path.into(),
-        source,
-    })
+impl Keep {
+    fn create(path: &Path) -> Result<Self, Error> {
+        match std::fs::File::create(path) {
+            Ok(file) => Ok(Self {
+                file,
+                path: path.into(),
+            }),
+            Err(source) => Err(Error::File {
+                step: "keep",
+                path: path.into(),
+                source,
+            }),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|source| Error::File {
+            step: "keep",
+            path: self.path.clone(),
+            source,
+        })
+    }
 }
 
 fn unusable(path: &Path, source: std::io::Error) -> Error {

@@ -12,9 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::codec::{List, Text};
 use wire::message::StreamKind;
-use wire::message::control::{
-    Admission, Down, Introduce, Name, NodeKind, RelayRefusal, Up,
-};
+use wire::message::control::{Admission, Down, Introduce, Name, NodeKind, RelayRefusal, Up};
 use wire::statement::{CapacityClaim, Introduction, RunStatement};
 use wire::{AskId, Reason, SpkiHash};
 
@@ -23,7 +21,6 @@ const READY_MS_MAX: u64 = 5_000;
 
 /// A relay that was verified and has answered.
 pub(super) struct Ready {
-    ask: AskId,
     sponsor: SpkiHash,
     relay: SpkiHash,
     address: SocketAddr,
@@ -131,7 +128,6 @@ impl Coordinator {
 
     pub(super) fn relay_ready(&mut self, ready: Ready) {
         let Ready {
-            ask: _,
             sponsor,
             relay,
             address,
@@ -141,7 +137,8 @@ impl Coordinator {
             key,
             down,
         } = ready;
-        self.emit.tell("relay_verified", verified_fields(relay, &proof));
+        self.emit
+            .tell("relay_verified", verified_fields(relay, &proof));
         let order = certs::order::id(&admission.order);
         let parameters = proof.boot.parameters();
         let addresses = Text::new(address.to_string())
@@ -162,7 +159,6 @@ impl Coordinator {
             // The class's rate is the ceiling of every claim.
             claim_bps: claim.upload_bps.min(parameters.rate_bps),
             load: None,
-            joined_ms: now_ms,
             placed: true,
             receipts: BTreeMap::new(),
         };
@@ -188,7 +184,10 @@ impl Coordinator {
         let Some(member) = self.members.get(&relay) else {
             return;
         };
-        let order = member.admission.as_ref().map(|a| certs::order::id(&a.order).to_hex());
+        let order = member
+            .admission
+            .as_ref()
+            .map(|a| certs::order::id(&a.order).to_hex());
         self.emit.tell(
             "relay_admitted",
             json!({
@@ -209,7 +208,10 @@ impl Attempt {
             .parse()
             .map_err(|_| Error::OutOfTurn("the relay's address is not IP:PORT"))?;
         let relay = self.introduction.relay;
-        let link = self.endpoint.dial(address, Some(relay), Patience::Edge).await?;
+        let link = self
+            .endpoint
+            .dial(address, Some(relay), Patience::Edge)
+            .await?;
         let proof = link::verify_relay(
             &link,
             &self.admission,
@@ -235,7 +237,6 @@ impl Attempt {
         let (down, messages) = mpsc::unbounded_channel();
         tokio::spawn(carry(link, channel, messages, self.events.clone()));
         Ok(Ready {
-            ask: self.ask,
             sponsor: self.sponsor,
             relay,
             address,

@@ -68,7 +68,9 @@ impl Coordinator {
     /// Slots by claim and receipts.
     pub(super) fn slots_of(&self, node: SpkiHash) -> u32 {
         let now_ms = self.clock.mono_ms();
-        self.proven.capacity.slots(now_ms, node, self.settings.slot_bps)
+        self.proven
+            .capacity
+            .slots(now_ms, node, self.settings.slot_bps)
     }
 
     /// A member's word about its parent: checked, counted once, and turned
@@ -81,8 +83,12 @@ impl Coordinator {
             return;
         };
         let lookup = |sequence: Sequence| self.proven.digests.get(&sequence);
-        let checked = receipt::check(receipt, &self.keys.run, key, lookup)
-            .and_then(|counted| member.receipts_of(counted.parent()).accept(&counted).map(|()| counted));
+        let checked = receipt::check(receipt, &self.keys.run, key, lookup).and_then(|counted| {
+            member
+                .receipts_of(counted.parent())
+                .accept(&counted)
+                .map(|()| counted)
+        });
         let counted = match checked {
             Ok(counted) if counted.member() == from => counted,
             Ok(_) => return,
@@ -173,8 +179,11 @@ impl Coordinator {
                 limit_bps: Some(self.settings.upload_bps),
             },
             rounds: page_view::rounds(&picture, now_ms, |_| false),
-            invite: Some(page::Invite::new(self.settings.invite.clone())),
-            counters: counters.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            invite: Some(page::Invite::new(self.settings.invite.to_string())),
+            counters: counters
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect(),
             notices: self.notices.clone(),
             ..View::default()
         };

@@ -70,7 +70,9 @@ pub(super) async fn join(
         Down::Refused(reason) => return Err(Error::Refused(reason)),
         _ => return Err(link::Error::OutOfTurn("no admission").into()),
     };
-    let membership = accept(endpoint, identity, sealing, nonce, admitted, link, options, clock)?;
+    let membership = accept(
+        endpoint, identity, sealing, nonce, admitted, link, options, clock,
+    )?;
     Ok((membership, channel))
 }
 
@@ -93,7 +95,10 @@ fn addresses(address: SocketAddr, options: &Options) -> Result<Addresses, Error>
 }
 
 /// Checks every part of the admission before anything of it is used.
-#[allow(clippy::too_many_arguments, reason = "one step, taken apart for its length")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one step, taken apart for its length"
+)]
 fn accept(
     endpoint: &Endpoint,
     mut identity: Identity,

@@ -1,9 +1,9 @@
 //! A viewer's session: one task that hears the station, its own node, its
 //! user and its page, and does what each of them may ask for.
 
+use super::Options;
 use super::admission::Membership;
 use super::playout::{Played, Playout};
-use super::Options;
 use crate::Error;
 use crate::sponsor::{Choice, Sponsor, Step};
 use certs::receipt::Accumulator;
@@ -35,7 +35,7 @@ pub(crate) type Proofs = BTreeMap<SpkiHash, Arc<Proof>>;
 /// The session.
 pub(crate) struct Session {
     pub(crate) options: Options,
-    pub(crate) membership: Membership,
+    membership: Membership,
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Clock,
     pub(crate) emit: Emitter,
@@ -134,7 +134,9 @@ impl Session {
         let (mut sender, mut receiver) = channel.split::<Down>();
         let me = self.membership.identity.spki();
         self.emit.tell("member", json!({"spki": me.to_hex()}));
-        let claim = self.membership.claim(self.options.share_bps, self.clock.unix());
+        let claim = self
+            .membership
+            .claim(self.options.share_bps, self.clock.unix());
         sender.send(&Up::Claim(claim)).await?;
         let mut page_replies = self.page.as_mut().and_then(page::Running::answers);
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
@@ -165,7 +167,10 @@ impl Session {
         _receiver: &mut Receiver<Down>,
     ) -> Result<u8, Error> {
         self.report_path();
-        self.emit.tell("viewer_report", self.playout.report.to_json(&self.last_path));
+        self.emit.tell(
+            "viewer_report",
+            self.playout.report.to_json(&self.last_path),
+        );
         if matches!(end, End::Done) {
             let _ = sender.send(&Up::Leave(Empty {})).await;
             sender.finish().await;
@@ -223,7 +228,8 @@ impl Session {
                 self.report_path();
             }
             Down::RelayAdmitted(relay) => {
-                self.emit.tell("my_relay_admitted", json!({"relay": relay.to_hex()}));
+                self.emit
+                    .tell("my_relay_admitted", json!({"relay": relay.to_hex()}));
             }
             Down::RelayRefused(refusal) => {
                 let fields = json!({
@@ -244,7 +250,8 @@ impl Session {
         let me = self.membership.identity.spki();
         let scope = &self.membership.run.scope;
         let secrets = certs::bundle::open(sealed, &self.membership.sealing, scope, &me)?;
-        self.openers.add(secrets.epoch, secrets.epoch_secret.clone());
+        self.openers
+            .add(secrets.epoch, secrets.epoch_secret.clone());
         self.membership.secrets = secrets;
         Ok(())
     }
@@ -297,7 +304,13 @@ impl Session {
         }));
         let me = self.membership.identity.spki();
         let scope = self.membership.run.scope.clone();
-        self.receipts = Some(Accumulator::new(scope, me, other.spki, Stripe(0), Rendition(0)));
+        self.receipts = Some(Accumulator::new(
+            scope,
+            me,
+            other.spki,
+            Stripe(0),
+            Rendition(0),
+        ));
         let old = self.parent.replace(other.clone());
         if let Some(old) = old {
             self.emit.tell(
@@ -332,7 +345,10 @@ impl Session {
             }
             let fields = json!({"reason": name, "other": other.to_hex()});
             self.emit.tell("attack_refused", fields);
-            self.notice(page::Level::Warning, format!("refused {}: {detail}", other.short()));
+            self.notice(
+                page::Level::Warning,
+                format!("refused {}: {detail}", other.short()),
+            );
         }
         let fields = json!({
             "other": other.to_hex(), "child": child, "reason": name, "detail": detail,
@@ -349,11 +365,15 @@ impl Session {
         self.count_receipt(key);
         let now = (self.clock.unix(), self.clock.mono_ms());
         let first = self.playout.report.first_ms().is_none();
-        let played = match self.playout.advance(&self.node, key, &mut self.openers, now) {
+        let played = match self
+            .playout
+            .advance(&self.node, key, &mut self.openers, now)
+        {
             Ok(played) => played,
             Err(Error::Certs(e)) => {
                 // Signed by the sender and yet wrong: never the parent's fault.
-                self.emit.tell("chunk_unusable", json!({"reason": e.reason()}));
+                self.emit
+                    .tell("chunk_unusable", json!({"reason": e.reason()}));
                 return Ok(());
             }
             Err(e) => return Err(e),
@@ -363,7 +383,8 @@ impl Session {
         }
         if first && let Some(ms) = self.playout.report.first_ms() {
             let from = from.map(|f| f.to_hex());
-            self.emit.tell("first_chunk", json!({"from": from, "ms": ms}));
+            self.emit
+                .tell("first_chunk", json!({"from": from, "ms": ms}));
         }
         Ok(())
     }
@@ -411,7 +432,9 @@ impl Session {
             "stop" => self.sponsor.stop(),
             "quit" => return Ok(Some(End::Done)),
             "" => {}
-            _ => self.emit.say("commands: accept, decline, never, stop, quit"),
+            _ => self
+                .emit
+                .say("commands: accept, decline, never, stop, quit"),
         }
         Ok(None)
     }

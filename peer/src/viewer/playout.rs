@@ -41,7 +41,10 @@ impl Out {
             Self::Nowhere => return Ok(()),
             Self::Stdout => {
                 let mut out = std::io::stdout().lock();
-                (out.write_all(bytes).and_then(|()| out.flush()), "standard output".into())
+                (
+                    out.write_all(bytes).and_then(|()| out.flush()),
+                    "standard output".into(),
+                )
             }
             Self::File(file, path) => (file.write_all(bytes), path.clone()),
         };
@@ -176,7 +179,10 @@ impl Playout {
 
     /// The parent will not send these: the stream goes on at the next group.
     pub(super) fn skip(&mut self, dropped: &Dropped) {
-        if self.next.is_some_and(|n| n >= dropped.from && n < dropped.to) {
+        if self
+            .next
+            .is_some_and(|n| n >= dropped.from && n < dropped.to)
+        {
             let missed = self.next.map_or(0, |n| dropped.to.0.saturating_sub(n.0));
             self.report.missed(missed);
             self.next = Some(dropped.to);

@@ -36,6 +36,8 @@ pub struct Fragmenter {
     skip: u64,
     trailer: Trailer,
     failed: Option<Error>,
+    #[cfg(feature = "ablation")]
+    unbounded: bool,
 }
 
 /// Bytes of the input that no item holds.
@@ -69,6 +71,15 @@ impl Fragmenter {
     /// An empty splitter.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A splitter that buffers whatever a box's header claims.
+    #[cfg(feature = "ablation")]
+    pub fn dangerously_unbounded() -> Self {
+        Self {
+            unbounded: true,
+            ..Self::default()
+        }
     }
 
     /// Takes the next bytes of the stream.
@@ -196,6 +207,10 @@ impl Fragmenter {
     }
 
     fn admit_size(&self, header: &Header) -> Result<()> {
+        #[cfg(feature = "ablation")]
+        if self.unbounded {
+            return Ok(());
+        }
         let bytes = header.total_bytes.saturating_add(self.scanned as u64);
         match (&self.stage, &header.kind) {
             (Stage::Between, b"mfra") => Ok(()),

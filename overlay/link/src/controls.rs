@@ -1,0 +1,86 @@
+//! The controls on what an edge brings. Each is a value that a node is made
+//! with, so that a test can take one out and show the attack that it stops.
+
+use certs::block::VerifiedBlock;
+use certs::permit::Expect;
+use certs::{Error, Verified};
+use wire::UnixMs;
+use wire::message::group::Block;
+use wire::statement::{ChunkHeader, Permit, RunStatement, Signed};
+
+/// The controls of one node; the default has all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Controls {
+    /// Whose permits are good (threat E1).
+    pub permits: PermitCheck,
+    /// Which blocks belong to a chunk (threat D1).
+    pub blocks: BlockCheck,
+}
+
+/// How permits are checked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PermitCheck(Permits);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Permits {
+    #[default]
+    OfTheRun,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl PermitCheck {
+    /// Any permit that decodes.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        Self(Permits::Any)
+    }
+
+    pub(crate) fn verify(
+        self,
+        signed: &Signed<Permit>,
+        run: &Verified<RunStatement>,
+        expect: &Expect,
+        now: UnixMs,
+    ) -> Result<Verified<Permit>, Error> {
+        match self.0 {
+            Permits::OfTheRun => certs::permit::verify(signed, run, expect, now),
+            #[cfg(feature = "ablation")]
+            Permits::Any => Verified::dangerously_unsigned(signed),
+        }
+    }
+}
+
+/// How blocks are checked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BlockCheck(Blocks);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Blocks {
+    #[default]
+    Proven,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl BlockCheck {
+    /// Any bytes, for any index.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        Self(Blocks::Any)
+    }
+
+    pub(crate) fn verify(
+        self,
+        header: &Verified<ChunkHeader>,
+        block: &Block,
+    ) -> Result<VerifiedBlock, Error> {
+        match self.0 {
+            Blocks::Proven => certs::block::verify(header, block.index, &block.path, &block.data),
+            #[cfg(feature = "ablation")]
+            Blocks::Any => Ok(certs::block::dangerously_verified(header, block.index)),
+        }
+    }
+}
