@@ -2,27 +2,29 @@
 # shellcheck shell=bash
 
 EVENING_SECONDS=60
+# The evenings beside the main one are as short as their story allows.
+SHORT_SECONDS=30
 
-# evening NAME ARGUMENT... : runs the demo, keeps its media, and checks its
+# evening NAME SECONDS ARGUMENT... : runs the demo, keeps its media, and checks its
 # JSON from outside.
 evening() {
-  local name=$1 keep=$CACHE/evening/$1
-  shift
+  local name=$1 seconds=$2 keep=$CACHE/evening/$1
+  shift 2
   rm -rf "$keep"
   mkdir -p "$keep"
   local checker code=0
   checker=$(python)
-  cargo demo --locked -- --seconds "$EVENING_SECONDS" --json --keep "$keep/media" "$@" \
+  cargo demo --locked -- --seconds "$seconds" --json --keep "$keep/media" "$@" \
     >"$keep/evening.json" 2>"$keep/story.txt" || code=$?
   tail -n 40 "$keep/story.txt"
   "$checker" tests/checks/evening.py tests/demo.schema.json "$keep/evening.json" \
     --media "$keep/media" --exit-code "$code" "${EXPECT[@]}"
 }
 
-step_demo() { EXPECT=(--expect relay); evening demo; }
-step_demo_no_cloud() { EXPECT=(--expect no-cloud); evening no-cloud --no-cloud; }
+step_demo() { EXPECT=(--expect relay); evening demo "$EVENING_SECONDS"; }
+step_demo_no_cloud() { EXPECT=(--expect no-cloud); evening no-cloud "$SHORT_SECONDS" --no-cloud; }
 
-attack() { EXPECT=(--attack "$1" --reason "$2"); evening "attack-$1" --attack "$1"; }
+attack() { EXPECT=(--attack "$1" --reason "$2"); evening "attack-$1" "$SHORT_SECONDS" --attack "$1"; }
 
 step_attack_fake_relay() { attack fake-relay evidence_missing; }
 step_attack_oracle_relay() { attack oracle-relay live_binding_mismatch; }
