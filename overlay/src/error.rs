@@ -17,9 +17,6 @@ pub enum Error {
     /// The member was never asked this.
     #[error("answer: this member was not asked this question; ignore the answer")]
     UnknownAsk,
-    /// The forwarder has no such child.
-    #[error("forward: the child is unknown; add it first")]
-    UnknownChild,
 }
 
 impl Error {
@@ -31,7 +28,6 @@ impl Error {
             Self::AlreadyMember => "already_member",
             Self::Station => "station",
             Self::UnknownAsk => "unknown_ask",
-            Self::UnknownChild => "unknown_child",
         }
     }
 }

@@ -157,6 +157,8 @@ impl<N: NodeId> Planner<N> {
         let member = self.members.get_mut(&node).ok_or(Error::UnknownNode)?;
         member.slots = slots;
         self.apply_slots(node);
+        // A relay without slots could not take its sponsor.
+        self.reunite(node);
         self.settle(now_ms);
         Ok(())
     }

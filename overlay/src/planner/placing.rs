@@ -15,10 +15,23 @@ impl<N: NodeId> Planner<N> {
             for node in self.waiting_in_order() {
                 placed |= self.waiting.contains_key(&node) && self.place(now_ms, node);
             }
-            if !placed {
+            if !placed && !self.reunite_one() {
                 break;
             }
         }
+    }
+
+    /// Brings one sponsor, who may have been placed before his relay was,
+    /// under it; false if all of them are.
+    fn reunite_one(&mut self) -> bool {
+        let apart = self.sponsored.keys().copied().find_map(|sponsor| {
+            let placed = self.tree.depth(sponsor).is_some() && !self.under_own_relay(sponsor);
+            placed.then(|| self.own_relay(sponsor)).flatten()
+        });
+        if let Some(relay) = apart {
+            self.reunite(relay);
+        }
+        apart.is_some()
     }
 
     /// Who lost a place before who never had one; the former by standing,
