@@ -56,7 +56,8 @@ def shape(files):
             continue
         text = (ROOT / file).read_text(encoding="utf-8")
         lines = text.count("\n") + 1
-        if lines > LINES_MAX and not file.name.endswith(".lock"):
+        # A list, such as the catalogue of threats, may be as long as it is.
+        if lines > LINES_MAX and file.suffix != ".toml":
             yield f"{file}: {lines} lines, over {LINES_MAX}: split it by idea"
         if file == Path("tests/checks/structure.py"):
             continue
