@@ -97,12 +97,6 @@ pub enum Error {
         /// What is wrong.
         detail: &'static str,
     },
-    /// The relay did not start.
-    #[error("start the relay: {0}; the voucher is refunded")]
-    Launch(LaunchFailure),
-    /// The relay's evidence could not be signed.
-    #[error(transparent)]
-    Attest(#[from] attest::Error),
     /// A key or certificate could not be made.
     #[error(transparent)]
     Certs(#[from] certs::Error),
@@ -198,8 +192,6 @@ impl Error {
             Self::NotFound => "not_found",
             Self::Timeout => "timeout",
             Self::Release { .. } => "release_bundle_invalid",
-            Self::Launch(failure) => failure.reason(),
-            Self::Attest(error) => error.reason(),
             Self::Certs(error) => error.reason(),
             Self::Listen { .. } => "listen_failed",
             Self::Tls(_) => "tls_failed",

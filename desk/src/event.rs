@@ -30,6 +30,8 @@ pub enum Event {
         relay: String,
         /// The order.
         order: String,
+        /// The process, if the relay is one of this machine.
+        pid: Option<u32>,
     },
     /// The relay's process has ended.
     RelayEnded {
@@ -59,10 +61,11 @@ impl Event {
 
     /// See [`Event::RelayStarted`].
     #[must_use]
-    pub fn relay_started(relay: &SpkiHash, order: &OrderId) -> Self {
+    pub fn relay_started(relay: &SpkiHash, order: &OrderId, pid: Option<u32>) -> Self {
         Self::RelayStarted {
             relay: relay.to_hex(),
             order: order.to_hex(),
+            pid,
         }
     }
 
@@ -91,7 +94,7 @@ impl Event {
             Self::VoucherRedeemed { order, .. } => {
                 format!("voucher redeemed for order {}", short(order))
             }
-            Self::RelayStarted { relay, order } => {
+            Self::RelayStarted { relay, order, .. } => {
                 format!("relay {} runs for order {}", short(relay), short(order))
             }
             Self::RelayEnded { order, reason } => {

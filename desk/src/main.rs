@@ -1,6 +1,7 @@
 //! `roundcast-desk`: see the library.
 
 use clap::Parser;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 // A shipped program holds no constructor that leaves a check out.
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
                 .with_default_directive(tracing::Level::INFO.into())
                 .from_env_lossy(),
         )
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr)
         .init();
     desk::cli::Cli::parse().main()

@@ -160,7 +160,7 @@ impl Orders {
 
     /// Notes that the relay runs, and later that it has ended.
     async fn follow(&self, id: OrderId, running: Running) -> Result<(), Error> {
-        let Running { relay, ended } = running;
+        let Running { relay, pid, ended } = running;
         if let Err(error) = self.advance(id, Transition::Started(relay)).await {
             // A relay that the ledger does not know of must not run.
             self.parts.provider.stop(&id).await;
@@ -168,7 +168,7 @@ impl Orders {
         }
         self.parts
             .events
-            .emit(Event::relay_started(&relay.spki, &id));
+            .emit(Event::relay_started(&relay.spki, &id, pid));
         self.end(id, ended.await.unwrap_or_else(|_| "relay_lost".to_owned()))
             .await
     }

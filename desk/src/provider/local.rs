@@ -219,7 +219,7 @@ impl Local {
         folder: PathBuf,
     ) -> Running {
         let (tell, ended) = oneshot::channel();
-        let relay = booted.relay;
+        let (relay, pid) = (booted.relay, booted.child.id());
         let (relays, events) = (Arc::clone(&self.relays), Arc::clone(&self.events));
         tokio::spawn(async move {
             let reason = booted.run(launch.lease_end, stopped, events.as_ref()).await;
@@ -227,7 +227,7 @@ impl Local {
             lock(&relays).remove(&launch.id);
             let _ = tell.send(reason.to_owned());
         });
-        Running { relay, ended }
+        Running { relay, pid, ended }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Launch {
 pub struct Running {
     /// Where it is.
     pub relay: RelayAddress,
+    /// Its process, if it is one of this machine.
+    pub pid: Option<u32>,
     /// Comes when it has ended, with the reason's name; closed without one if
     /// the provider lost sight of it.
     pub ended: oneshot::Receiver<String>,

@@ -1,0 +1,414 @@
+//! The desk as a program, with relays as programs: what is certified, what
+//! ends when, and what a kill leaves behind.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+mod stand_in;
+
+use attest::Evidence;
+use attest::software::PlatformStatement;
+use common::client::{get, post};
+use common::{random, stable};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use voucher::{
+    DeskUri, IssueResponse, OrderState, OrderStatus, PurchaseRecord, SignedKeySet, State,
+    VoucherRecord, generator,
+};
+use wire::Decode;
+
+const DESK: &str = env!("CARGO_BIN_EXE_roundcast-desk");
+
+/// A folder with a bundle whose relay behaves as `release` says, and a desk's
+/// data.
+struct Site {
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn new(release: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle");
+        std::fs::create_dir(&bundle).unwrap();
+        let program = bundle.join("roundcast-relay");
+        std::fs::copy(std::env::current_exe().unwrap(), program).unwrap();
+        std::fs::write(bundle.join("release.json"), release).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn set_release(&self, release: &str) {
+        std::fs::write(self.path("bundle/release.json"), release).unwrap();
+    }
+
+    fn codes(&self, count: &str) -> Vec<String> {
+        let made = Command::new(DESK)
+            .args(["codes", "make", "--class", "small.local.1h.45gb"])
+            .args(["--count", count, "--data"])
+            .arg(self.path("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let text = String::from_utf8(made.stdout).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn serve_command(&self, listen: &str) -> Command {
+        let mut command = Command::new(DESK);
+        command
+            .args(["serve", "--provider", "local", "--json"])
+            .args(["--listen", listen, "--relay-address", "127.0.0.77"])
+            .arg("--data")
+            .arg(self.path("data"))
+            .arg("--release")
+            .arg(self.path("bundle"));
+        command
+    }
+
+    fn serve(&self) -> Serving {
+        Serving::start(self.serve_command("127.0.0.1:0"))
+    }
+
+    /// The program and certificate of the only order that runs.
+    fn certificate(&self) -> Vec<u8> {
+        let orders = std::fs::read_dir(self.path("data/orders")).unwrap();
+        let folders: Vec<_> = orders.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(folders.len(), 1);
+        std::fs::read(folders[0].join("certificate.der")).unwrap()
+    }
+}
+
+/// A desk that serves, and what it said.
+struct Serving {
+    child: Child,
+    events: Arc<Mutex<Vec<serde_json::Value>>>,
+    uri: DeskUri,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let events: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+        let heard = events.clone();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap();
+                heard.lock().unwrap().push(event);
+            }
+        });
+        let mut serving = Self {
+            child,
+            events,
+            uri: "roundcast-desk://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                .parse()
+                .unwrap(),
+        };
+        let ready = serving.event("desk_ready");
+        serving.uri = ready["uri"].as_str().unwrap().parse().unwrap();
+        serving
+    }
+
+    /// The first event of a kind; waits for it.
+    fn event(&self, kind: &str) -> serde_json::Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let events = self.events.lock().unwrap();
+            if let Some(event) = events.iter().find(|event| event["kind"] == kind) {
+                return event.clone();
+            }
+            assert!(Instant::now() < deadline, "no {kind} among {events:?}");
+            drop(events);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn relay_pid(&self) -> Pid {
+        let pid = self.event("stand_in")["pid"].as_i64().unwrap();
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+    }
+
+    fn signal(mut self, signal: Signal) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    async fn buy(&self, code: &str) -> VoucherRecord {
+        let keys: SignedKeySet = get(&self.uri, "/v1/keys").await.unwrap();
+        let set = keys.verify(&self.uri).unwrap();
+        let offer = set
+            .offers
+            .iter()
+            .find(|o| o.class.hours() == 1 && o.class.gigabytes() == 45);
+        let names = (&set.shop, &set.ledger);
+        let mut rng = generator(&random());
+        let code = code.parse().unwrap();
+        let purchase =
+            PurchaseRecord::begin(&mut rng, &self.uri, names, offer.unwrap(), code).unwrap();
+        let issued: IssueResponse = post(&self.uri, "/v1/issue", &purchase.request())
+            .await
+            .unwrap();
+        purchase.finish(&issued).unwrap()
+    }
+
+    async fn redeem(&self, record: &mut VoucherRecord) -> OrderStatus {
+        let keys: SignedKeySet = get(&self.uri, "/v1/keys").await.unwrap();
+        let desk_key = keys.verify(&self.uri).unwrap().desk_key;
+        let now = desk::clock::now().unwrap();
+        let request = record
+            .begin_redeem(&mut generator(&random()), desk_key, &stable(), now)
+            .unwrap();
+        post(&self.uri, "/v1/redeem", &request).await.unwrap()
+    }
+
+    async fn status(&self, order: &str) -> OrderStatus {
+        get(&self.uri, &format!("/v1/order/{order}")).await.unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn gone(pid: Pid, within: Duration) -> bool {
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if test_kill_process(pid).is_err() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+fn file_sha256(path: &Path) -> [u8; 32] {
+    voucher::encoding::sha256(&std::fs::read(path).unwrap())
+}
+
+async fn the_desk_certifies_what_runs_and_ends_it_with_itself() {
+    let site = Site::new("good");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    let status = serving.redeem(&mut record).await;
+    let OrderState::Running { relay } = status.state else {
+        panic!("{status:?}")
+    };
+    assert_eq!(relay.address.ip().to_string(), "127.0.0.77");
+
+    let certificate = site.certificate();
+    assert_eq!(certs::x509::spki_hash(&certificate).unwrap(), relay.spki);
+    let extension = certs::x509::extension(&certificate, certs::x509::EVIDENCE_OID);
+    let evidence = Evidence::from_extension(&extension.unwrap().unwrap()).unwrap();
+    let Evidence::Software(evidence) = evidence else {
+        panic!("another kind of evidence")
+    };
+    let order = &evidence.order;
+    evidence.platform.verify(&order.desk_key).unwrap();
+    let statement = PlatformStatement::from_bytes(&evidence.platform.body).unwrap();
+    let program = site.path("bundle/roundcast-relay");
+    assert_eq!(statement.executable_sha256.0, file_sha256(&program));
+    assert_eq!(statement.release.0, voucher::encoding::sha256(b"good"));
+    assert_eq!(statement.order, status.order);
+    assert_eq!(order.holder_key, record.id());
+    assert_eq!(order.byte_cap, 45_000_000_000);
+    assert_eq!(evidence.parameters.rate_bps, 100_000_000);
+    assert!(evidence.parameters.private_networks);
+
+    let (redeemed, started) = (
+        serving.event("voucher_redeemed"),
+        serving.event("relay_started"),
+    );
+    assert_eq!(redeemed["order"], status.order.to_hex().as_str());
+    assert_eq!(redeemed["holder"], record.id().to_hex().as_str());
+    assert_eq!(started["relay"], relay.spki.to_hex().as_str());
+    assert!(redeemed["mono_us"].as_u64() < started["mono_us"].as_u64());
+
+    let pid = serving.relay_pid();
+    assert!(serving.signal(Signal::TERM).success());
+    assert!(gone(pid, Duration::from_secs(1)));
+    let again = site.serve();
+    let done = again.status(&status.order.to_hex()).await;
+    assert!(matches!(done.state, OrderState::Done { reason } if reason == "desk_stopped"));
+}
+
+async fn a_killed_desk_leaves_no_relay_and_knows_it_afterwards() {
+    let site = Site::new("good");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    let status = serving.redeem(&mut record).await;
+    let pid = serving.relay_pid();
+    serving.signal(Signal::KILL);
+    assert!(gone(pid, Duration::from_secs(5)));
+    let again = site.serve();
+    let done = again.redeem(&mut record).await;
+    assert_eq!(done.order, status.order);
+    assert!(matches!(&done.state, OrderState::Done { reason } if reason == "desk_restarted"));
+    record.settle(&done).unwrap();
+    assert_eq!(record.state(), State::Spent);
+}
+
+async fn a_desk_killed_during_the_launch_refunds_at_its_next_start() {
+    let site = Site::new("mute");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    let saved = serde_json::to_string(&record).unwrap();
+    let uri = serving.uri.clone();
+    let key: SignedKeySet = get(&uri, "/v1/keys").await.unwrap();
+    let desk_key = key.verify(&uri).unwrap().desk_key;
+    let now = desk::clock::now().unwrap();
+    let request = record
+        .begin_redeem(&mut generator(&random()), desk_key, &stable(), now)
+        .unwrap();
+    let asking =
+        tokio::spawn(async move { post::<OrderStatus>(&uri, "/v1/redeem", &request).await });
+    let order = serving.event("voucher_redeemed")["order"].clone();
+    asking.abort();
+    serving.signal(Signal::KILL);
+    site.set_release("good");
+    let again = site.serve();
+    let refunded = again.status(order.as_str().unwrap()).await;
+    let mut fresh = record.settle(&refunded).unwrap().unwrap();
+    assert_eq!(record.state(), State::Refunded);
+    let running = again.redeem(&mut fresh).await;
+    assert!(matches!(running.state, OrderState::Running { .. }));
+    // The old voucher is spent by its refund, also for who kept a copy.
+    let mut copy: VoucherRecord = serde_json::from_str(&saved).unwrap();
+    let request = copy
+        .begin_redeem(&mut generator(&random()), desk_key, &stable(), now)
+        .unwrap();
+    let refusal = post::<OrderStatus>(&again.uri, "/v1/redeem", &request).await;
+    assert_eq!(refusal.unwrap_err().reason, "spent");
+}
+
+async fn bad_relays_are_refunded_by_name() {
+    let tries = [
+        ("exits", "launch_relay_ended"),
+        ("nonsense", "launch_protocol_error"),
+        ("other_key", "launch_protocol_error"),
+        ("mute", "launch_timeout"),
+    ];
+    for (release, expected) in tries {
+        let site = Site::new(release);
+        let codes = site.codes("1");
+        let serving = site.serve();
+        let mut record = serving.buy(&codes[0]).await;
+        let status = serving.redeem(&mut record).await;
+        let OrderState::Refunded { reason, .. } = &status.state else {
+            panic!("{release}: {status:?}")
+        };
+        assert_eq!(reason, expected, "{release}");
+        assert!(record.settle(&status).unwrap().is_some());
+        let left = std::fs::read_dir(site.path("data/orders")).unwrap().count();
+        assert_eq!(left, 0, "the order's folder is cleared away");
+    }
+}
+
+async fn a_relay_s_end_is_told_by_name() {
+    let site = Site::new("good");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    let status = serving.redeem(&mut record).await;
+    kill_process(serving.relay_pid(), Signal::KILL).unwrap();
+    let ended = serving.event("relay_ended");
+    assert_eq!(ended["reason"], "relay_killed");
+    let done = serving.status(&status.order.to_hex()).await;
+    assert!(matches!(done.state, OrderState::Done { reason } if reason == "relay_killed"));
+}
+
+async fn a_relay_that_does_not_end_is_killed() {
+    let site = Site::new("deaf");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    serving.redeem(&mut record).await;
+    let pid = serving.relay_pid();
+    let begun = Instant::now();
+    assert!(serving.signal(Signal::TERM).success());
+    assert!(gone(pid, Duration::from_secs(1)));
+    assert!(begun.elapsed() < Duration::from_secs(9));
+}
+
+fn refused(command: &mut Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+async fn a_start_that_cannot_be_is_refused_by_name() {
+    let site = Site::new("good");
+    let serving = site.serve();
+    let (code, text) = refused(&mut site.serve_command("127.0.0.1:0"));
+    assert!(code == 1 && text.contains("data_in_use"), "{text}");
+
+    let other = Site::new("good");
+    let taken = serving.uri.authority();
+    let (code, text) = refused(&mut other.serve_command(&taken));
+    assert!(code == 1 && text.contains("listen_failed"), "{text}");
+
+    std::fs::remove_file(other.path("bundle/release.json")).unwrap();
+    let (code, text) = refused(&mut other.serve_command("127.0.0.1:0"));
+    assert!(
+        code == 1 && text.contains("release_bundle_invalid"),
+        "{text}"
+    );
+
+    let config = other.path("desk.toml");
+    std::fs::write(&config, "colour = 'red'").unwrap();
+    let (code, text) = refused(
+        Command::new(DESK)
+            .arg("classes")
+            .arg("--config")
+            .arg(&config),
+    );
+    assert!(code == 1 && text.contains("config_invalid"), "{text}");
+
+    let (code, _) = refused(Command::new(DESK).args(["serve", "--provider", "nowhere"]));
+    assert_eq!(code, 2);
+
+    let mut make = Command::new(DESK);
+    make.args(["codes", "make", "--class", "small.mars.1h.45gb", "--data"]);
+    let (code, text) = refused(make.arg(other.path("data")));
+    assert!(code == 1 && text.contains("not for sale"), "{text}");
+}
+
+/// Runs the tests whose names contain the argument, if there is one.
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--boot-stdio") {
+        return stand_in::main();
+    }
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    macro_rules! run {
+        ($($test:ident),* $(,)?) => {$(
+            if filter.is_none_or(|filter| stringify!($test).contains(filter.as_str())) {
+                runtime.block_on($test());
+                println!("test {} ... ok", stringify!($test));
+            }
+        )*};
+    }
+    run!(
+        the_desk_certifies_what_runs_and_ends_it_with_itself,
+        a_killed_desk_leaves_no_relay_and_knows_it_afterwards,
+        a_desk_killed_during_the_launch_refunds_at_its_next_start,
+        bad_relays_are_refunded_by_name,
+        a_relay_s_end_is_told_by_name,
+        a_relay_that_does_not_end_is_killed,
+        a_start_that_cannot_be_is_refused_by_name,
+    );
+}
