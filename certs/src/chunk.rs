@@ -44,6 +44,8 @@ pub struct HeaderVerifier {
     signatures_checked: u64,
     #[cfg(feature = "ablation")]
     pub(crate) accept_any: bool,
+    #[cfg(feature = "ablation")]
+    pub(crate) any_scope: bool,
 }
 
 impl HeaderVerifier {
@@ -58,6 +60,8 @@ impl HeaderVerifier {
             signatures_checked: 0,
             #[cfg(feature = "ablation")]
             accept_any: false,
+            #[cfg(feature = "ablation")]
+            any_scope: false,
         }
     }
 
@@ -99,6 +103,10 @@ impl HeaderVerifier {
     }
 
     fn check(&self, header: &ChunkHeader) -> Result<(), Error> {
+        #[cfg(feature = "ablation")]
+        if self.any_scope {
+            return Ok(());
+        }
         if header.scope.stream != self.run.scope.stream {
             return Err(Error::HeaderWrongStream);
         }

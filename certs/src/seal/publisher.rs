@@ -39,6 +39,8 @@ pub struct Publisher {
     m: u8,
     media: Track,
     init: Track,
+    #[cfg(feature = "ablation")]
+    pub(crate) unsealed: bool,
 }
 
 impl Publisher {
@@ -79,6 +81,8 @@ impl Publisher {
             m,
             media,
             init,
+            #[cfg(feature = "ablation")]
+            unsealed: false,
         })
     }
 
@@ -155,6 +159,12 @@ impl Publisher {
         track
             .sealer
             .seal(sequence, &header.associated_data(), &mut sealed)?;
+        #[cfg(feature = "ablation")]
+        if self.unsealed {
+            sealed.clear();
+            sealed.extend_from_slice(plaintext);
+            sealed.resize(sealed.len().saturating_add(OVERHEAD_BYTES), 0);
+        }
         header.digest = sha256(&[&sealed]);
         let blocks = cut(sealed, &layout);
         let tree = build_tree(&blocks)?;
