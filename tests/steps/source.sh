@@ -19,10 +19,10 @@ step_documents() {
 
 step_deny() {
   tool cargo-deny "$CARGO_DENY_VERSION"
-  cargo deny --all-features check bans licenses sources
-  cargo deny --manifest-path tests/fuzz/Cargo.toml check --config deny.toml sources
+  cargo deny -L error --all-features check bans licenses sources
+  cargo deny -L error --manifest-path tests/fuzz/Cargo.toml --config deny.toml check bans sources
   if cargo deny fetch db; then
-    cargo deny check advisories
+    cargo deny -L error --all-features check advisories
   else
     say "advisories not run: the advisory database is out of reach from here"
   fi
