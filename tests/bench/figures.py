@@ -75,7 +75,7 @@ def evening(options, number):
     cast = Cast(world, options, hosts(number), trace=True)
     try:
         story.round_of_b(world, cast, [f"127.72.{number}.101"])
-        granted = world.event("B", "sponsor_granted")["mono_us"]
+        granted = world.event("S", "sponsor_granted", who="B")["mono_us"]
         first = world.event("D", "first_chunk")["mono_us"]
         cast.viewer("E")
         world.event("E", "first_chunk")

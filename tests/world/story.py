@@ -20,7 +20,7 @@ def round_of_b(world, cast, relay_addresses):
         world.event(name, "first_chunk")
     cast.viewer("D")
     world.event("S", "capacity_short", 20)
-    world.event("B", "sponsor_asked", 40)
+    world.event("S", "sponsor_asked", 40, who="B")
     world.event("desk", "relay_started", 30)
     relay = world.event("D", "first_chunk", 40)["from"]
     if world.programs["D"].first("relay_verified", relay=relay) is None:
