@@ -1,0 +1,45 @@
+//! Orders to somebody else's relay.
+
+use crate::Failure;
+use crate::scene::loopback;
+use link::{Endpoint, Identity, Patience, open_channel};
+use std::net::SocketAddr;
+use wire::message::StreamKind;
+use wire::message::command::{Command, CommandReply};
+use wire::message::control::Empty;
+use wire::{Reason, SpkiHash};
+
+/// What the relay made of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was obeyed.
+    Obeyed,
+    /// It was refused.
+    Refused(Reason),
+}
+
+/// Sends `stop` to a relay with this identity's key.
+///
+/// # Errors
+/// The relay cannot be reached, or does not answer.
+pub async fn stop(
+    attacker: &Identity,
+    relay: SocketAddr,
+    spki: Option<SpkiHash>,
+) -> Result<Answer, Failure> {
+    let socket = Endpoint::bind(SocketAddr::new(loopback().ip(), 0), attacker)?;
+    let link = socket.dial(relay, spki, Patience::Control).await?;
+    let mut channel = open_channel(&link, StreamKind::Command).await?;
+    channel.send(&Command::Stop(Empty {})).await?;
+    let answer = match channel.recv::<CommandReply>().await {
+        Ok(Some(CommandReply::Done(_))) => Answer::Obeyed,
+        Ok(Some(CommandReply::Refused(reason))) => Answer::Refused(reason),
+        Ok(Some(CommandReply::Status(_))) => {
+            return Err(Failure::Stage("the relay answered another question"));
+        }
+        // The close of the link says as much as a reply.
+        Ok(None) | Err(_) => Answer::Refused(link.close_reason()),
+    };
+    socket.close(Reason::Done).await;
+    Ok(answer)
+}

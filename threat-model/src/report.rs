@@ -1,0 +1,177 @@
+//! The report for an auditor: every threat, its control, and both runs of its
+//! attack, made while the report is written.
+
+mod html;
+
+use crate::catalogue::{Catalogue, Place, Status, Threat};
+use crate::proof::{Proof, prove};
+use crate::{Failure, threats};
+use serde::Serialize;
+
+pub use html::page;
+
+/// Name and version of the JSON form.
+const SCHEMA: &str = "roundcast.threats/1";
+
+/// The report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Name and version of this form.
+    pub schema: &'static str,
+    /// Known weaknesses.
+    pub weaknesses: Vec<String>,
+    /// The threats in the catalogue's order.
+    pub threats: Vec<Entry>,
+}
+
+/// One threat of the report.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// Stable identifier.
+    pub id: String,
+    /// The attack in one line.
+    pub title: String,
+    /// Who attacks.
+    pub attacker: String,
+    /// What is at stake.
+    pub stake: String,
+    /// The control in words.
+    pub counter: String,
+    /// Where it is.
+    pub control: Vec<Place>,
+    /// The run with the control; null if planned.
+    pub stopped: Option<Stopped>,
+    /// The run without it; null if planned.
+    pub ablated: Option<Ablated>,
+    /// What remains.
+    pub residual: String,
+    /// Whether the tests exist.
+    pub status: Status,
+}
+
+/// The run with the control.
+#[derive(Debug, Serialize)]
+pub struct Stopped {
+    /// The test that makes the same run.
+    pub test: String,
+    /// `passed` or `failed`.
+    pub result: &'static str,
+    /// The refusal's name, as it was seen.
+    pub reason: String,
+}
+
+/// The run without the control.
+#[derive(Debug, Serialize)]
+pub struct Ablated {
+    /// The test that makes the same run.
+    pub test: String,
+    /// `passed` or `failed`.
+    pub result: &'static str,
+    /// What the attack achieved, as it was seen.
+    pub damage: String,
+}
+
+impl Report {
+    /// Runs every attack that is shown, both ways; `told` hears of each.
+    ///
+    /// # Errors
+    /// The catalogue is not good, or an attack is missing.
+    pub fn make(told: impl Fn(&Entry)) -> Result<Self, Failure> {
+        let catalogue = Catalogue::load()?;
+        let mut threats = Vec::new();
+        for threat in &catalogue.threats {
+            let entry = entry(threat)?;
+            told(&entry);
+            threats.push(entry);
+        }
+        Ok(Self {
+            schema: SCHEMA,
+            weaknesses: catalogue.weaknesses,
+            threats,
+        })
+    }
+
+    /// Whether every run ended as it has to.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.threats.iter().all(Entry::holds)
+    }
+}
+
+impl Entry {
+    /// Whether both runs ended as they have to.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let stopped = self
+            .stopped
+            .as_ref()
+            .is_none_or(|run| run.result == "passed");
+        let ablated = self
+            .ablated
+            .as_ref()
+            .is_none_or(|run| run.result == "passed");
+        stopped && ablated
+    }
+}
+
+fn entry(threat: &Threat) -> Result<Entry, Failure> {
+    let proof = match threat.status {
+        Status::Planned => None,
+        Status::Shown => Some(prove(threat).ok_or_else(|| {
+            Failure::Catalogue(format!("{} is shown and has no attack", threat.id))
+        })?),
+    };
+    let (stopped, ablated) = match proof {
+        None => (None, None),
+        Some(Proof { stopped, ablated }) => (
+            Some(Stopped {
+                test: stopped.test,
+                result: stopped.verdict.name(),
+                reason: stopped.seen,
+            }),
+            Some(Ablated {
+                test: ablated.test,
+                result: ablated.verdict.name(),
+                damage: ablated.seen,
+            }),
+        ),
+    };
+    Ok(Entry {
+        id: threat.id.clone(),
+        title: threat.title.clone(),
+        attacker: threat.attacker.clone(),
+        stake: threat.stake.clone(),
+        counter: threat.counter.clone(),
+        control: threat.control.clone(),
+        stopped,
+        ablated,
+        residual: threat.residual.clone(),
+        status: threat.status,
+    })
+}
+
+/// The page of one threat, for the terminal.
+#[must_use]
+pub fn explain(threat: &Threat) -> String {
+    let mut out = format!("{}  {}\n", threat.id, threat.title);
+    let mut line = |name: &str, text: &str| out.push_str(&format!("  {name:<9} {text}\n"));
+    line("attacker", &threat.attacker);
+    line("stake", &threat.stake);
+    line("control", &threat.counter);
+    for place in &threat.control {
+        line("", &format!("{}: {}", place.file, place.item));
+    }
+    if let Some(attack) = threats::attack(&threat.id) {
+        line(
+            "stopped",
+            &format!("{} ({})", threat.reason, attack.stopped_test()),
+        );
+        line(
+            "ablated",
+            &format!("{} ({})", threat.damage, attack.ablated_test()),
+        );
+    }
+    line("residual", &threat.residual);
+    line("status", threat.status.name());
+    out
+}

@@ -1,0 +1,258 @@
+//! An edge with a rogue parent: a victim that is the library's own node, and
+//! an attacker who speaks the protocol and sends what he likes.
+
+use super::stream::Stream;
+use super::{loopback, within};
+use crate::Failure;
+use bytes::Bytes;
+use certs::block::Path;
+use certs::chunk::HeaderVerifier;
+use certs::seal::SealedChunk;
+use link::{
+    Channel, Clock, Controls, Endpoint, Identity, Node, NodeConfig, NodeEvent, Verification,
+};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use wire::codec::{Blob, List, Text, put_varint};
+use wire::message::StreamKind;
+use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
+use wire::message::edge::Edge;
+use wire::message::group::{Block, GroupStart, Record};
+use wire::statement::ChunkKey;
+use wire::{Encode, Reason, Rendition, Sequence, SpkiHash, Stripe};
+
+/// How long a step of an edge may take, in milliseconds.
+const STEP_MS_MAX: u64 = 10_000;
+/// What nodes of the stage upload, in bit/s.
+const UPLOAD_BPS: u64 = 1_000_000_000;
+
+/// One node of the library, on a socket of its own.
+#[derive(Debug)]
+pub struct Victim {
+    /// The node.
+    pub node: Arc<Node>,
+    /// What it tells its driver.
+    pub events: mpsc::UnboundedReceiver<NodeEvent>,
+    /// Its socket.
+    pub endpoint: Arc<Endpoint>,
+}
+
+impl Victim {
+    /// A node that checks permits alone, as relays do, and takes part in the
+    /// stream's run.
+    ///
+    /// # Errors
+    /// The socket cannot be had.
+    pub fn new(
+        stream: &Stream,
+        identity: &Identity,
+        kind: NodeKind,
+        private_networks: bool,
+        controls: Controls,
+    ) -> Result<Self, Failure> {
+        let endpoint = Arc::new(Endpoint::bind(loopback(), identity)?);
+        let config = NodeConfig {
+            me: identity.spki(),
+            kind,
+            upload_bps: UPLOAD_BPS,
+            byte_cap: None,
+            forwarder: overlay::forwarder::Config::default(),
+            verification: Verification::PermitOnly,
+            private_networks,
+        };
+        let (node, events) = Node::with_controls(config, controls, endpoint.clone(), Clock::new());
+        node.enter_run(stream.run.clone());
+        Ok(Self {
+            node,
+            events,
+            endpoint,
+        })
+    }
+
+    /// Takes part in the run with this check of headers.
+    pub fn check_headers_with(&self, stream: &Stream, headers: HeaderVerifier) {
+        self.node.enter_run_with(stream.run.clone(), headers);
+    }
+
+    /// Serves the edges that others dial.
+    pub fn accept_edges(&self) {
+        let (node, endpoint) = (self.node.clone(), self.endpoint.clone());
+        tokio::spawn(async move {
+            while let Some(accepting) = endpoint.accept().await {
+                let node = node.clone();
+                tokio::spawn(async move {
+                    let Ok(link) = accepting.finish().await else {
+                        return;
+                    };
+                    if let Ok((send, mut recv)) = link.connection.accept_bi().await
+                        && link::stream_kind(&mut recv).await == Some(StreamKind::Edge)
+                    {
+                        node.accept_edge(link, Channel { send, recv }).await;
+                    }
+                });
+            }
+        });
+    }
+
+    /// Waits until the node has the chunk or has refused its parent; the
+    /// refusal's name in the second case.
+    ///
+    /// # Errors
+    /// [`Failure::Timeout`].
+    pub async fn chunk_or_refusal(&mut self, wanted: ChunkKey) -> Result<Option<String>, Failure> {
+        within(STEP_MS_MAX, "chunk or refusal", async {
+            while let Some(event) = self.events.recv().await {
+                match event {
+                    NodeEvent::Chunk { key, .. } if key == wanted => return Ok(None),
+                    NodeEvent::EdgeDown { name, .. } => return Ok(Some(name)),
+                    _ => {}
+                }
+            }
+            Err(Failure::Stage("the node has ended"))
+        })
+        .await?
+    }
+
+    /// The blocks of a complete chunk, put together and opened.
+    ///
+    /// # Errors
+    /// The chunk is not there, or does not open.
+    pub fn open(
+        &self,
+        openers: &mut certs::seal::Openers,
+        key: ChunkKey,
+    ) -> Result<Vec<u8>, Failure> {
+        let (header, blocks) = self
+            .node
+            .chunk(key)
+            .ok_or(Failure::Stage("the chunk is not complete"))?;
+        let sealed = certs::seal::assemble(&header, &blocks)?;
+        Ok(openers.open(&header, sealed)?)
+    }
+}
+
+/// Orders the node to take this parent, and to dial it.
+///
+/// # Errors
+/// The address does not fit.
+pub fn dial_order(
+    stream: &Stream,
+    parent: SpkiHash,
+    child: SpkiHash,
+    kind: NodeKind,
+    address: std::net::SocketAddr,
+) -> Result<EdgeOrder, Failure> {
+    let permit = stream.permit(parent, child);
+    Ok(EdgeOrder {
+        permit: certs::sign(&stream.permit_key, &permit),
+        other: NodeRef {
+            spki: parent,
+            kind,
+            name: Name::new("parent")?,
+            addresses: List::new(vec![Text::new(address.to_string())?])?,
+            admission: None,
+        },
+        dial: true,
+    })
+}
+
+/// The same edge for the end that is dialled.
+///
+/// # Errors
+/// The name does not fit.
+pub fn accept_order(
+    permit: wire::statement::Signed<wire::statement::Permit>,
+    child: SpkiHash,
+) -> Result<EdgeOrder, Failure> {
+    Ok(EdgeOrder {
+        permit,
+        other: NodeRef {
+            spki: child,
+            kind: NodeKind::Peer,
+            name: Name::new("child")?,
+            addresses: List::default(),
+            admission: None,
+        },
+        dial: false,
+    })
+}
+
+/// Waits for one child, welcomes it and sends these records as one group.
+/// Returns the code with which the child closes; holds the link until then.
+///
+/// # Errors
+/// The child does not speak the protocol, or nobody comes.
+pub async fn rogue_parent(endpoint: &Endpoint, records: Vec<Record>) -> Result<Reason, Failure> {
+    let accepting = within(STEP_MS_MAX, "child", endpoint.accept())
+        .await?
+        .ok_or(Failure::Stage("the rogue's socket is closed"))?;
+    let link = accepting.finish().await?;
+    let (send, mut recv) = link
+        .connection
+        .accept_bi()
+        .await
+        .map_err(link::Error::from)?;
+    let kind = link::stream_kind(&mut recv).await;
+    if kind != Some(StreamKind::Edge) {
+        return Err(Failure::Stage("the child opened another stream"));
+    }
+    let mut channel = Channel { send, recv };
+    let Edge::Hello(_) = channel.expect("no permit").await? else {
+        return Err(Failure::Stage("the child showed no permit"));
+    };
+    channel.send(&Edge::Welcome(Empty {})).await?;
+    let Edge::Start(_) = channel.expect("no start").await? else {
+        return Err(Failure::Stage("the child did not start"));
+    };
+    send_group(&link, records).await?;
+    link.connection.closed().await;
+    Ok(link.close_reason())
+}
+
+async fn send_group(link: &link::Link, records: Vec<Record>) -> Result<(), Failure> {
+    let mut bytes = StreamKind::Group.to_bytes();
+    GroupStart {
+        rendition: Rendition(0),
+        stripe: Stripe(0),
+        first: Sequence(0),
+    }
+    .encode(&mut bytes);
+    for record in records {
+        let body = record.to_bytes();
+        put_varint(&mut bytes, body.len() as u64);
+        bytes.extend_from_slice(&body);
+    }
+    let mut stream = link
+        .connection
+        .open_uni()
+        .await
+        .map_err(link::Error::from)?;
+    stream.write_all(&bytes).await.map_err(link::Error::from)?;
+    let _ = stream.finish();
+    Ok(())
+}
+
+/// A chunk's records, as an honest parent sends them.
+///
+/// # Errors
+/// A block is over its bound.
+pub fn records(chunk: &SealedChunk) -> Result<Vec<Record>, Failure> {
+    let mut records = vec![Record::Header(chunk.signed.clone())];
+    for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
+        records.push(block(chunk, index, path.clone(), data.clone())?);
+    }
+    Ok(records)
+}
+
+/// One block's record.
+///
+/// # Errors
+/// The block is over its bound.
+pub fn block(chunk: &SealedChunk, index: u16, path: Path, data: Bytes) -> Result<Record, Failure> {
+    Ok(Record::Block(Block {
+        chunk: chunk.header.key(),
+        index,
+        path,
+        data: Blob::new(data)?,
+    }))
+}

@@ -1,0 +1,58 @@
+//! The attacks: one module per threat that the catalogue shows.
+
+pub mod a3;
+pub mod a8;
+pub mod a9;
+pub mod b1;
+pub mod b6;
+pub mod b7;
+pub mod c2;
+pub mod c7;
+pub mod d1;
+pub mod d11;
+pub mod d2;
+pub mod d3;
+pub mod d7;
+pub mod d8;
+pub mod e1;
+pub mod e4;
+pub mod f1;
+pub mod f2;
+pub mod f3;
+pub mod f4;
+pub mod f5;
+pub mod g1;
+
+use crate::Attack;
+
+/// Every attack that is shown.
+pub const ALL: [&Attack; 22] = [
+    &a3::ATTACK,
+    &a8::ATTACK,
+    &a9::ATTACK,
+    &b1::ATTACK,
+    &b6::ATTACK,
+    &b7::ATTACK,
+    &c2::ATTACK,
+    &c7::ATTACK,
+    &d1::ATTACK,
+    &d2::ATTACK,
+    &d3::ATTACK,
+    &d11::ATTACK,
+    &d7::ATTACK,
+    &d8::ATTACK,
+    &e1::ATTACK,
+    &e4::ATTACK,
+    &f1::ATTACK,
+    &f2::ATTACK,
+    &f3::ATTACK,
+    &f4::ATTACK,
+    &f5::ATTACK,
+    &g1::ATTACK,
+];
+
+/// The attack of a threat, if it is shown.
+#[must_use]
+pub fn attack(id: &str) -> Option<&'static Attack> {
+    ALL.into_iter().find(|attack| attack.id == id)
+}

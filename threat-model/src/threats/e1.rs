@@ -1,0 +1,96 @@
+//! E1: a member writes himself a permit for a better parent, and signs it.
+//!
+//! The control is the check of permits. It is removed in the controls that
+//! the victim's node is made with.
+
+use crate::attack::attack;
+use crate::scene::edge::{Victim, accept_order};
+use crate::scene::stream::{Stream, two_chunks};
+use crate::scene::{self, loopback, within};
+use crate::{Control, Failure, Outcome};
+use certs::block;
+use link::{Controls, Endpoint, Identity, Patience, PermitCheck, open_channel};
+use std::net::SocketAddr;
+use wire::message::StreamKind;
+use wire::message::control::NodeKind;
+use wire::message::edge::{Edge, Start};
+use wire::statement::{Permit, Signed};
+use wire::{Rendition, SpkiHash};
+
+attack!("E1", run);
+
+/// How long the first bytes may take, in milliseconds.
+const STREAM_MS_MAX: u64 = 10_000;
+
+fn run(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(forge_a_permit(control))
+}
+
+async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
+    let stream = Stream::begin()?;
+    let (parent, thief) = (stream.member("parent")?, stream.member("thief")?);
+    let mut controls = Controls::default();
+    if !control.is_on() {
+        controls.permits = PermitCheck::dangerously_any();
+    }
+    let victim = Victim::new(&stream, &parent, NodeKind::Peer, true, controls)?;
+    victim.accept_edges();
+    for chunk in two_chunks(&mut stream.publisher()?, b"programme")? {
+        let mut blocks = Vec::new();
+        for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
+            let verified = block::verify(&chunk.header, index, path, data)?;
+            blocks.push((verified, path.clone(), data.clone()));
+        }
+        victim.node.publish(chunk.header, chunk.signed, blocks);
+    }
+    let permit = stream.permit(parent.spki(), thief.spki());
+    let forged = certs::sign(&thief.key, &permit);
+    // The order reaches the parent as the coordinator's would.
+    if let Err(refusal) = victim
+        .node
+        .order_edge(accept_order(forged.clone(), thief.spki())?)
+    {
+        return Ok(Outcome::stopped(refusal.reason()));
+    }
+    let address = victim.endpoint.address()?;
+    let bytes = within(
+        STREAM_MS_MAX,
+        "first bytes",
+        take(&thief, address, parent.spki(), forged),
+    )
+    .await??;
+    Ok(Outcome::succeeded(format!(
+        "the node fed {bytes} bytes to a child that nobody permitted"
+    )))
+}
+
+/// Dials the parent as its child; returns how many bytes came first.
+async fn take(
+    thief: &Identity,
+    address: SocketAddr,
+    parent: SpkiHash,
+    forged: Signed<Permit>,
+) -> Result<usize, Failure> {
+    let socket = Endpoint::bind(loopback(), thief)?;
+    let link = socket.dial(address, Some(parent), Patience::Edge).await?;
+    let mut channel = open_channel(&link, StreamKind::Edge).await?;
+    channel.send(&Edge::Hello(forged)).await?;
+    let Edge::Welcome(_) = channel.expect("no welcome").await? else {
+        return Err(Failure::Stage("the parent did not welcome"));
+    };
+    let start = Start {
+        rendition: Rendition(0),
+        resume: None,
+    };
+    channel.send(&Edge::Start(start)).await?;
+    let mut group = link
+        .connection
+        .accept_uni()
+        .await
+        .map_err(link::Error::from)?;
+    let mut buffer = [0u8; 256];
+    match group.read(&mut buffer).await {
+        Ok(Some(bytes)) if bytes > 0 => Ok(bytes),
+        _ => Err(Failure::Stage("the parent sent nothing")),
+    }
+}
