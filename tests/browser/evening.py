@@ -21,7 +21,8 @@ from world.cast import Cast, quit_all  # noqa: E402
 from world.media import compare  # noqa: E402
 from world.programs import Failure, World  # noqa: E402
 
-PLAN = {"A": ["decline"], "C": ["decline"], "D": ["decline"]}
+# B answers on its page.
+PLAN = {"A": {}, "C": {}, "D": {}}
 VIEWERS = ["A", "B", "C", "D"]
 HERE = Path(__file__).resolve().parent
 

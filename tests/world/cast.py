@@ -97,17 +97,15 @@ class Cast:
             "--out", self.options.work / f"{name}.mp4", *self._common(name, page)))
 
     def answers(self, plan):
-        """Answers asks on standard input: `plan[name]` is the list of answers,
-        the last one repeated; None lets the deadline pass."""
-        given = {name: 0 for name in plan}
+        """Answers asks on standard input: `plan[name][cause]` is the answer,
+        `decline` where there is none, and None lets the deadline pass. Who is
+        not in the plan is answered for elsewhere."""
 
         def reaction(event):
             name = event["name"]
-            if event["kind"] != "sponsor_asked" or name not in plan or name == "S":
+            if event["kind"] != "sponsor_asked" or name not in plan:
                 return
-            answers = plan[name]
-            answer = answers[min(given[name], len(answers) - 1)]
-            given[name] += 1
+            answer = plan[name].get(event["cause"], "decline")
             if answer is not None:
                 self.world.programs[name].say(f"{answer} {event['ask']}")
 

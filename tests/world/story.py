@@ -3,9 +3,10 @@
 from world.programs import Failure, kill_relays
 
 VIEWERS = ["A", "B", "C", "D", "E"]
-# What each viewer says when asked; None lets the deadline pass.
-PLAN = {"A": ["decline"], "B": ["accept", "decline"], "C": [None],
-        "D": ["decline", "accept"], "E": ["decline"]}
+# What each viewer says when asked, by cause; `decline` where nothing stands,
+# and None lets the deadline pass.
+PLAN = {"A": {}, "B": {"join": "accept"}, "C": {"join": None, "leave": None},
+        "D": {"leave": "accept"}, "E": {}}
 
 
 def round_of_b(world, cast, relay_addresses):
