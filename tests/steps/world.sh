@@ -18,10 +18,10 @@ step_netns() {
   need python3 python3
   need ip iproute2
   need tc iproute2
-  bundle
   as_root ip netns add roundcast-probe 2>/dev/null ||
     not_run "this machine allows no network namespaces"
   as_root ip netns del roundcast-probe
+  bundle
   as_root env "PATH=$PATH" python3 tests/netns/evening.py \
     --programs "$CARGO_TARGET_DIR/demo" --bundle "$CACHE/bundle" \
     --clip tests/media/clip.mp4 --work "$CACHE/netns"
