@@ -1,9 +1,11 @@
 //! What happens, told as it happens: one JSON object per line, or words.
 
 use crate::clock::monotonic_us;
+use crate::provider::Ended;
 use serde::Serialize;
 use std::io::Write;
-use wire::{OrderId, PublicKey, SpkiHash};
+use voucher::RelayAddress;
+use wire::{OrderId, PublicKey};
 
 /// Version of the events' form.
 const SCHEMA: &str = "roundcast.event/1";
@@ -30,6 +32,8 @@ pub enum Event {
         relay: String,
         /// The order.
         order: String,
+        /// Where it listens, `ADDRESS:PORT`.
+        address: String,
         /// The process, if the relay is one of this machine.
         pid: Option<u32>,
     },
@@ -39,6 +43,10 @@ pub enum Event {
         order: String,
         /// Why, by name.
         reason: String,
+        /// The exit code of a process that ended by itself.
+        code: Option<i32>,
+        /// The signal that ended a process.
+        signal: Option<i32>,
     },
     /// No relay could be started; the voucher is given back.
     VoucherRefunded {
@@ -61,9 +69,10 @@ impl Event {
 
     /// See [`Event::RelayStarted`].
     #[must_use]
-    pub fn relay_started(relay: &SpkiHash, order: &OrderId, pid: Option<u32>) -> Self {
+    pub fn relay_started(relay: &RelayAddress, order: &OrderId, pid: Option<u32>) -> Self {
         Self::RelayStarted {
-            relay: relay.to_hex(),
+            relay: relay.spki.to_hex(),
+            address: relay.address.to_string(),
             order: order.to_hex(),
             pid,
         }
@@ -71,10 +80,12 @@ impl Event {
 
     /// See [`Event::RelayEnded`].
     #[must_use]
-    pub fn relay_ended(order: &OrderId, reason: &str) -> Self {
+    pub fn relay_ended(order: &OrderId, ended: &Ended) -> Self {
         Self::RelayEnded {
             order: order.to_hex(),
-            reason: reason.to_owned(),
+            reason: ended.reason.clone(),
+            code: ended.code,
+            signal: ended.signal,
         }
     }
 
@@ -97,7 +108,7 @@ impl Event {
             Self::RelayStarted { relay, order, .. } => {
                 format!("relay {} runs for order {}", short(relay), short(order))
             }
-            Self::RelayEnded { order, reason } => {
+            Self::RelayEnded { order, reason, .. } => {
                 format!("relay of order {} ended: {reason}", short(order))
             }
             Self::VoucherRefunded { order, reason } => {

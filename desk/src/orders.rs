@@ -8,7 +8,7 @@ use crate::clock;
 use crate::error::{Error, LaunchFailure};
 use crate::event::{Event, Events};
 use crate::ledger::{Ledger, Redeemed, StoredOrder, Transition};
-use crate::provider::{Launch, Provider, Running, Standing};
+use crate::provider::{Ended, Launch, Provider, Running, Standing};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -168,14 +168,18 @@ impl Orders {
         }
         self.parts
             .events
-            .emit(Event::relay_started(&relay.spki, &id, pid));
-        self.end(id, ended.await.unwrap_or_else(|_| "relay_lost".to_owned()))
-            .await
+            .emit(Event::relay_started(&relay, &id, pid));
+        self.end(
+            id,
+            ended.await.unwrap_or_else(|_| Ended::because("relay_lost")),
+        )
+        .await
     }
 
-    async fn end(&self, id: OrderId, reason: String) -> Result<(), Error> {
-        self.advance(id, Transition::Ended(reason.clone())).await?;
-        self.parts.events.emit(Event::relay_ended(&id, &reason));
+    async fn end(&self, id: OrderId, ended: Ended) -> Result<(), Error> {
+        self.advance(id, Transition::Ended(ended.reason.clone()))
+            .await?;
+        self.parts.events.emit(Event::relay_ended(&id, &ended));
         Ok(())
     }
 
@@ -241,12 +245,12 @@ impl Orders {
                 let desk = self.clone();
                 self.spawn(async move {
                     let ended = running.ended.await;
-                    let reason = ended.unwrap_or_else(|_| "relay_lost".to_owned());
-                    report(&order.id, desk.end(order.id, reason).await);
+                    let ended = ended.unwrap_or_else(|_| Ended::because("relay_lost"));
+                    report(&order.id, desk.end(order.id, ended).await);
                 });
                 Ok(())
             }
-            (_, Standing::Gone) => self.end(order.id, "desk_restarted".to_owned()).await,
+            (_, Standing::Gone) => self.end(order.id, Ended::because("desk_restarted")).await,
         }
     }
 

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(run(Options { json: cli.json })) {
+    let outcome = runtime.block_on(run(Options { json: cli.json }));
+    // Standard input is read on a thread that cannot be stopped: it must not
+    // keep a relay alive that has ended.
+    runtime.shutdown_background();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("roundcast-relay: {e}");

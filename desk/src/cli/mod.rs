@@ -134,8 +134,32 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
     runtime.block_on(async { run(settings, events, interrupted()).await })
 }
 
-/// Done at SIGINT or SIGTERM; never if they cannot be heard.
+/// Done at SIGINT, SIGTERM or the line `quit` on standard input.
 async fn interrupted() {
+    tokio::select! {
+        () = signalled() => {}
+        () = told_to_quit() => {}
+    }
+}
+
+/// Done at the line `quit`; never if standard input ends without it, as a
+/// service's does.
+async fn told_to_quit() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A terminal's input cannot be cancelled: it is read on its own thread.
+    std::thread::spawn(move || {
+        let mut lines = std::io::stdin().lines().map_while(Result::ok);
+        if lines.any(|line| line.trim() == "quit") {
+            let _ = tell.send(());
+        }
+    });
+    if told.await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Done at SIGINT or SIGTERM; never if they cannot be heard.
+async fn signalled() {
     let heard = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

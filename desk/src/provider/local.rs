@@ -3,7 +3,7 @@
 //! nothing against this machine.
 
 use super::boot::{Dialogue, is_event, read_line};
-use super::{Launch, Pending, Provider, Running, Standing};
+use super::{Ended, Launch, Pending, Provider, Running, Standing};
 use crate::clock;
 use crate::data::DataDir;
 use crate::error::{Error, LaunchFailure};
@@ -222,10 +222,10 @@ impl Local {
         let (relay, pid) = (booted.relay, booted.child.id());
         let (relays, events) = (Arc::clone(&self.relays), Arc::clone(&self.events));
         tokio::spawn(async move {
-            let reason = booted.run(launch.lease_end, stopped, events.as_ref()).await;
+            let ended = booted.run(launch.lease_end, stopped, events.as_ref()).await;
             let _ = tokio::fs::remove_dir_all(&folder).await;
             lock(&relays).remove(&launch.id);
-            let _ = tell.send(reason.to_owned());
+            let _ = tell.send(ended);
         });
         Running { relay, pid, ended }
     }
@@ -264,7 +264,7 @@ impl Booted {
         lease_end: UnixMs,
         mut stopped: watch::Receiver<bool>,
         events: &dyn Events,
-    ) -> &'static str {
+    ) -> Ended {
         let Self {
             mut child,
             input,
@@ -297,7 +297,11 @@ impl Booted {
                 None
             }
         };
-        reason.unwrap_or_else(|| exit_reason(status))
+        Ended {
+            reason: reason.unwrap_or_else(|| exit_reason(status)).to_owned(),
+            code: status.and_then(|status| status.code()),
+            signal: status.and_then(|status| status.signal()),
+        }
     }
 }
 

@@ -37,9 +37,32 @@ pub struct Running {
     pub relay: RelayAddress,
     /// Its process, if it is one of this machine.
     pub pid: Option<u32>,
-    /// Comes when it has ended, with the reason's name; closed without one if
-    /// the provider lost sight of it.
-    pub ended: oneshot::Receiver<String>,
+    /// Comes when it has ended; closed without a word if the provider lost
+    /// sight of it.
+    pub ended: oneshot::Receiver<Ended>,
+}
+
+/// How a relay ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The reason's stable name.
+    pub reason: String,
+    /// The exit code of a process that ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended a process.
+    pub signal: Option<i32>,
+}
+
+impl Ended {
+    /// An end of which no more is known than its reason.
+    #[must_use]
+    pub fn because(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            code: None,
+            signal: None,
+        }
+    }
 }
 
 /// What a provider finds of an order after the desk was away.

@@ -1,7 +1,7 @@
 //! A provider that starts, fails or hangs as the test says, and counts.
 
 use desk::error::LaunchFailure;
-use desk::provider::{Launch, Pending, Provider, Running, Standing};
+use desk::provider::{Ended, Launch, Pending, Provider, Running, Standing};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ pub struct Scripted {
     survivor: bool,
     starts: AtomicUsize,
     pub started: Notify,
-    running: Mutex<HashMap<OrderId, oneshot::Sender<String>>>,
+    running: Mutex<HashMap<OrderId, oneshot::Sender<Ended>>>,
 }
 
 pub fn relay() -> RelayAddress {
@@ -62,7 +62,7 @@ impl Scripted {
 
     pub fn end(&self, order: &OrderId, reason: &str) {
         if let Some(tell) = self.running.lock().unwrap().remove(order) {
-            tell.send(reason.to_owned()).unwrap();
+            tell.send(Ended::because(reason)).unwrap();
         }
     }
 
@@ -71,6 +71,7 @@ impl Scripted {
         self.running.lock().unwrap().insert(order, tell);
         Running {
             relay: relay(),
+            pid: None,
             ended,
         }
     }

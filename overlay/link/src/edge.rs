@@ -1,176 +1,34 @@
 //! Edges: ordered by the coordinator, made by whoever dials, verified by each
 //! end for itself, and ended with a reason.
 
+mod roles;
+mod table;
+
+pub(crate) use table::Edges;
+
 use crate::node::{Node, NodeEvent, lock};
-use crate::trust::{Verification, verify_end};
-use crate::{Channel, Error, Link, Patience, group, open_channel};
-use certs::Verified;
+use crate::trust::verify_end;
+use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
-use std::collections::{BTreeMap, BTreeSet};
+use roles::{as_child, as_parent, reverify};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use table::{EdgeKey, Handle, Slot, Table};
 use tokio::sync::{Notify, watch};
 use wire::message::StreamKind;
 use wire::message::control::{EdgeOrder, Empty, NodeKind, NodeRef};
-use wire::message::edge::{Edge, Resume, Start};
+use wire::message::edge::Edge;
 use wire::statement::{Permit, Signed};
-use wire::{Decode, Epoch, Reason, SpkiHash, UnixMs};
+use wire::{Decode, Reason, SpkiHash};
 
 /// Tries per address: more would hammer who cannot be reached.
 const DIAL_TRIES_MAX: usize = 2;
 /// How long an end waits for its coordinator's order, and for the other end.
 const TURN_MS_MAX: u64 = 8_000;
-/// How often a relay is challenged again.
-const REVERIFY_MS: u64 = 120_000;
-/// Tries of a re-verification that gets no answer, before the edge ends.
-const REVERIFY_TRIES: u32 = 3;
 /// Targets that a relay may dial (threat E4).
 const RELAY_TARGETS_MAX: usize = 8;
-
-/// An edge is known by its other end and by whether this node is the child:
-/// while the tree is rebuilt, two nodes may be each other's old and new parent.
-type EdgeKey = (SpkiHash, bool);
-
-/// The edges of one node.
-#[derive(Default)]
-pub(crate) struct Edges {
-    table: Mutex<Table>,
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct Table {
-    edges: BTreeMap<EdgeKey, Slot>,
-    revoked: BTreeSet<SpkiHash>,
-    epoch_min: Epoch,
-    sent_bytes: u64,
-}
-
-struct Slot {
-    order: EdgeOrder,
-    permit: Arc<Verified<Permit>>,
-    budget_left: u64,
-    wake: Arc<Notify>,
-    end: watch::Sender<Option<Reason>>,
-    running: bool,
-    up: Arc<AtomicBool>,
-    resume: Option<Resume>,
-}
-
-/// What a running edge holds of its slot.
-struct Handle {
-    other: NodeRef,
-    permit: Arc<Verified<Permit>>,
-    wake: Arc<Notify>,
-    ended: watch::Receiver<Option<Reason>>,
-    signed: Signed<Permit>,
-}
-
-impl Edges {
-    pub(crate) fn end(&self, other: SpkiHash, child: bool, reason: Reason) {
-        if let Some(slot) = lock(&self.table).edges.get(&(other, child)) {
-            slot.end.send_replace(Some(reason));
-        }
-    }
-
-    pub(crate) fn revoke(&self, member: SpkiHash, epoch: Epoch) {
-        let mut table = lock(&self.table);
-        table.revoked.insert(member);
-        table.epoch_min = table.epoch_min.max(epoch);
-        for ((other, _), slot) in &table.edges {
-            if *other == member {
-                slot.end.send_replace(Some(Reason::Revoked));
-            }
-        }
-    }
-
-    pub(crate) fn raise_epoch(&self, epoch: Epoch) {
-        let mut table = lock(&self.table);
-        table.epoch_min = table.epoch_min.max(epoch);
-    }
-
-    pub(crate) fn wake_children(&self) {
-        for ((_, child), slot) in &lock(&self.table).edges {
-            if !child {
-                slot.wake.notify_one();
-            }
-        }
-    }
-
-    pub(crate) fn load(&self) -> (u32, u64) {
-        let table = lock(&self.table);
-        let children = table
-            .edges
-            .iter()
-            .filter(|((_, child), slot)| !child && slot.up.load(Ordering::Relaxed))
-            .count();
-        (
-            u32::try_from(children).unwrap_or(u32::MAX),
-            table.sent_bytes,
-        )
-    }
-
-    pub(crate) fn has(&self, other: SpkiHash, child: bool) -> bool {
-        lock(&self.table).edges.contains_key(&(other, child))
-    }
-
-    /// Takes `bytes` from the budget of the child's permit.
-    pub(crate) fn spend(&self, child: SpkiHash, bytes: u64, now: UnixMs) -> Result<(), Error> {
-        let mut table = lock(&self.table);
-        let slot = table
-            .edges
-            .get_mut(&(child, false))
-            .ok_or(Error::Remote(Reason::PermitMissing))?;
-        if now >= slot.permit.expiry {
-            return Err(Error::Remote(Reason::PermitInvalid));
-        }
-        slot.budget_left = slot
-            .budget_left
-            .checked_sub(bytes)
-            .ok_or(Error::Remote(Reason::BudgetSpent))?;
-        Ok(())
-    }
-
-    pub(crate) fn count_sent(&self, _child: SpkiHash, bytes: u64) {
-        let mut table = lock(&self.table);
-        table.sent_bytes = table.sent_bytes.saturating_add(bytes);
-    }
-
-    /// The first block from a parent: the edge is up.
-    pub(crate) fn first_block(&self, node: &Node, parent: SpkiHash) {
-        let table = lock(&self.table);
-        if let Some(slot) = table.edges.get(&(parent, true))
-            && !slot.up.swap(true, Ordering::Relaxed)
-        {
-            let _ = node.events.send(NodeEvent::EdgeUp {
-                other: slot.order.other.clone(),
-                child: true,
-                resume: slot.resume.clone(),
-            });
-        }
-    }
-
-    fn start(&self, key: EdgeKey) -> Option<Handle> {
-        let mut table = lock(&self.table);
-        let slot = table.edges.get_mut(&key)?;
-        if std::mem::replace(&mut slot.running, true) {
-            return None;
-        }
-        Some(Handle {
-            other: slot.order.other.clone(),
-            permit: slot.permit.clone(),
-            wake: slot.wake.clone(),
-            ended: slot.end.subscribe(),
-            signed: slot.order.permit.clone(),
-        })
-    }
-
-    fn remove(&self, key: EdgeKey) {
-        lock(&self.table).edges.remove(&key);
-    }
-}
 
 /// Takes the coordinator's order: makes a new edge or renews a permit.
 pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
@@ -185,7 +43,10 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         role: role_of(&order.permit, me),
         epoch_min: table.epoch_min,
     };
-    let permit = node.controls.permits.verify(&order.permit, &run, &expect, node.clock.unix())?;
+    let permit = node
+        .controls
+        .permits
+        .verify(&order.permit, &run, &expect, node.clock.unix())?;
     if table.revoked.contains(&order.other.spki) {
         return Err(Error::Remote(Reason::Revoked));
     }
@@ -207,6 +68,7 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         running: false,
         up: Arc::new(AtomicBool::new(false)),
         resume: None,
+        again: Arc::new(Notify::new()),
     };
     table.edges.insert(key, slot);
     drop(table);
@@ -354,7 +216,10 @@ fn check_hello(node: &Node, link: &Link, signed: &Signed<Permit>) -> Result<Edge
         role: role_of(signed, node.config.me),
         epoch_min,
     };
-    let permit = node.controls.permits.verify(signed, &run, &expect, node.clock.unix())?;
+    let permit = node
+        .controls
+        .permits
+        .verify(signed, &run, &expect, node.clock.unix())?;
     Ok((link.peer, permit.child == node.config.me))
 }
 
@@ -433,115 +298,6 @@ async fn run(
         link.close(e.wire_reason());
     }
     outcome
-}
-
-async fn as_child(
-    node: &Arc<Node>,
-    key: EdgeKey,
-    handle: &Handle,
-    link: &Link,
-    mut channel: Channel,
-) -> Result<(), Error> {
-    let rendition = handle.permit.rendition;
-    let resume = node.resume(rendition);
-    if let Some(slot) = lock(&node.edges.table).edges.get_mut(&key) {
-        slot.resume.clone_from(&resume);
-    }
-    channel
-        .send(&Edge::Start(Start { rendition, resume }))
-        .await?;
-    tokio::select! {
-        outcome = group::receive_groups(node, link, key.0) => outcome,
-        outcome = listen(node, channel) => outcome,
-    }
-}
-
-async fn as_parent(
-    node: &Arc<Node>,
-    key: EdgeKey,
-    handle: &Handle,
-    link: &Link,
-    mut channel: Channel,
-) -> Result<(), Error> {
-    let start = tokio::time::timeout(
-        Duration::from_millis(TURN_MS_MAX),
-        channel.expect::<Edge>("no start"),
-    )
-    .await
-    .map_err(|_| Error::Timeout("start"))??;
-    let Edge::Start(start) = start else {
-        return Err(Error::OutOfTurn("no start"));
-    };
-    if start.rendition != handle.permit.rendition {
-        return Err(Error::Remote(Reason::PermitInvalid));
-    }
-    let resume = start.resume.clone();
-    node.add_child(key.0, start, handle.permit.priority);
-    if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
-        slot.up.store(true, Ordering::Relaxed);
-    }
-    let _ = node.events.send(NodeEvent::EdgeUp {
-        other: handle.other.clone(),
-        child: false,
-        resume,
-    });
-    tokio::select! {
-        outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
-        outcome = listen(node, channel) => outcome,
-    }
-}
-
-/// Messages of a running edge.
-async fn listen(node: &Arc<Node>, mut channel: Channel) -> Result<(), Error> {
-    loop {
-        match channel.recv::<Edge>().await? {
-            Some(Edge::Beacon(beacon)) => {
-                let _ = node.events.send(NodeEvent::Beacon(beacon));
-            }
-            Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
-            Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
-            None => return Err(Error::Remote(Reason::PeerGone)),
-            Some(_) => return Err(Error::OutOfTurn("not now")),
-        }
-    }
-}
-
-/// Challenges a relay again and again; ends only when it failed.
-async fn reverify(
-    node: &Arc<Node>,
-    link: &Link,
-    other: &NodeRef,
-    relay: bool,
-) -> Result<(), Error> {
-    let (true, Verification::Full(trust)) = (relay, &node.config.verification) else {
-        return std::future::pending().await;
-    };
-    let (Some(admission), Some(run)) = (&other.admission, node.run()) else {
-        return std::future::pending().await;
-    };
-    let mut unanswered = 0;
-    loop {
-        // Every link at its own moment: no storm of challenges.
-        let jitter = u64::from(link.peer.as_bytes().first().copied().unwrap_or(0)) * 100;
-        tokio::time::sleep(Duration::from_millis(REVERIFY_MS + jitter)).await;
-        let me = node.config.me;
-        match crate::trust::verify_relay(link, admission, me, trust, &run, &node.clock).await {
-            Ok(proof) => {
-                unanswered = 0;
-                let _ = node.events.send(NodeEvent::RelayVerified {
-                    relay: other.clone(),
-                    proof: Arc::new(proof),
-                });
-            }
-            Err(e @ Error::Timeout(_)) => {
-                unanswered += 1;
-                if unanswered >= REVERIFY_TRIES {
-                    return Err(e);
-                }
-            }
-            Err(e) => return Err(e),
-        }
-    }
 }
 
 fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {

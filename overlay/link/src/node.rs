@@ -10,7 +10,7 @@ use bytes::Bytes;
 use certs::Verified;
 use certs::block::VerifiedBlock;
 use certs::chunk::{HeaderLimits, HeaderVerifier};
-use overlay::forwarder::{Forwarder, Outgoing};
+use overlay::forwarder::{Begin, Forwarder, Outgoing};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use wire::codec::List;
@@ -270,10 +270,13 @@ impl Node {
         self.edges.has(other, child)
     }
 
-    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, priority: Priority) {
+    /// Adds a child, or lets it start again; tells whether it awaits chunks
+    /// that this node does not have.
+    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, priority: Priority) -> bool {
         let mut forwarder = lock(&self.forwarder);
-        forwarder.add_child(child, start, self.clock.mono_ms());
+        let begin = forwarder.add_child(child, start, self.clock.mono_ms());
         forwarder.set_priority(child, priority);
+        matches!(begin, Begin::Awaiting(_))
     }
 
     pub(crate) fn remove_child(&self, child: SpkiHash) {

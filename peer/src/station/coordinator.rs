@@ -155,6 +155,8 @@ impl Coordinator {
         let config = Config {
             ask_deadline_ms: settings.ask_deadline_ms,
             ask_interval_ms: settings.ask_interval_ms,
+            // What a relay may carry before receipts have proven it.
+            round_slots: overlay::slots::UNPROVEN_SLOTS,
             ..Config::default()
         };
         // The seed only breaks ties; the run's random number serves.

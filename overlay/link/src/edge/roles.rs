@@ -1,0 +1,152 @@
+//! A running edge, from the child's end and from the parent's.
+
+use super::TURN_MS_MAX;
+use super::table::{EdgeKey, Handle};
+use crate::node::{Node, NodeEvent, lock};
+use crate::trust::Verification;
+use crate::{Channel, Error, Link, Receiver, group};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use wire::Reason;
+use wire::message::control::NodeRef;
+use wire::message::edge::{Edge, Start};
+
+/// How often a relay is challenged again.
+const REVERIFY_MS: u64 = 120_000;
+/// Tries of a re-verification that gets no answer, before the edge ends.
+const REVERIFY_TRIES: u32 = 3;
+
+pub(super) async fn as_child(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: &Handle,
+    link: &Link,
+    channel: Channel,
+) -> Result<(), Error> {
+    let rendition = handle.permit.rendition;
+    let (mut sender, messages) = channel.split::<Edge>();
+    if let Some(slot) = lock(&node.edges.table).edges.get_mut(&key) {
+        slot.resume = node.resume(rendition);
+    }
+    let starting = async {
+        loop {
+            let resume = node.resume(rendition);
+            let start = Edge::Start(Start { rendition, resume });
+            sender.send(&start).await?;
+            handle.again.notified().await;
+        }
+    };
+    tokio::select! {
+        outcome = starting => outcome,
+        outcome = group::receive_groups(node, link, key.0) => outcome,
+        outcome = listen(node, key, handle, messages) => outcome,
+    }
+}
+
+pub(super) async fn as_parent(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: &Handle,
+    link: &Link,
+    mut channel: Channel,
+) -> Result<(), Error> {
+    let start = tokio::time::timeout(
+        Duration::from_millis(TURN_MS_MAX),
+        channel.expect::<Edge>("no start"),
+    )
+    .await
+    .map_err(|_| Error::Timeout("start"))??;
+    let Edge::Start(start) = start else {
+        return Err(Error::OutOfTurn("no start"));
+    };
+    let resume = start.resume.clone();
+    // What an earlier edge with the same child sent, counts no more.
+    node.remove_child(key.0);
+    add_child(node, key, handle, start)?;
+    if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
+        slot.up.store(true, Ordering::Relaxed);
+    }
+    let _ = node.events.send(NodeEvent::EdgeUp {
+        other: handle.other.clone(),
+        child: false,
+        resume,
+    });
+    let (_sender, messages) = channel.split::<Edge>();
+    tokio::select! {
+        outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
+        outcome = listen(node, key, handle, messages) => outcome,
+    }
+}
+
+fn add_child(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result<(), Error> {
+    if start.rendition != handle.permit.rendition {
+        return Err(Error::Remote(Reason::PermitInvalid));
+    }
+    if node.add_child(key.0, start, handle.permit.priority) {
+        // It awaits what this node does not have, e.g. after both came under
+        // a new relay: this node's own parent may still keep it.
+        node.edges.start_again();
+    }
+    handle.wake.notify_one();
+    Ok(())
+}
+
+/// Messages of a running edge.
+async fn listen(
+    node: &Arc<Node>,
+    key: EdgeKey,
+    handle: &Handle,
+    mut messages: Receiver<Edge>,
+) -> Result<(), Error> {
+    loop {
+        match messages.recv().await? {
+            Some(Edge::Start(start)) if !key.1 => add_child(node, key, handle, start)?,
+            Some(Edge::Beacon(beacon)) => {
+                let _ = node.events.send(NodeEvent::Beacon(beacon));
+            }
+            Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
+            Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
+            None => return Err(Error::Remote(Reason::PeerGone)),
+            Some(_) => return Err(Error::OutOfTurn("not now")),
+        }
+    }
+}
+
+/// Challenges a relay again and again; ends only when it failed.
+pub(super) async fn reverify(
+    node: &Arc<Node>,
+    link: &Link,
+    other: &NodeRef,
+    relay: bool,
+) -> Result<(), Error> {
+    let (true, Verification::Full(trust)) = (relay, &node.config.verification) else {
+        return std::future::pending().await;
+    };
+    let (Some(admission), Some(run)) = (&other.admission, node.run()) else {
+        return std::future::pending().await;
+    };
+    let mut unanswered = 0;
+    loop {
+        // Every link at its own moment: no storm of challenges.
+        let jitter = u64::from(link.peer.as_bytes().first().copied().unwrap_or(0)) * 100;
+        tokio::time::sleep(Duration::from_millis(REVERIFY_MS + jitter)).await;
+        let me = node.config.me;
+        match crate::trust::verify_relay(link, admission, me, trust, &run, &node.clock).await {
+            Ok(proof) => {
+                unanswered = 0;
+                let _ = node.events.send(NodeEvent::RelayVerified {
+                    relay: other.clone(),
+                    proof: Arc::new(proof),
+                });
+            }
+            Err(e @ Error::Timeout(_)) => {
+                unanswered += 1;
+                if unanswered >= REVERIFY_TRIES {
+                    return Err(e);
+                }
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
