@@ -2,8 +2,10 @@
 
 mod admission;
 mod control;
+mod path;
 mod playout;
 mod report;
+mod stream;
 
 use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;

@@ -3,7 +3,7 @@
 
 use super::Options;
 use super::admission::Membership;
-use super::playout::{Played, Playout};
+use super::playout::Playout;
 use crate::Error;
 use crate::sponsor::{Choice, Sponsor, Step};
 use certs::receipt::Accumulator;
@@ -15,17 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::message::control::{
-    Down, EdgeFailure, EdgeReport, Empty, Load, NodeKind, NodeRef, TreePicture, Up,
+    Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
-use wire::statement::ChunkKey;
 use wire::{Reason, Rendition, SpkiHash, Stripe};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
 /// How often a receipt is written.
 const RECEIPT_MS: u64 = 5_000;
-/// A chunk that comes later than this behind its publishing is late.
-const IN_TIME_MS: u64 = 2_000;
 /// Notices that the page shows.
 const NOTICES_MAX: usize = 20;
 
@@ -35,7 +32,7 @@ pub(crate) type Proofs = BTreeMap<SpkiHash, Arc<Proof>>;
 /// The session.
 pub(crate) struct Session {
     pub(crate) options: Options,
-    membership: Membership,
+    pub(super) membership: Membership,
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Clock,
     pub(crate) emit: Emitter,
@@ -48,13 +45,13 @@ pub(crate) struct Session {
     pub(crate) notices: Vec<page::Notice>,
     pub(crate) sent_bps: u64,
     endpoint: Arc<Endpoint>,
-    openers: Openers,
-    receipts: Option<Accumulator>,
-    receipt_interval: u64,
+    pub(super) openers: Openers,
+    pub(super) receipts: Option<Accumulator>,
+    pub(super) receipt_interval: u64,
     last_receipt_ms: u64,
     last_sent: (u64, u64),
-    last_path: serde_json::Value,
-    up: mpsc::UnboundedSender<Up>,
+    pub(super) last_path: serde_json::Value,
+    pub(super) up: mpsc::UnboundedSender<Up>,
     outbox: mpsc::UnboundedReceiver<Up>,
 }
 
@@ -361,65 +358,6 @@ impl Session {
         }));
     }
 
-    fn chunk(&mut self, key: ChunkKey, from: Option<SpkiHash>) -> Result<(), Error> {
-        self.count_receipt(key);
-        let now = (self.clock.unix(), self.clock.mono_ms());
-        let first = self.playout.report.first_ms().is_none();
-        let played = match self
-            .playout
-            .advance(&self.node, key, &mut self.openers, now)
-        {
-            Ok(played) => played,
-            Err(Error::Certs(e)) => {
-                // Signed by the sender and yet wrong: never the parent's fault.
-                self.emit
-                    .tell("chunk_unusable", json!({"reason": e.reason()}));
-                return Ok(());
-            }
-            Err(e) => return Err(e),
-        };
-        for chunk in &played {
-            self.trace(chunk, from);
-        }
-        if first && let Some(ms) = self.playout.report.first_ms() {
-            let from = from.map(|f| f.to_hex());
-            self.emit
-                .tell("first_chunk", json!({"from": from, "ms": ms}));
-        }
-        Ok(())
-    }
-
-    fn trace(&self, chunk: &Played, from: Option<SpkiHash>) {
-        if !self.options.shared.trace_chunks {
-            return;
-        }
-        let digest = ring::digest::digest(&ring::digest::SHA256, &chunk.bytes);
-        self.emit.tell(
-            "chunk_received",
-            json!({
-                "init": chunk.key.init,
-                "sequence": chunk.key.sequence.0,
-                "key": chunk.keyframe,
-                "sha256": data_encoding::HEXLOWER.encode(digest.as_ref()),
-                "bytes": chunk.bytes.len(),
-                "from": from.map(|f| f.to_hex()),
-                "delay_ms": chunk.delay_ms,
-            }),
-        );
-    }
-
-    fn count_receipt(&mut self, key: ChunkKey) {
-        let Some((header, blocks)) = self.node.chunk(key) else {
-            return;
-        };
-        let in_time = self.clock.unix().since_ms(header.published) <= IN_TIME_MS;
-        if let Some(receipts) = &mut self.receipts {
-            for (index, block) in (0u16..).zip(&blocks) {
-                let _ = receipts.add(&header, index, block, in_time);
-            }
-        }
-    }
-
     fn typed(&mut self, line: &str) -> Result<Option<End>, Error> {
         let (word, ask) = match line.split_once(' ') {
             Some((word, rest)) => (word, rest.trim().parse::<u64>().ok()),
@@ -516,107 +454,16 @@ impl Session {
         Ok(None)
     }
 
-    fn send_receipt(&mut self) {
-        let secrets = &self.membership.secrets;
-        let Some(receipts) = &mut self.receipts else {
-            return;
-        };
-        let interval = self.receipt_interval;
-        if let Ok(receipt) = receipts.finish(interval, secrets.epoch, &secrets.receipt_key) {
-            self.receipt_interval += 1;
-            let _ = self.up.send(Up::Receipt(receipt));
-        }
-    }
-
     pub(crate) fn notice(&mut self, level: page::Level, text: String) {
         let at_ms = self.clock.unix().0;
         self.notices.insert(0, page::Notice { level, at_ms, text });
         self.notices.truncate(NOTICES_MAX);
     }
-
-    /// Tells the path when it has changed.
-    fn report_path(&mut self) {
-        let hops: Vec<serde_json::Value> = self
-            .path()
-            .iter()
-            .map(|hop| {
-                let verified = if hop.by_me { "by_me" } else { "reported" };
-                json!({"name": hop.name, "kind": hop.kind, "verified": verified,
-                       "spki": hop.spki.map(|s| s.to_hex())})
-            })
-            .collect();
-        let path = serde_json::Value::Array(hops);
-        if path != self.last_path {
-            self.emit.tell("path", json!({"hops": path}));
-            self.last_path = path;
-        }
-    }
-
-    /// From this viewer to the station: the first hop as this viewer knows
-    /// it, the others as the coordinator reports them.
-    pub(crate) fn path(&self) -> Vec<PathHop> {
-        let mut hops = vec![PathHop {
-            name: self.options.shared.name.clone(),
-            kind: "you",
-            by_me: true,
-            spki: Some(self.membership.identity.spki()),
-        }];
-        let Some(parent) = &self.parent else {
-            return hops;
-        };
-        let kind = parent.kind;
-        hops.push(PathHop {
-            name: parent.name.as_str().to_owned(),
-            kind: kind.name(),
-            by_me: kind != NodeKind::Relay || self.proofs.contains_key(&parent.spki),
-            spki: Some(parent.spki),
-        });
-        let nodes = self.tree.iter().flat_map(|t| t.nodes.iter());
-        let known: BTreeMap<SpkiHash, &wire::message::control::TreeNode> =
-            nodes.map(|n| (n.spki, n)).collect();
-        let mut at = known.get(&parent.spki).and_then(|n| n.parent);
-        // A picture is the coordinator's word: a loop in it must not hang us.
-        for _ in 0..known.len() {
-            let Some(node) = at.and_then(|spki| known.get(&spki)) else {
-                break;
-            };
-            hops.push(PathHop {
-                name: node.name.as_str().to_owned(),
-                kind: node.kind.name(),
-                by_me: false,
-                spki: Some(node.spki),
-            });
-            at = node.parent;
-        }
-        hops
-    }
-}
-
-/// One hop of the path.
-pub(crate) struct PathHop {
-    pub(crate) name: String,
-    pub(crate) kind: &'static str,
-    pub(crate) by_me: bool,
-    pub(crate) spki: Option<SpkiHash>,
 }
 
 async fn next_reply(replies: &mut Option<mpsc::Receiver<page::Reply>>) -> Option<page::Reply> {
     match replies {
         Some(replies) => replies.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-impl Session {
-    pub(crate) fn membership_spki(&self) -> SpkiHash {
-        self.membership.identity.spki()
-    }
-
-    pub(crate) fn station_name(&self) -> String {
-        self.membership.station.as_str().to_owned()
-    }
-
-    pub(crate) fn stream_fingerprint(&self) -> String {
-        self.membership.run.scope.stream.short()
     }
 }
