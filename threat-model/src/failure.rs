@@ -27,6 +27,9 @@ pub enum Failure {
     /// A relay could not be booted.
     #[error("stage: {0}")]
     Relay(#[from] relay_vm::Error),
+    /// The client's own libraries.
+    #[error("stage: {0}")]
+    Peer(Box<peer::Error>),
     /// The planner.
     #[error("stage: {0}")]
     Overlay(#[from] overlay::Error),

@@ -65,10 +65,11 @@ fn main() -> ExitCode {
 
 fn report(form: &Form) -> Result<bool, Failure> {
     let report = Report::make(|entry| {
-        if let (Some(stopped), Some(ablated)) = (&entry.stopped, &entry.ablated) {
+        if let (Some(reason), Some(damage)) = (&entry.stopped.reason, &entry.ablated.damage) {
+            let (stopped, ablated) = (entry.stopped.result, entry.ablated.result);
             eprintln!(
-                "{:<4} {}: {}; ablated {}: {}",
-                entry.id, stopped.result, stopped.reason, ablated.result, ablated.damage
+                "{:<4} {stopped}: {reason}; ablated {ablated}: {damage}",
+                entry.id
             );
         }
     })?;

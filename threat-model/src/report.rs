@@ -4,7 +4,7 @@
 mod html;
 
 use crate::catalogue::{Catalogue, Place, Status, Threat};
-use crate::proof::{Proof, prove};
+use crate::proof::{Proof, Run, Verdict, prove};
 use crate::{Failure, threats};
 use serde::Serialize;
 
@@ -12,6 +12,8 @@ pub use html::page;
 
 /// Name and version of the JSON form.
 const SCHEMA: &str = "roundcast.threats/1";
+/// Result of a run that does not exist yet.
+const PLANNED: &str = "planned";
 
 /// The report.
 #[derive(Debug, Serialize)]
@@ -39,10 +41,10 @@ pub struct Entry {
     pub counter: String,
     /// Where it is.
     pub control: Vec<Place>,
-    /// The run with the control; null if planned.
-    pub stopped: Option<Stopped>,
-    /// The run without it; null if planned.
-    pub ablated: Option<Ablated>,
+    /// The run with the control.
+    pub stopped: Stopped,
+    /// The run without it.
+    pub ablated: Ablated,
     /// What remains.
     pub residual: String,
     /// Whether the tests exist.
@@ -52,23 +54,23 @@ pub struct Entry {
 /// The run with the control.
 #[derive(Debug, Serialize)]
 pub struct Stopped {
-    /// The test that makes the same run.
-    pub test: String,
-    /// `passed` or `failed`.
+    /// The test that makes the same run; null if planned.
+    pub test: Option<String>,
+    /// `passed`, `failed` or `planned`.
     pub result: &'static str,
     /// The refusal's name, as it was seen.
-    pub reason: String,
+    pub reason: Option<String>,
 }
 
 /// The run without the control.
 #[derive(Debug, Serialize)]
 pub struct Ablated {
-    /// The test that makes the same run.
-    pub test: String,
-    /// `passed` or `failed`.
+    /// The test that makes the same run; null if planned.
+    pub test: Option<String>,
+    /// `passed`, `failed` or `planned`.
     pub result: &'static str,
     /// What the attack achieved, as it was seen.
-    pub damage: String,
+    pub damage: Option<String>,
 }
 
 impl Report {
@@ -99,18 +101,14 @@ impl Report {
 }
 
 impl Entry {
-    /// Whether both runs ended as they have to.
+    /// Whether both runs ended as they have to, if it is shown.
     #[must_use]
     pub fn holds(&self) -> bool {
-        let stopped = self
-            .stopped
-            .as_ref()
-            .is_none_or(|run| run.result == "passed");
-        let ablated = self
-            .ablated
-            .as_ref()
-            .is_none_or(|run| run.result == "passed");
-        stopped && ablated
+        let held = match self.status {
+            Status::Shown => Verdict::Passed.name(),
+            Status::Planned => PLANNED,
+        };
+        self.stopped.result == held && self.ablated.result == held
     }
 }
 
@@ -123,18 +121,7 @@ fn entry(threat: &Threat) -> Result<Entry, Failure> {
     };
     let (stopped, ablated) = match proof {
         None => (None, None),
-        Some(Proof { stopped, ablated }) => (
-            Some(Stopped {
-                test: stopped.test,
-                result: stopped.verdict.name(),
-                reason: stopped.seen,
-            }),
-            Some(Ablated {
-                test: ablated.test,
-                result: ablated.verdict.name(),
-                damage: ablated.seen,
-            }),
-        ),
+        Some(Proof { stopped, ablated }) => (Some(stopped), Some(ablated)),
     };
     Ok(Entry {
         id: threat.id.clone(),
@@ -143,11 +130,23 @@ fn entry(threat: &Threat) -> Result<Entry, Failure> {
         stake: threat.stake.clone(),
         counter: threat.counter.clone(),
         control: threat.control.clone(),
-        stopped,
-        ablated,
+        stopped: Stopped {
+            result: result(stopped.as_ref()),
+            test: stopped.as_ref().map(|run| run.test.clone()),
+            reason: stopped.map(|run| run.seen),
+        },
+        ablated: Ablated {
+            result: result(ablated.as_ref()),
+            test: ablated.as_ref().map(|run| run.test.clone()),
+            damage: ablated.map(|run| run.seen),
+        },
         residual: threat.residual.clone(),
         status: threat.status,
     })
+}
+
+fn result(run: Option<&Run>) -> &'static str {
+    run.map_or(PLANNED, |run| run.verdict.name())
 }
 
 /// The page of one threat, for the terminal.

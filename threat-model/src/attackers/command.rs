@@ -1,7 +1,9 @@
 //! Orders to somebody else's relay.
 
+use super::program::{Attacker, End};
 use crate::Failure;
 use crate::scene::loopback;
+use crate::scene::stream::stranger;
 use link::{Endpoint, Identity, Patience, open_channel};
 use std::net::SocketAddr;
 use wire::message::StreamKind;
@@ -42,4 +44,19 @@ pub async fn stop(
     };
     socket.close(Reason::Done).await;
     Ok(answer)
+}
+
+/// foreign-command: `stop` to the relay that carries the evening.
+///
+/// # Errors
+/// The attack could not be tried.
+pub async fn foreign_command(attacker: Attacker) -> Result<End, Failure> {
+    let identity = stranger()?;
+    attacker.ready(identity.spki());
+    let (relay, spki) = attacker.options.target()?;
+    attacker.begun();
+    Ok(match stop(&identity, relay, Some(spki)).await? {
+        Answer::Refused(reason) => End::Refused(reason.name().to_owned()),
+        Answer::Obeyed => End::Succeeded,
+    })
 }

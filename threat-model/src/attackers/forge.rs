@@ -16,7 +16,7 @@ use wire::{Epoch, Rendition};
 /// Those of the publisher.
 pub fn forged_chunks(
     run: &Verified<RunStatement>,
-    secret: &EpochSecret,
+    (epoch, secret): (Epoch, &EpochSecret),
     media: &[u8],
 ) -> Result<[SealedChunk; 2], Failure> {
     let key = SigningKey::generate(&rng())?;
@@ -26,7 +26,7 @@ pub fn forged_chunks(
     let mut publisher = Publisher::new(
         key,
         &Verified::dangerously_assume(believed),
-        Epoch(0),
+        epoch,
         secret,
         Rendition(0),
         (1, 0),

@@ -79,14 +79,14 @@ fn overview(out: &mut String, report: &Report) {
             entry.status.name(),
             escaped(&entry.title)
         );
-        match (&entry.stopped, &entry.ablated) {
-            (Some(stopped), Some(ablated)) => {
+        match (&entry.stopped.reason, entry.status) {
+            (Some(reason), Status::Shown) => {
                 let _ = writeln!(
                     out,
                     "<td>{} <code>{}</code><td>{}</tr>",
-                    badge(stopped.result, "stopped"),
-                    escaped(&stopped.reason),
-                    badge(ablated.result, "succeeds")
+                    badge(entry.stopped.result, "stopped"),
+                    escaped(reason),
+                    badge(entry.ablated.result, "succeeds")
                 );
             }
             _ => out.push_str("<td colspan=\"2\">planned</tr>\n"),
@@ -119,23 +119,23 @@ fn threat(out: &mut String, entry: &Entry) {
         );
     }
     row("Control", &control);
-    if let Some(stopped) = &entry.stopped {
-        let html = format!(
-            "{}: <code>{}</code><br><code>{}</code>",
-            badge(stopped.result, "stopped"),
-            escaped(&stopped.reason),
-            escaped(&stopped.test)
+    let stopped = &entry.stopped;
+    if let (Some(reason), Some(test)) = (&stopped.reason, &stopped.test) {
+        let (badge, reason) = (badge(stopped.result, "stopped"), escaped(reason));
+        let test = escaped(test);
+        row(
+            "As shipped",
+            &format!("{badge}: <code>{reason}</code><br><code>{test}</code>"),
         );
-        row("As shipped", &html);
     }
-    if let Some(ablated) = &entry.ablated {
-        let html = format!(
-            "{}: {}<br><code>{}</code>",
-            badge(ablated.result, "succeeds"),
-            escaped(&ablated.damage),
-            escaped(&ablated.test)
+    let ablated = &entry.ablated;
+    if let (Some(damage), Some(test)) = (&ablated.damage, &ablated.test) {
+        let (badge, damage) = (badge(ablated.result, "succeeds"), escaped(damage));
+        let test = escaped(test);
+        row(
+            "Without it",
+            &format!("{badge}: {damage}<br><code>{test}</code>"),
         );
-        row("Without it", &html);
     }
     row("What remains", &escaped(&entry.residual));
     row("Status", entry.status.name());

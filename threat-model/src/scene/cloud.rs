@@ -11,11 +11,12 @@ use link::{Emitter, Endpoint, RelayTrust};
 use relay_vm::{Boot, Booted, Commanders, Relay};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use wire::codec::Text;
 use wire::message::control::Admission;
 use wire::order::{Order, Parameters};
-use wire::statement::Introduction;
+use wire::statement::{Introduction, RunStatement};
 use wire::{Digest, Encode, PublicKey, Reason, SpkiHash};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -25,12 +26,17 @@ const RATE_BPS: u64 = 100_000_000;
 const CAP_BYTES: u64 = 45_000_000_000;
 /// SHA-256 of the program of the stage's release.
 const PROGRAM: Digest = Digest([0xee; 32]);
+/// The release channel of all relays here.
+pub const CHANNEL: &str = "stable";
+/// The program in a release bundle, and the statement about it.
+const BUNDLE: [&str; 2] = ["roundcast-relay", "release.json"];
 
 /// Developer, release and desk.
 #[derive(Debug)]
 pub struct Cloud {
     root: Vec<u8>,
     release: Vec<u8>,
+    program: Digest,
     /// The desk's identity and platform key.
     pub desk: SigningKey,
 }
@@ -51,6 +57,22 @@ impl Cloud {
         Ok(Self {
             root: ring.first_root(expires)?,
             release: ring.sign_release(&release)?,
+            program: PROGRAM,
+            desk: SigningKey::generate(&rng())?,
+        })
+    }
+
+    /// The developer of a release bundle, and a desk of one's own that
+    /// certifies whatever one likes.
+    ///
+    /// # Errors
+    /// The bundle cannot be read.
+    pub fn of_bundle(folder: &Path, root: &Path) -> Result<Self, Failure> {
+        let [program, statement] = BUNDLE.map(|name| folder.join(name));
+        Ok(Self {
+            root: std::fs::read(root)?,
+            release: std::fs::read(statement)?,
+            program: desk::platform::measure(&program)?,
             desk: SigningKey::generate(&rng())?,
         })
     }
@@ -75,7 +97,7 @@ impl Cloud {
             holder_key: holder.public(),
             voucher_nonce: Digest(super::random()?),
             class: Text::new("small.local.1h.45gb.2026q4")?,
-            channel: Text::new("stable")?,
+            channel: Text::new(CHANNEL)?,
             desk_key: self.desk.public(),
             lease_ms: HOUR_MS,
             byte_cap: CAP_BYTES,
@@ -111,7 +133,7 @@ impl Cloud {
             .and_then(PublicKey::from_hex)
             .ok_or(Failure::Stage("the relay's request names no boot key"))?;
         let platform = Started {
-            executable_sha256: PROGRAM,
+            executable_sha256: self.program,
             order,
             parameters: &parameters,
             release: &self.release,
@@ -128,18 +150,18 @@ impl Cloud {
 /// # Errors
 /// The address does not fit.
 pub fn admission(
-    stream: &super::stream::Stream,
+    run: &RunStatement,
     order: &Order,
     holder: &SigningKey,
-    relay: SpkiHash,
+    (relay, address): (SpkiHash, SocketAddr),
     sponsor: SpkiHash,
 ) -> Result<Admission, Failure> {
     let introduction = Introduction {
-        scope: stream.run.scope.clone(),
+        scope: run.scope.clone(),
         order: certs::order::id(order),
         relay,
         sponsor,
-        address: Text::new("127.0.0.1:1")?,
+        address: Text::new(address.to_string())?,
         issued: now(),
     };
     Ok(Admission {

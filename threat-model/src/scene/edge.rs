@@ -178,7 +178,7 @@ pub fn accept_order(
 }
 
 /// Waits for one child, welcomes it and sends these records as one group.
-/// Returns the code with which the child closes; holds the link until then.
+/// Returns the code with which the child closes.
 ///
 /// # Errors
 /// The child does not speak the protocol, or nobody comes.
@@ -187,49 +187,85 @@ pub async fn rogue_parent(endpoint: &Endpoint, records: Vec<Record>) -> Result<R
         .await?
         .ok_or(Failure::Stage("the rogue's socket is closed"))?;
     let link = accepting.finish().await?;
-    let (send, mut recv) = link
-        .connection
-        .accept_bi()
-        .await
-        .map_err(link::Error::from)?;
-    let kind = link::stream_kind(&mut recv).await;
-    if kind != Some(StreamKind::Edge) {
+    let accepted = link.connection.accept_bi().await;
+    let (send, mut recv) = accepted.map_err(link::Error::from)?;
+    if link::stream_kind(&mut recv).await != Some(StreamKind::Edge) {
         return Err(Failure::Stage("the child opened another stream"));
     }
     let mut channel = Channel { send, recv };
     let Edge::Hello(_) = channel.expect("no permit").await? else {
         return Err(Failure::Stage("the child showed no permit"));
     };
-    channel.send(&Edge::Welcome(Empty {})).await?;
-    let Edge::Start(_) = channel.expect("no start").await? else {
-        return Err(Failure::Stage("the child did not start"));
-    };
+    welcome(&mut channel).await?;
     send_group(&link, records).await?;
     link.connection.closed().await;
     Ok(link.close_reason())
 }
 
-async fn send_group(link: &link::Link, records: Vec<Record>) -> Result<(), Failure> {
-    let mut bytes = StreamKind::Group.to_bytes();
-    GroupStart {
+/// Welcomes a child that has shown its permit, and waits for its start.
+///
+/// # Errors
+/// The child does not speak the protocol.
+pub async fn welcome(channel: &mut Channel) -> Result<(), Failure> {
+    channel.send(&Edge::Welcome(Empty {})).await?;
+    match within(
+        STEP_MS_MAX,
+        "start of the child",
+        channel.expect("no start"),
+    )
+    .await??
+    {
+        Edge::Start(_) => Ok(()),
+        _ => Err(Failure::Stage("the child did not start")),
+    }
+}
+
+/// Sends records as one group.
+///
+/// # Errors
+/// The link has ended.
+pub async fn send_group(link: &link::Link, records: Vec<Record>) -> Result<(), Failure> {
+    let start = GroupStart {
         rendition: Rendition(0),
         stripe: Stripe(0),
         first: Sequence(0),
-    }
-    .encode(&mut bytes);
+    };
+    let mut stream = open_group(link, &start).await?;
     for record in records {
-        let body = record.to_bytes();
-        put_varint(&mut bytes, body.len() as u64);
-        bytes.extend_from_slice(&body);
+        write_record(&mut stream, &record).await?;
     }
-    let mut stream = link
-        .connection
-        .open_uni()
-        .await
-        .map_err(link::Error::from)?;
-    stream.write_all(&bytes).await.map_err(link::Error::from)?;
     let _ = stream.finish();
     Ok(())
+}
+
+/// Begins a group.
+///
+/// # Errors
+/// The link has ended.
+pub async fn open_group(
+    link: &link::Link,
+    start: &GroupStart,
+) -> Result<quinn::SendStream, Failure> {
+    let mut bytes = StreamKind::Group.to_bytes();
+    start.encode(&mut bytes);
+    let opened = link.connection.open_uni().await;
+    let mut stream = opened.map_err(link::Error::from)?;
+    let written = stream.write_all(&bytes).await;
+    written.map_err(link::Error::from)?;
+    Ok(stream)
+}
+
+/// Writes one record of a group.
+///
+/// # Errors
+/// The link has ended.
+pub async fn write_record(stream: &mut quinn::SendStream, record: &Record) -> Result<(), Failure> {
+    let body = record.to_bytes();
+    let mut bytes = Vec::with_capacity(body.len().saturating_add(8));
+    put_varint(&mut bytes, body.len() as u64);
+    bytes.extend_from_slice(&body);
+    let written = stream.write_all(&bytes).await;
+    Ok(written.map_err(link::Error::from)?)
 }
 
 /// A chunk's records, as an honest parent sends them.

@@ -7,7 +7,7 @@ use desk::error::LaunchFailure;
 use desk::event::{Event, Events};
 use desk::ledger::Ledger;
 use desk::orders::{Orders, Parts, Refunder};
-use desk::provider::{Launch, Pending, Provider, Running, Standing};
+use desk::provider::{Ended, Launch, Pending, Provider, Running, Standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -115,7 +115,7 @@ pub fn foreign_holder() -> Result<HolderSecret, Failure> {
 pub struct Machines {
     started: AtomicUsize,
     /// Kept, so that its relays count as running.
-    running: std::sync::Mutex<Vec<oneshot::Sender<String>>>,
+    running: std::sync::Mutex<Vec<oneshot::Sender<Ended>>>,
 }
 
 impl Machines {

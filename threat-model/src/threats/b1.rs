@@ -30,7 +30,13 @@ async fn claim_to_be_a_relay(control: Control) -> Result<Outcome, Failure> {
     // It answers challenges with sixty-four bytes of its own.
     tokio::spawn(crate::attackers::front::serve_blindly(endpoint));
     let victim = stream.member("victim")?;
-    let admission = admission(&stream, &order, &holder, fake.spki(), victim.spki())?;
+    let admission = admission(
+        &stream.run,
+        &order,
+        &holder,
+        (fake.spki(), address),
+        victim.spki(),
+    )?;
     let policy = match control {
         Control::On => Policy::default(),
         Control::Removed => Policy::default().dangerously_without(Check::Evidence),

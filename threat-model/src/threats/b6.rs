@@ -33,9 +33,10 @@ async fn boot_a_copied_order(control: Control) -> Result<Outcome, Failure> {
     let key = Arc::new(holder.clone());
     let victim = Identity { key, certificate };
     let introduced = sponsors.binding.spki;
-    let admission = admission(&stream, &order, &holder, introduced, victim.spki())?;
     let (_alive, life) = lifeline();
     let copy = start(strangers, Commanders::default(), life)?;
+    let named = (introduced, copy.address);
+    let admission = admission(&stream.run, &order, &holder, named, victim.spki())?;
     let policy = match control {
         Control::On => Policy::default(),
         Control::Removed => Policy::default().dangerously_without(Check::Admission),

@@ -37,7 +37,13 @@ async fn front_for_a_genuine_relay(control: Control) -> Result<Outcome, Failure>
     let oracle = Oracle::new(self_made(holder.clone(), Vec::new())?, relay.address)?;
     tokio::spawn(oracle.serve(front));
     let victim = stream.member("victim")?;
-    let admission = admission(&stream, &order, &holder, stolen.spki(), victim.spki())?;
+    let admission = admission(
+        &stream.run,
+        &order,
+        &holder,
+        (stolen.spki(), address),
+        victim.spki(),
+    )?;
     let policy = match control {
         Control::On => Policy::default(),
         Control::Removed => Policy::default().dangerously_without(Check::LiveBinding),

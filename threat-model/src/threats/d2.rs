@@ -11,6 +11,7 @@ use crate::scene::{self, loopback};
 use crate::{Control, Failure, Outcome};
 use certs::chunk::{HeaderLimits, HeaderVerifier};
 use link::{Controls, Endpoint};
+use wire::Epoch;
 use wire::message::control::NodeKind;
 
 attack!("D2", run);
@@ -30,7 +31,7 @@ async fn forge_a_chunk(control: Control) -> Result<Outcome, Failure> {
         let headers = HeaderVerifier::dangerously_accept_any(&stream.run, limits);
         victim.check_headers_with(&stream, headers);
     }
-    let [init, chunk] = forged_chunks(&stream.run, &stream.secret, FORGED)?;
+    let [init, chunk] = forged_chunks(&stream.run, (Epoch(0), &stream.secret), FORGED)?;
     let mut sent = records(&init)?;
     sent.extend(records(&chunk)?);
     let socket = Endpoint::bind(loopback(), &rogue)?;
