@@ -54,7 +54,9 @@ pub async fn forging_viewer(attacker: Attacker) -> Result<End, Failure> {
                     Down::EdgeEnd(end) if end.child => {
                         node.end_edge(end.other, end.child, end.reason);
                     }
-                    Down::Ask(ask) => guest.answer(&ask, Choice::Decline).await?,
+                    Down::Ask(ask) => {
+                        guest.answer(&ask, Choice::Decline).await?;
+                    }
                     Down::Refused(_) => return Err(Failure::Stage("the forger was put out")),
                     _ => {}
                 },

@@ -14,7 +14,7 @@ use wire::message::StreamKind;
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, Empty, Introduce, Join, Name, Up,
 };
-use wire::statement::{CapacityClaim, RunStatement};
+use wire::statement::{Ask, CapacityClaim, RunStatement, Signed};
 use wire::{AskId, Nonce, Reason, SpkiHash};
 
 /// How long the station may take to admit, in milliseconds.
@@ -137,22 +137,19 @@ impl Guest {
             .ok_or(Failure::Stage("the station has gone"))
     }
 
-    /// Answers an ask.
+    /// Answers an ask; returns which one it was.
     ///
     /// # Errors
     /// The ask is not the coordinator's, or the link has ended.
-    pub async fn answer(
-        &mut self,
-        ask: &wire::statement::Signed<wire::statement::Ask>,
-        choice: Choice,
-    ) -> Result<(), Failure> {
-        let ask = certs::asking::verify_ask(ask, &self.run, &self.spki(), now())?;
+    pub async fn answer(&mut self, ask: &Signed<Ask>, choice: Choice) -> Result<AskId, Failure> {
+        let ask = certs::asking::verify_ask(ask, &self.run, &self.spki(), now())?.ask;
         let answer = Answer {
-            ask: ask.ask,
+            ask,
             choice,
             show_name: false,
         };
-        self.say(&Up::Answer(answer)).await
+        self.say(&Up::Answer(answer)).await?;
+        Ok(ask)
     }
 
     /// Accepts whatever is asked until a round is granted.
@@ -161,17 +158,18 @@ impl Guest {
     /// No grant in time.
     pub async fn granted(&mut self) -> Result<AskId, Failure> {
         let me = self.spki();
+        let run = self.run.clone();
         within(WORD_MS_MAX, "grant", async {
+            let mut accepted = None;
             loop {
-                match self.hear().await? {
-                    Down::Ask(ask) => self.answer(&ask, Choice::Accept).await?,
-                    Down::Granted(grant) => {
-                        let grant = certs::Verified::dangerously_unsigned(&grant)?;
-                        if grant.member == me {
-                            return Ok(grant.ask);
-                        }
+                match (self.hear().await?, accepted) {
+                    (Down::Ask(ask), _) => {
+                        accepted = Some(self.answer(&ask, Choice::Accept).await?);
                     }
-                    Down::Refused(_) => return Err(Failure::Stage("no round came about")),
+                    (Down::Granted(grant), Some(ask)) => {
+                        return Ok(certs::asking::verify_grant(&grant, &run, &me, ask, now())?.ask);
+                    }
+                    (Down::Refused(_), _) => return Err(Failure::Stage("no round came about")),
                     _ => {}
                 }
             }
@@ -196,7 +194,9 @@ impl Guest {
                 match self.hear().await? {
                     Down::RelayRefused(refusal) => return Ok(Some(refusal.reason)),
                     Down::RelayAdmitted(_) => return Ok(None),
-                    Down::Ask(ask) => self.answer(&ask, Choice::Decline).await?,
+                    Down::Ask(ask) => {
+                        self.answer(&ask, Choice::Decline).await?;
+                    }
                     Down::Refused(_) => return Err(Failure::Stage("the attacker was put out")),
                     _ => {}
                 }
