@@ -77,7 +77,7 @@ class Cast:
         self.world.start("S", self._command(
             "S", "roundcast", "broadcast", "--input", self.options.clip, "--loop",
             "--stream-mbps", STREAM_MBPS, "--upload-mbps", upload_mbps,
-            "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "500",
+            "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "0",
             "--keep", self.options.work / "published.mp4", *self._common("S", page)))
         ready = self.world.event("S", "station_ready")
         if slots is not None and ready["slots"] != slots:
@@ -103,7 +103,7 @@ class Cast:
 
         def reaction(event):
             name = event["name"]
-            if event["kind"] != "sponsor_asked" or name not in plan:
+            if event["kind"] != "sponsor_prompted" or name not in plan:
                 return
             answer = plan[name].get(event["cause"], "decline")
             if answer is not None:
@@ -117,9 +117,6 @@ def quit_all(world, names):
     codes = {}
     for name in names:
         program = world.programs[name]
-        if name == "desk":
-            program.process.terminate()
-        else:
-            program.say("quit")
+        program.say("quit")
         codes[name] = program.end(20)
     return codes

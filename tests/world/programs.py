@@ -139,36 +139,9 @@ class World:
             program.kill()
 
 
-def children(pid):
-    """The process ids of a process's children."""
-    found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-            found += [int(child) for child in file.read().split()]
-    return found
-
-
-def kill_relays(desk):
-    """Kills every relay process that the desk has started: no warning, no goodbye."""
-    relays = [pid for pid in descendants(desk.process.pid) if comm(pid).startswith("roundcast-relay")]
-    if not relays:
-        raise Failure("the desk has no relay process to kill")
-    for pid in relays:
-        os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid):
-    """All processes below a process."""
-    below = []
-    for child in children(pid):
-        below += [child, *descendants(child)]
-    return below
-
-
-def comm(pid):
-    """A process's name, at most 15 characters."""
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        return ""
+def kill_relay(desk):
+    """Kills the newest relay that the desk has started: no warning, no goodbye."""
+    started = [event for event in desk.events if event["kind"] == "relay_started"]
+    if not started:
+        raise Failure("the desk has started no relay to kill")
+    os.kill(started[-1]["pid"], signal.SIGKILL)

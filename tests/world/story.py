@@ -1,6 +1,6 @@
 """The evening of the paper's figure 1, step by step."""
 
-from world.programs import Failure, kill_relays
+from world.programs import Failure, kill_relay
 
 VIEWERS = ["A", "B", "C", "D", "E"]
 # What each viewer says when asked, by cause; `decline` where nothing stands,
@@ -31,7 +31,7 @@ def round_of_b(world, cast, relay_addresses):
 def relay_dies(world):
     """The relay is killed; B returns to the station; D buys the next round,
     and its relay carries D and E."""
-    kill_relays(world.programs["desk"])
+    kill_relay(world.programs["desk"])
     world.event("S", "relay_lost", 20)
     desk = world.programs["desk"]
     world.until("a second relay", lambda: sum(
