@@ -1,6 +1,7 @@
 //! The world the whole is tested in: the programs as processes, what they
-//! print, and the evening that they play together.
+//! print, the evening that they play together, and what the relay costs.
 
+pub mod bench;
 pub mod demo;
 pub mod event;
 pub mod process;
