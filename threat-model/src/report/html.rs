@@ -64,7 +64,7 @@ fn summary(out: &mut String, report: &Report) {
 fn weaknesses(out: &mut String, report: &Report) {
     out.push_str("<h2>Known weaknesses</h2>\n<ul>\n");
     for weakness in &report.weaknesses {
-        let _ = writeln!(out, "<li>{}</li>", escaped(weakness));
+        let _ = writeln!(out, "<li>{}</li>", prose(weakness));
     }
     out.push_str("</ul>\n");
 }
@@ -107,9 +107,9 @@ fn threat(out: &mut String, entry: &Entry) {
     let mut row = |name: &str, html: &str| {
         let _ = writeln!(out, "<dt>{name}</dt><dd>{html}</dd>");
     };
-    row("Attacker", &escaped(&entry.attacker));
-    row("At stake", &escaped(&entry.stake));
-    let mut control = escaped(&entry.counter);
+    row("Attacker", &prose(&entry.attacker));
+    row("At stake", &prose(&entry.stake));
+    let mut control = prose(&entry.counter);
     for place in &entry.control {
         let _ = write!(
             control,
@@ -137,7 +137,7 @@ fn threat(out: &mut String, entry: &Entry) {
             &format!("{badge}: {damage}<br><code>{test}</code>"),
         );
     }
-    row("What remains", &escaped(&entry.residual));
+    row("What remains", &prose(&entry.residual));
     row("Status", entry.status.name());
     out.push_str("</dl>\n</section>\n");
 }
@@ -145,6 +145,19 @@ fn threat(out: &mut String, entry: &Entry) {
 fn badge(result: &str, word: &str) -> String {
     let text = if result == "passed" { word } else { "FAILED" };
     format!("<span class=\"{}\">{text}</span>", escaped(result))
+}
+
+/// Text in which `this` is code.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    for (position, part) in text.split('`').enumerate() {
+        if position > 0 {
+            let code_begins = position % 2 == 1;
+            out.push_str(if code_begins { "<code>" } else { "</code>" });
+        }
+        out.push_str(&escaped(part));
+    }
+    out
 }
 
 fn escaped(text: &str) -> String {
@@ -164,10 +177,15 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, prose};
 
     #[test]
     fn text_cannot_become_markup() {
         assert_eq!(escaped("<b a='\"'>&"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
+    }
+
+    #[test]
+    fn backticks_are_code() {
+        assert_eq!(prose("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
     }
 }
