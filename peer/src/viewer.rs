@@ -127,6 +127,8 @@ fn start_node(
     };
     let (node, events) = Node::new(config, endpoint.clone(), clock);
     node.enter_run(membership.run.clone());
+    // Permits from before this member was let in are not for it.
+    node.raise_epoch(membership.secrets.epoch);
     (node, events)
 }
 

@@ -239,6 +239,7 @@ impl Relay {
         self.challengers.end(peer);
         if let Err(e) = answered {
             tracing::warn!("a live challenge was not answered: {e}");
+            close_for_nonsense(link, &e);
         }
     }
 
@@ -261,17 +262,25 @@ impl Relay {
             link.close(Reason::NotHolder);
             return;
         }
-        while let Ok(Some(command)) = channel.recv::<Command>().await {
-            let reply = match command {
-                Command::Serve(serve) => self.take_stream(&serve).await,
-                Command::Status(Empty {}) => CommandReply::Status(self.status()),
-                Command::Stop(Empty {}) => {
-                    self.end.announce(Reason::StoppedByHolder);
-                    CommandReply::Done(Empty {})
-                }
+        loop {
+            let reply = match channel.recv::<Command>().await {
+                Ok(Some(command)) => self.carry_out(command).await,
+                Ok(None) => return,
+                Err(e) => return close_for_nonsense(link, &e),
             };
             if channel.send(&reply).await.is_err() {
                 return;
+            }
+        }
+    }
+
+    async fn carry_out(&self, command: Command) -> CommandReply {
+        match command {
+            Command::Serve(serve) => self.take_stream(&serve).await,
+            Command::Status(Empty {}) => CommandReply::Status(self.status()),
+            Command::Stop(Empty {}) => {
+                self.end.announce(Reason::StoppedByHolder);
+                CommandReply::Done(Empty {})
             }
         }
     }
@@ -340,7 +349,8 @@ impl Relay {
             let sent = tokio::select! {
                 message = down.recv() => match message {
                     Ok(Some(message)) => self.obey(message),
-                    _ => return,
+                    Ok(None) => return,
+                    Err(e) => Err(e),
                 },
                 report = reports.recv() => match report {
                     Ok(report) => up.send(&report).await,
@@ -420,6 +430,14 @@ impl Relay {
         };
         // Without a coordinator on the line nobody needs the report.
         let _ = self.reports.send(up);
+    }
+}
+
+/// A link whose other end talks nonsense is closed with that code; a failed
+/// one is closed already, and an answer that is late may come again.
+fn close_for_nonsense(link: &Link, error: &link::Error) {
+    if error.wire_reason() == Reason::Nonsense {
+        link.close(Reason::Nonsense);
     }
 }
 
