@@ -29,6 +29,11 @@ const BIDI_STREAMS_MAX: u32 = 8;
 /// What one link may have in flight toward us, in bytes: two seconds of
 /// 25 Mbit/s and the key frame bursts of slower streams.
 const RECEIVE_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
+/// What the socket may hold in each direction, in bytes: hundreds of children
+/// acknowledge the same block within a millisecond, and the usual 208 KB hold
+/// about as many small packets; what overflows, congestion control takes for
+/// loss. The system may cap it (`net.core.rmem_max`).
+const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 /// RFC 9266 label of the exporter that live challenges are bound to.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -89,6 +94,7 @@ impl Endpoint {
     pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, Error> {
         let socket =
             std::net::UdpSocket::bind(address).map_err(|source| Error::Bind { address, source })?;
+        widen(&socket);
         let quinn = quinn::Endpoint::new(
             EndpointConfig::default(),
             Some(server_config(identity)?),
@@ -260,6 +266,16 @@ impl Link {
             }
             _ => Reason::PeerGone,
         }
+    }
+}
+
+/// Asks for larger socket buffers; with smaller ones everything works, worse.
+fn widen(socket: &std::net::UdpSocket) {
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+    let received = set_socket_recv_buffer_size(socket, SOCKET_BYTES);
+    let sent = set_socket_send_buffer_size(socket, SOCKET_BYTES);
+    if let Err(e) = received.and(sent) {
+        tracing::info!("the socket keeps its usual buffers: {e}");
     }
 }
 
