@@ -74,17 +74,25 @@ pub(crate) struct Open {
     accepted: bool,
 }
 
+/// What sponsoring needs to know of its session.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) mode: Mode,
+    pub(crate) desk: Option<DeskUri>,
+    pub(crate) data: PathBuf,
+    pub(crate) trust: Arc<RelayTrust>,
+    pub(crate) run: Verified<RunStatement>,
+    pub(crate) signed_run: Signed<RunStatement>,
+    /// The member who sponsors.
+    pub(crate) me: SpkiHash,
+    /// Where the holder's own socket is bound.
+    pub(crate) local_ip: IpAddr,
+    pub(crate) clock: Clock,
+}
+
 /// The sponsor's side of one session.
 pub(crate) struct Sponsor {
-    mode: Mode,
-    desk: Option<DeskUri>,
-    data: PathBuf,
-    trust: Arc<RelayTrust>,
-    run: Verified<RunStatement>,
-    signed_run: Signed<RunStatement>,
-    me: SpkiHash,
-    local_ip: IpAddr,
-    clock: Clock,
+    setting: Setting,
     open: Vec<Open>,
     held: Vec<Held>,
     steps: VecDeque<Step>,
@@ -93,32 +101,14 @@ pub(crate) struct Sponsor {
 }
 
 impl Sponsor {
-    #[allow(clippy::too_many_arguments, reason = "made once, by the session")]
-    pub(crate) fn new(
-        mode: Mode,
-        desk: Option<DeskUri>,
-        data: PathBuf,
-        trust: Arc<RelayTrust>,
-        run: Verified<RunStatement>,
-        signed_run: Signed<RunStatement>,
-        me: SpkiHash,
-        local_ip: IpAddr,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
-        if let Some(desk) = desk.clone() {
-            tokio::spawn(settle_in_flight(desk, data.clone(), reports.clone()));
+        if let Some(desk) = setting.desk.clone() {
+            let data = setting.data.clone();
+            tokio::spawn(settle_in_flight(desk, data, reports.clone()));
         }
         Self {
-            mode,
-            desk,
-            data,
-            trust,
-            run,
-            signed_run,
-            me,
-            local_ip,
-            clock,
+            setting,
             open: Vec::new(),
             held: Vec::new(),
             steps: VecDeque::new(),
@@ -153,17 +143,17 @@ impl Sponsor {
         self.open.push(Open {
             ask,
             quote: None,
-            heard_ms: self.clock.mono_ms(),
+            heard_ms: self.setting.clock.mono_ms(),
             answered: false,
             accepted: false,
         });
-        let Some(desk) = self.desk.clone() else {
+        let Some(desk) = self.setting.desk.clone() else {
             let text = "you were asked for a round, but you have no desk: --desk URI".to_owned();
             self.steps.push_back(Step::Say(text));
             self.answer_by_itself(id, Choice::Decline);
             return;
         };
-        let (data, reports) = (self.data.clone(), self.reports.clone());
+        let (data, reports) = (self.setting.data.clone(), self.reports.clone());
         tokio::spawn(async move {
             let quote = quote::quote(&desk, &data).await;
             let _ = reports.send(Report::Quoted(id, quote));
@@ -200,7 +190,7 @@ impl Sponsor {
             let text = format!("you have no voucher of class {class}: roundcast wallet buy");
             self.steps.push_back(Step::Say(text));
         }
-        if let Mode::Auto { price_minor_max } = self.mode {
+        if let Mode::Auto { price_minor_max } = self.setting.mode {
             let choice = if has_voucher && price_minor <= price_minor_max {
                 Choice::Accept
             } else {
@@ -246,12 +236,13 @@ impl Sponsor {
 
     /// Only a grant for an ask that the user accepted lets the voucher go.
     pub(crate) fn granted(&mut self, grant: &Signed<Grant>) {
-        let now = self.clock.unix();
+        let now = self.setting.clock.unix();
         let accepted = self.open.iter().filter(|o| o.accepted).map(|o| o.ask.ask);
-        let granted = accepted
-            .into_iter()
-            .find(|ask| certs::asking::verify_grant(grant, &self.run, &self.me, *ask, now).is_ok());
-        let (Some(ask), Some(desk)) = (granted, self.desk.clone()) else {
+        let granted = accepted.into_iter().find(|ask| {
+            certs::asking::verify_grant(grant, &self.setting.run, &self.setting.me, *ask, now)
+                .is_ok()
+        });
+        let (Some(ask), Some(desk)) = (granted, self.setting.desk.clone()) else {
             let text = "a grant came for nothing that you accepted; your voucher stays".to_owned();
             self.steps.push_back(Step::Say(text));
             return;
@@ -260,13 +251,7 @@ impl Sponsor {
         let introducing = Introducing {
             ask,
             desk,
-            data: self.data.clone(),
-            trust: self.trust.clone(),
-            run: self.run.clone(),
-            signed_run: self.signed_run.clone(),
-            sponsor: self.me,
-            local_ip: self.local_ip,
-            clock: self.clock,
+            setting: self.setting.clone(),
             reports: self.reports.clone(),
         };
         tokio::spawn(introducing.run());

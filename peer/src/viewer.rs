@@ -9,6 +9,7 @@ mod stream;
 
 use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
+use control::Parts;
 pub(crate) use control::Session;
 use link::{Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
 use serde_json::json;
@@ -95,16 +96,15 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     tokio::spawn(accept_links(endpoint.clone(), node.clone()));
     let (lines, typed) = mpsc::channel(16);
     tokio::spawn(read_lines(lines));
-    let session = Session::new(
-        options.clone(),
-        membership,
+    let parts = Parts {
         node,
-        endpoint.clone(),
+        endpoint: endpoint.clone(),
         clock,
-        emit.clone(),
-        playout::Playout::new(out, feed),
+        emit: emit.clone(),
+        playout: playout::Playout::new(out, feed),
         page,
-    );
+    };
+    let session = Session::new(options.clone(), membership, parts);
     let outcome = session.run(channel, node_events, typed).await;
     endpoint.close(Reason::Done).await;
     outcome

@@ -350,7 +350,7 @@ impl Relay {
                 message = down.recv() => match message {
                     Ok(Some(message)) => self.obey(message),
                     Ok(None) => return,
-                    Err(e) => Err(e),
+                    Err(e) => return close_for_nonsense(link, &e),
                 },
                 report = reports.recv() => match report {
                     Ok(report) => up.send(&report).await,

@@ -2,14 +2,12 @@
 //! made, commands it with the holder key, and introduces it.
 
 use super::redeem::{Ordered, redeem};
-use super::{Report, Step};
+use super::{Report, Setting, Step};
 use crate::Error;
 use attest::Expectation;
-use certs::Verified;
-use link::{Channel, Clock, Endpoint, Link, Patience, Proof, RelayTrust, open_channel};
+use link::{Channel, Endpoint, Link, Patience, Proof, open_channel};
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,7 +16,7 @@ use wire::codec::Text;
 use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve};
 use wire::message::control::{Admission, Empty, Introduce};
-use wire::statement::{Introduction, RunStatement, Signed};
+use wire::statement::Introduction;
 use wire::{AskId, SpkiHash};
 
 /// How long a relay may take to obey.
@@ -42,13 +40,7 @@ impl Held {
 pub(crate) struct Introducing {
     pub(crate) ask: AskId,
     pub(crate) desk: DeskUri,
-    pub(crate) data: PathBuf,
-    pub(crate) trust: Arc<RelayTrust>,
-    pub(crate) run: Verified<RunStatement>,
-    pub(crate) signed_run: Signed<RunStatement>,
-    pub(crate) sponsor: SpkiHash,
-    pub(crate) local_ip: IpAddr,
-    pub(crate) clock: Clock,
+    pub(crate) setting: Setting,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
 }
 
@@ -65,7 +57,7 @@ impl Introducing {
     }
 
     async fn introduce(&self) -> Result<(Endpoint, Link, Channel), Error> {
-        let ordered = redeem(&self.desk, &self.data).await?;
+        let ordered = redeem(&self.desk, &self.setting.data).await?;
         self.tell(
             "redeemed",
             json!({
@@ -76,7 +68,7 @@ impl Introducing {
         let key = Arc::new(ordered.holder.clone());
         let identity = crate::viewer::self_signed(key)?;
         let holder = identity.spki();
-        let endpoint = Endpoint::bind(SocketAddr::new(self.local_ip, 0), &identity)?;
+        let endpoint = Endpoint::bind(SocketAddr::new(self.setting.local_ip, 0), &identity)?;
         let link = dial(&endpoint, &ordered).await?;
         let proof = self.verify(&link, holder, &ordered).await?;
         self.tell(
@@ -85,8 +77,8 @@ impl Introducing {
         );
         let mut channel = open_channel(&link, StreamKind::Command).await?;
         let serve = Command::Serve(Serve {
-            run: self.signed_run.clone(),
-            coordinator: self.run.coordinator,
+            run: self.setting.signed_run.clone(),
+            coordinator: self.setting.run.coordinator,
             rate_bps_max: proof.boot.parameters().rate_bps,
         });
         match command(&mut channel, &serve).await? {
@@ -110,8 +102,8 @@ impl Introducing {
         ordered: &Ordered,
     ) -> Result<Proof, Error> {
         let expectation = Expectation::of_order(ordered.relay, &ordered.order);
-        let trust = &self.trust;
-        let now = self.clock.unix();
+        let trust = &self.setting.trust;
+        let now = self.setting.clock.unix();
         let boot = attest::appraise(
             &link.certificate,
             &expectation,
@@ -120,23 +112,23 @@ impl Introducing {
             now,
         )
         .map_err(|refusal| link::Error::Evidence(Box::new(refusal)))?;
-        let live = link::challenge(link, holder, &boot, &trust.policy, &self.clock).await?;
+        let live = link::challenge(link, holder, &boot, &trust.policy, &self.setting.clock).await?;
         Ok(Proof {
             boot,
             live,
-            at: self.clock.unix(),
-            at_mono_ms: self.clock.mono_ms(),
+            at: self.setting.clock.unix(),
+            at_mono_ms: self.setting.clock.mono_ms(),
         })
     }
 
     fn introduction(&self, ordered: &Ordered) -> Result<Introduce, Error> {
         let introduction = Introduction {
-            scope: self.run.scope.clone(),
+            scope: self.setting.run.scope.clone(),
             order: ordered.order_id,
             relay: ordered.relay,
-            sponsor: self.sponsor,
+            sponsor: self.setting.me,
             address: Text::new(ordered.address.to_string())?,
-            issued: self.clock.unix(),
+            issued: self.setting.clock.unix(),
         };
         Ok(Introduce {
             ask: self.ask,

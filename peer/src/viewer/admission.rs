@@ -13,7 +13,7 @@ use wire::codec::{List, Text};
 use wire::message::StreamKind;
 use wire::message::control::{Addresses, Admitted, Down, Join, Name, Up};
 use wire::statement::{CapacityClaim, RunStatement, Signed};
-use wire::{Nonce, Reason, UnixMs};
+use wire::{Nonce, Reason, StreamId, UnixMs};
 
 /// How long the station may take to let us in.
 const ADMISSION_MS_MAX: u64 = 10_000;
@@ -34,6 +34,14 @@ pub(super) fn stranger() -> Result<Identity, Error> {
     self_signed(Arc::new(SigningKey::generate(&SystemRandom::new())?))
 }
 
+/// A join that has been asked for.
+struct Joining {
+    identity: Identity,
+    sealing: SealingKeyPair,
+    nonce: Nonce,
+    link: Link,
+}
+
 /// Joins the invite's stream.
 pub(super) async fn join(
     endpoint: &Endpoint,
@@ -43,24 +51,18 @@ pub(super) async fn join(
     clock: &Clock,
 ) -> Result<(Membership, Channel), Error> {
     let link = dial(endpoint, &options.invite.addresses).await?;
-    let sealing = SealingKeyPair::generate(&SystemRandom::new())?;
     let mut nonce = [0u8; 32];
     getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
-    let nonce = Nonce(nonce);
-    let me = identity.spki();
-    let secret = &options.invite.secret;
-    let join = Join {
-        name: Name::new(options.shared.name.clone())
-            .map_err(|_| Error::Usage("--name has at most 64 bytes, without control characters"))?,
-        nonce,
-        proof: certs::invite_proof::prove(secret, &link.exporter()?, &nonce, &me),
-        sealing_key: sealing.public(),
-        addresses: addresses(address, options)?,
-        relay_only: options.relay_only,
-        never_ask: options.mode == crate::sponsor::Mode::Never,
+    let joining = Joining {
+        identity,
+        sealing: SealingKeyPair::generate(&SystemRandom::new())?,
+        nonce: Nonce(nonce),
+        link,
     };
-    let mut channel = open_channel(&link, StreamKind::Control).await?;
-    channel.send(&Up::Join(join)).await?;
+    let mut channel = open_channel(&joining.link, StreamKind::Control).await?;
+    channel
+        .send(&Up::Join(joining.request(address, options)?))
+        .await?;
     let patience = Duration::from_millis(ADMISSION_MS_MAX);
     let reply = tokio::time::timeout(patience, channel.expect::<Down>("no admission"))
         .await
@@ -70,9 +72,8 @@ pub(super) async fn join(
         Down::Refused(reason) => return Err(Error::Refused(reason)),
         _ => return Err(link::Error::OutOfTurn("no admission").into()),
     };
-    let membership = accept(
-        endpoint, identity, sealing, nonce, admitted, link, options, clock,
-    )?;
+    let membership = joining.accept(admitted, &options.invite.stream, clock.unix())?;
+    endpoint.adopt(&membership.identity)?;
     Ok((membership, channel))
 }
 
@@ -94,46 +95,57 @@ fn addresses(address: SocketAddr, options: &Options) -> Result<Addresses, Error>
     Ok(List::new(vec![Text::new(address.to_string())?])?)
 }
 
-/// Checks every part of the admission before anything of it is used.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one step, taken apart for its length"
-)]
-fn accept(
-    endpoint: &Endpoint,
-    mut identity: Identity,
-    sealing: SealingKeyPair,
-    nonce: Nonce,
-    admitted: Admitted,
-    link: Link,
-    options: &Options,
-    clock: &Clock,
-) -> Result<Membership, Error> {
-    let now = clock.unix();
-    let me = identity.spki();
-    check_clock(now)?;
-    let run = certs::run::verify(&admitted.run, &options.invite.stream, now)?;
-    if link.peer != run.coordinator {
-        return Err(link::Error::SpkiNotAdmitted.into());
+impl Joining {
+    fn request(&self, address: SocketAddr, options: &Options) -> Result<Join, Error> {
+        let me = self.identity.spki();
+        let secret = &options.invite.secret;
+        let exporter = self.link.exporter()?;
+        Ok(Join {
+            name: Name::new(options.shared.name.clone()).map_err(|_| {
+                Error::Usage("--name has at most 64 bytes, without control characters")
+            })?,
+            nonce: self.nonce,
+            proof: certs::invite_proof::prove(secret, &exporter, &self.nonce, &me),
+            sealing_key: self.sealing.public(),
+            addresses: addresses(address, options)?,
+            relay_only: options.relay_only,
+            never_ask: options.mode == crate::sponsor::Mode::Never,
+        })
     }
-    certs::join_reply::verify(&admitted.reply, &run, &nonce, &me, now)?;
-    certs::x509::verify_ca(&admitted.ca, &run.ca_key, now)?;
-    let member = certs::x509::verify_member(&admitted.certificate, &run.ca_key, now)?;
-    if member.spki != me {
-        return Err(link::Error::SpkiNotAdmitted.into());
+
+    /// Checks every part of the admission before anything of it is used.
+    fn accept(
+        self,
+        admitted: Admitted,
+        stream: &StreamId,
+        now: UnixMs,
+    ) -> Result<Membership, Error> {
+        let me = self.identity.spki();
+        check_clock(now)?;
+        let run = certs::run::verify(&admitted.run, stream, now)?;
+        if self.link.peer != run.coordinator {
+            return Err(link::Error::SpkiNotAdmitted.into());
+        }
+        certs::join_reply::verify(&admitted.reply, &run, &self.nonce, &me, now)?;
+        certs::x509::verify_ca(&admitted.ca, &run.ca_key, now)?;
+        let member = certs::x509::verify_member(&admitted.certificate, &run.ca_key, now)?;
+        if member.spki != me {
+            return Err(link::Error::SpkiNotAdmitted.into());
+        }
+        let secrets = bundle::open(&admitted.secrets, &self.sealing, &run.scope, &me)?;
+        Ok(Membership {
+            identity: Identity {
+                certificate: admitted.certificate.to_vec(),
+                ..self.identity
+            },
+            sealing: self.sealing,
+            run,
+            signed_run: admitted.run,
+            secrets,
+            station: admitted.station,
+            link: self.link,
+        })
     }
-    let secrets = bundle::open(&admitted.secrets, &sealing, &run.scope, &me)?;
-    identity.certificate = admitted.certificate.to_vec();
-    endpoint.adopt(&identity)?;
-    Ok(Membership {
-        identity,
-        sealing,
-        run,
-        signed_run: admitted.run,
-        secrets,
-        station: admitted.station,
-        link,
-    })
 }
 
 /// A clock that is years off makes every signature look expired: say so.

@@ -5,7 +5,7 @@ use super::Options;
 use super::admission::Membership;
 use super::playout::Playout;
 use crate::Error;
-use crate::sponsor::{Choice, Sponsor, Step};
+use crate::sponsor::{Choice, Setting, Sponsor, Step};
 use certs::receipt::Accumulator;
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof, Receiver, Sender};
@@ -55,6 +55,16 @@ pub(crate) struct Session {
     outbox: mpsc::UnboundedReceiver<Up>,
 }
 
+/// What a session works with.
+pub(super) struct Parts {
+    pub(super) node: Arc<Node>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) clock: Clock,
+    pub(super) emit: Emitter,
+    pub(super) playout: Playout,
+    pub(super) page: Option<page::Running>,
+}
+
 /// Why a session ends.
 enum End {
     /// The user or the station has ended it.
@@ -64,17 +74,15 @@ enum End {
 }
 
 impl Session {
-    #[allow(clippy::too_many_arguments, reason = "made once, by the viewer")]
-    pub(super) fn new(
-        options: Options,
-        membership: Membership,
-        node: Arc<Node>,
-        endpoint: Arc<Endpoint>,
-        clock: Clock,
-        emit: Emitter,
-        mut playout: Playout,
-        page: Option<page::Running>,
-    ) -> Self {
+    pub(super) fn new(options: Options, membership: Membership, parts: Parts) -> Self {
+        let Parts {
+            node,
+            endpoint,
+            clock,
+            emit,
+            mut playout,
+            page,
+        } = parts;
         let scope = &membership.run.scope;
         let mut openers = Openers::new(scope.stream, scope.run);
         openers.add(
@@ -83,17 +91,17 @@ impl Session {
         );
         playout.report.joined(clock.mono_ms());
         let (up, outbox) = mpsc::unbounded_channel();
-        let sponsor = Sponsor::new(
-            options.mode,
-            options.desk.clone(),
-            options.shared.data.clone(),
-            options.shared.trust.relays.clone(),
-            membership.run.clone(),
-            membership.signed_run.clone(),
-            membership.identity.spki(),
-            options.shared.listen.ip(),
+        let sponsor = Sponsor::new(Setting {
+            mode: options.mode,
+            desk: options.desk.clone(),
+            data: options.shared.data.clone(),
+            trust: options.shared.trust.relays.clone(),
+            run: membership.run.clone(),
+            signed_run: membership.signed_run.clone(),
+            me: membership.identity.spki(),
+            local_ip: options.shared.listen.ip(),
             clock,
-        );
+        });
         Self {
             sponsor,
             proofs: Proofs::new(),
