@@ -30,7 +30,7 @@ function words(hop, now) {
   if (hop.kind === "you") return "you";
   const facts = [];
   if (hop.kind === "relay") {
-    if (hop.release !== null) facts.push(`release ${lineName(hop.release)}`);
+    if (hop.release !== null) facts.push(`release ${releaseWords(hop.release)}`);
     if (hop.assurance !== null) facts.push(hop.assurance);
   }
   const verdict = verdictWords(hop, now);
@@ -52,6 +52,11 @@ function verdictWords(hop, now) {
 // A name must not be able to write a hop of its own into the line.
 function lineName(name) {
   return [...name].slice(0, NAME_CHARS_MAX).join("").replace(/[^A-Za-z0-9._-]/gu, "?");
+}
+
+// Channel and version: two words, each as harmless as a name.
+function releaseWords(release) {
+  return release.split(" ").slice(0, 2).map(lineName).join(" ");
 }
 
 function details(hop, open) {

@@ -35,7 +35,9 @@ impl Session {
     }
 
     /// From this viewer to the station: the first hop as this viewer knows
-    /// it, the others as the coordinator reports them.
+    /// it, the others as the coordinator reports them. The station itself was
+    /// verified at the join, and again by the signature of every chunk,
+    /// whoever carries it.
     pub(crate) fn path(&self) -> Vec<PathHop> {
         let mut hops = vec![PathHop {
             name: self.options.shared.name.clone(),
@@ -64,7 +66,7 @@ impl Session {
             hops.push(PathHop {
                 name: node.name.as_str().to_owned(),
                 kind: node.kind.name(),
-                by_me: false,
+                by_me: node.kind == NodeKind::Station,
                 spki: Some(node.spki),
             });
             at = node.parent;

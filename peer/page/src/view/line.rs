@@ -6,7 +6,7 @@ use super::{Assurance, Hop, Kind, Status, Verifier};
 const NAME_CHARS_MAX: usize = 24;
 
 /// The path as one line, such as
-/// `you -> relay (release 0.1.0, development, verified 12 s ago by me) -> station`.
+/// `you -> relay (release stable 0.1.0, development, verified 12 s ago by me) -> station`.
 /// What was only told to this client is marked `reported`. `now_ms` is Unix
 /// time. The page's `path.js` writes the same line.
 #[must_use]
@@ -27,7 +27,7 @@ fn hop_words(hop: &Hop, now_ms: u64) -> String {
         facts.extend(
             hop.release
                 .as_ref()
-                .map(|r| format!("release {}", line_name(r))),
+                .map(|r| format!("release {}", release_words(r))),
         );
         facts.extend(hop.assurance.map(|a| assurance_word(a).into()));
     }
@@ -92,6 +92,12 @@ fn line_name(name: &str) -> String {
     name.chars().take(NAME_CHARS_MAX).map(safe).collect()
 }
 
+/// Channel and version: two words, each as harmless as a name.
+fn release_words(release: &str) -> String {
+    let words: Vec<String> = release.split(' ').take(2).map(line_name).collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +119,7 @@ mod tests {
     fn relay() -> Hop {
         Hop {
             assurance: Some(Assurance::Development),
-            release: Some("0.1.0".into()),
+            release: Some("stable 0.1.0".into()),
             ..hop(Kind::Relay, "R")
         }
     }
@@ -123,7 +129,7 @@ mod tests {
         let path = [hop(Kind::You, "A"), relay(), hop(Kind::Station, "S")];
         assert_eq!(
             path_line(&path, 13_000),
-            "you -> relay (release 0.1.0, development, verified 12 s ago by me) -> station"
+            "you -> relay (release stable 0.1.0, development, verified 12 s ago by me) -> station"
         );
     }
 
@@ -136,7 +142,7 @@ mod tests {
         let path = [hop(Kind::You, "A"), hop(Kind::Peer, "B"), reported];
         assert_eq!(
             path_line(&path, 0),
-            "you -> peer B -> relay (release 0.1.0, development, reported)"
+            "you -> peer B -> relay (release stable 0.1.0, development, reported)"
         );
     }
 
@@ -148,7 +154,7 @@ mod tests {
         };
         assert_eq!(
             path_line(&[expired], 0),
-            "relay (release 0.1.0, development, expired)"
+            "relay (release stable 0.1.0, development, expired)"
         );
     }
 
