@@ -259,7 +259,9 @@ async fn run(
 ) -> Result<(), Error> {
     let statement = node.run().ok_or(Error::OutOfTurn("no run"))?;
     let verification = &node.config.verification;
-    let proof = verify_end(
+    // Boxed, as all that a parent of hundreds does not need for long: a
+    // future is as large as the largest thing that it ever waits for.
+    let proof = Box::pin(verify_end(
         &link,
         &handle.other,
         &handle.permit,
@@ -267,7 +269,7 @@ async fn run(
         verification,
         &statement,
         &node.clock,
-    )
+    ))
     .await
     .inspect_err(|e| link.close(e.wire_reason()))?;
     if let Some(proof) = &proof {
@@ -276,10 +278,10 @@ async fn run(
             proof: proof.clone(),
         });
     }
-    let again = reverify(node, &link, &handle.other, proof.is_some());
+    let again = Box::pin(reverify(node, &link, &handle.other, proof.is_some()));
     let work = async {
         if key.1 {
-            as_child(node, key, &handle, &link, channel).await
+            Box::pin(as_child(node, key, &handle, &link, channel)).await
         } else {
             as_parent(node, key, &handle, &link, channel).await
         }

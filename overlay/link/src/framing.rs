@@ -52,7 +52,8 @@ impl Sender {
 /// may be cancelled (as `select!` does) without losing half a message.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    queue: mpsc::Receiver<Result<T, Error>>,
+    /// Boxed: the queue keeps room for dozens, and nearly always holds none.
+    queue: mpsc::Receiver<Box<Result<T, Error>>>,
     task: tokio::task::AbortHandle,
 }
 
@@ -66,7 +67,7 @@ impl<T: Decode + Send + 'static> Receiver<T> {
                 let next = recv::<T>(&mut stream).await.transpose();
                 let Some(next) = next else { return };
                 let failed = next.is_err();
-                if sender.send(next).await.is_err() || failed {
+                if sender.send(Box::new(next)).await.is_err() || failed {
                     return;
                 }
             }
@@ -82,7 +83,8 @@ impl<T: Decode + Send + 'static> Receiver<T> {
     /// # Errors
     /// The link has ended, or the message is not well formed.
     pub async fn recv(&mut self) -> Result<Option<T>, Error> {
-        self.queue.recv().await.transpose()
+        let next = self.queue.recv().await;
+        next.map(|boxed| *boxed).transpose()
     }
 }
 

@@ -5,18 +5,54 @@ use crate::framing::{recv_frame, recv_varint};
 use crate::node::Node;
 use crate::{Error, Link};
 use bytes::Bytes;
+use certs::block::Path;
 use overlay::forwarder::Outgoing;
 use quinn::{RecvStream, SendStream};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use wire::codec::put_varint;
-use wire::limits::MESSAGE_BYTES_MAX;
+use wire::limits::{BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX};
 use wire::message::StreamKind;
 use wire::message::group::{Block, Dropped, GroupStart, RECORD_BYTES_MAX, Record};
+use wire::statement::ChunkKey;
 use wire::{Decode, Encode, Reason, Rendition, SpkiHash};
 
 /// Number of [`Record::Block`] on the wire: its payload is framed by hand.
 const BLOCK_RECORD: u64 = 2;
+/// A varint's longest form, in bytes (RFC 9000 section 16).
+const VARINT_BYTES_MAX: usize = 8;
+/// What a block's record has before the data, in bytes: numbers and a path.
+const HEAD_BYTES_MAX: usize = RECORD_BYTES_MAX - BLOCK_BYTES_MAX;
+
+/// A block as it travels. All that stands before the data is the same for
+/// every child, so it is encoded once.
+#[derive(Debug, Clone)]
+pub(crate) struct Framed {
+    head: Bytes,
+    data: Bytes,
+}
+
+impl Framed {
+    pub(crate) fn new(chunk: ChunkKey, index: u16, path: &Path, data: Bytes) -> Self {
+        let mut record = Vec::with_capacity(HEAD_BYTES_MAX);
+        put_varint(&mut record, BLOCK_RECORD);
+        chunk.encode(&mut record);
+        index.encode(&mut record);
+        path.encode(&mut record);
+        put_varint(&mut record, data.len() as u64);
+        let mut head = Vec::with_capacity(record.len() + VARINT_BYTES_MAX);
+        put_varint(&mut head, (record.len() + data.len()) as u64);
+        head.extend_from_slice(&record);
+        Self {
+            head: Bytes::from(head),
+            data,
+        }
+    }
+
+    pub(crate) fn into_data(self) -> Bytes {
+        self.data
+    }
+}
 
 /// Sends a child's queue until the edge ends or its permit does.
 ///
@@ -50,22 +86,12 @@ pub(crate) async fn send_queue(
                 write_record(stream.as_mut(), &Record::Header(header)).await?;
             }
             Outgoing::Block {
-                chunk,
-                index,
-                path,
-                payload,
+                payload: Framed { head, data },
+                ..
             } => {
-                let bytes = payload.len();
-                node.spend(child, bytes)?;
-                node.pace().acquire(bytes).await;
-                let mut head = Vec::with_capacity(512);
-                put_varint(&mut head, BLOCK_RECORD);
-                chunk.encode(&mut head);
-                index.encode(&mut head);
-                path.encode(&mut head);
-                put_varint(&mut head, bytes as u64);
-                write_framed(stream.as_mut(), head, payload).await?;
-                node.count_sent(child, bytes);
+                node.spend(child, data.len())?;
+                node.pace().acquire(data.len()).await;
+                write(stream.as_mut(), &mut [head, data]).await?;
             }
             Outgoing::Dropped { from, to, reason } => {
                 tracing::info!(child = %child.short(), %reason, "chunks {from}..{to} left out");
@@ -85,21 +111,16 @@ async fn open_group(link: &Link, start: &GroupStart) -> Result<SendStream, Error
 }
 
 async fn write_record(stream: Option<&mut SendStream>, record: &Record) -> Result<(), Error> {
-    write_framed(stream, record.to_bytes(), Bytes::new()).await
+    let body = record.to_bytes();
+    let mut framed = Vec::with_capacity(body.len() + VARINT_BYTES_MAX);
+    put_varint(&mut framed, body.len() as u64);
+    framed.extend_from_slice(&body);
+    write(stream, &mut [Bytes::from(framed)]).await
 }
 
-async fn write_framed(
-    stream: Option<&mut SendStream>,
-    head: Vec<u8>,
-    payload: Bytes,
-) -> Result<(), Error> {
+async fn write(stream: Option<&mut SendStream>, parts: &mut [Bytes]) -> Result<(), Error> {
     let stream = stream.ok_or(Error::OutOfTurn("a record outside a group"))?;
-    let mut framed = Vec::with_capacity(head.len() + 8);
-    put_varint(&mut framed, (head.len() + payload.len()) as u64);
-    framed.extend_from_slice(&head);
-    stream
-        .write_all_chunks(&mut [Bytes::from(framed), payload])
-        .await?;
+    stream.write_all_chunks(parts).await?;
     Ok(())
 }
 

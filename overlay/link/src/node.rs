@@ -3,6 +3,7 @@
 
 use crate::controls::Controls;
 use crate::edge::{self, Edges};
+use crate::group::Framed;
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
 use crate::{Channel, Clock, Endpoint, Error, Link};
@@ -112,7 +113,7 @@ pub struct Node {
     pub(crate) clock: Clock,
     pub(crate) edges: Edges,
     pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
-    forwarder: Mutex<Forwarder<Bytes>>,
+    forwarder: Mutex<Forwarder<Framed>>,
     run: Mutex<Option<Run>>,
     pace: Pace,
 }
@@ -239,7 +240,8 @@ impl Node {
             forwarder.header(now_ms, header, signed);
             for (block, path, data) in blocks {
                 let len = data.len();
-                forwarder.block(now_ms, block, path, data, len);
+                let framed = Framed::new(key, block.index(), &path, data);
+                forwarder.block(now_ms, block, path, framed, len);
             }
         }
         self.edges.wake_children();
@@ -249,7 +251,8 @@ impl Node {
     /// The header and blocks of a kept chunk that is complete.
     #[must_use]
     pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Bytes>)> {
-        lock(&self.forwarder).chunk(key)
+        let (header, blocks) = lock(&self.forwarder).chunk(key)?;
+        Some((header, blocks.into_iter().map(Framed::into_data).collect()))
     }
 
     /// What this node already has, for a new parent.
@@ -283,7 +286,7 @@ impl Node {
         lock(&self.forwarder).remove_child(child);
     }
 
-    pub(crate) fn poll_child(&self, child: SpkiHash) -> Option<Outgoing<Bytes>> {
+    pub(crate) fn poll_child(&self, child: SpkiHash) -> Option<Outgoing<Framed>> {
         lock(&self.forwarder).poll(child)
     }
 
@@ -292,16 +295,12 @@ impl Node {
     }
 
     pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<(), Error> {
-        let cap = self.config.byte_cap;
-        if cap.is_some_and(|cap| self.edges.load().1.saturating_add(bytes as u64) > cap) {
+        let (cap, now) = (self.config.byte_cap, self.clock.unix());
+        let spent = self.edges.spend(child, bytes as u64, cap, now);
+        if matches!(spent, Err(Error::Remote(Reason::ByteCapReached))) {
             let _ = self.events.send(NodeEvent::ByteCapReached);
-            return Err(Error::Remote(Reason::ByteCapReached));
         }
-        self.edges.spend(child, bytes as u64, self.clock.unix())
-    }
-
-    pub(crate) fn count_sent(&self, child: SpkiHash, bytes: usize) {
-        self.edges.count_sent(child, bytes as u64);
+        spent
     }
 
     pub(crate) fn take_header(&self, signed: &Signed<ChunkHeader>) -> Result<(), Error> {
@@ -325,7 +324,8 @@ impl Node {
         let verified = self.controls.blocks.verify(&header, &block)?;
         let data = block.data.bytes().clone();
         let (len, now_ms) = (data.len(), self.clock.mono_ms());
-        let taken = lock(&self.forwarder).block(now_ms, verified, block.path, data, len);
+        let framed = Framed::new(block.chunk, block.index, &block.path, data);
+        let taken = lock(&self.forwarder).block(now_ms, verified, block.path, framed, len);
         self.edges.first_block(self, parent);
         if taken.fresh {
             self.edges.wake_children();

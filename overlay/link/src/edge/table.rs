@@ -111,9 +111,20 @@ impl Edges {
         lock(&self.table).edges.contains_key(&(other, child))
     }
 
-    /// Takes `bytes` from the budget of the child's permit.
-    pub(crate) fn spend(&self, child: SpkiHash, bytes: u64, now: UnixMs) -> Result<(), Error> {
+    /// Takes `bytes` from the budget of the child's permit, and from what the
+    /// node may send in all.
+    pub(crate) fn spend(
+        &self,
+        child: SpkiHash,
+        bytes: u64,
+        cap: Option<u64>,
+        now: UnixMs,
+    ) -> Result<(), Error> {
         let mut table = lock(&self.table);
+        let sent_bytes = table.sent_bytes.saturating_add(bytes);
+        if cap.is_some_and(|cap| sent_bytes > cap) {
+            return Err(Error::Remote(Reason::ByteCapReached));
+        }
         let slot = table
             .edges
             .get_mut(&(child, false))
@@ -125,12 +136,8 @@ impl Edges {
             .budget_left
             .checked_sub(bytes)
             .ok_or(Error::Remote(Reason::BudgetSpent))?;
+        table.sent_bytes = sent_bytes;
         Ok(())
-    }
-
-    pub(crate) fn count_sent(&self, _child: SpkiHash, bytes: u64) {
-        let mut table = lock(&self.table);
-        table.sent_bytes = table.sent_bytes.saturating_add(bytes);
     }
 
     /// The first block from a parent: the edge is up.
