@@ -32,7 +32,8 @@ step_programs() {
   done
 }
 
-step_test() { cargo test --locked; }
+# All of it, whatever fails: one run tells everything.
+step_test() { cargo test --locked --no-fail-fast; }
 
 # In the demo's profile, as the evenings' attackers: built once for all.
 threat_model() { cargo run --locked --profile demo -p threat-model -- "$@"; }
