@@ -24,33 +24,40 @@ const VARINT_BYTES_MAX: usize = 8;
 /// What a block's record has before the data, in bytes: numbers and a path.
 const HEAD_BYTES_MAX: usize = RECORD_BYTES_MAX - BLOCK_BYTES_MAX;
 
-/// A block as it travels. All that stands before the data is the same for
-/// every child, so it is encoded once.
+/// A block as it travels, its record whole: the same for every child, so it is
+/// put together once. In one piece, because QUIC looks for each packet's bytes
+/// among the pieces that wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Framed {
-    head: Bytes,
-    data: Bytes,
+    record: Bytes,
+    data_len: usize,
 }
 
 impl Framed {
-    pub(crate) fn new(chunk: ChunkKey, index: u16, path: &Path, data: Bytes) -> Self {
-        let mut record = Vec::with_capacity(HEAD_BYTES_MAX);
-        put_varint(&mut record, BLOCK_RECORD);
-        chunk.encode(&mut record);
-        index.encode(&mut record);
-        path.encode(&mut record);
-        put_varint(&mut record, data.len() as u64);
-        let mut head = Vec::with_capacity(record.len() + VARINT_BYTES_MAX);
-        put_varint(&mut head, (record.len() + data.len()) as u64);
-        head.extend_from_slice(&record);
+    pub(crate) fn new(chunk: ChunkKey, index: u16, path: &Path, data: &[u8]) -> Self {
+        let mut head = Vec::with_capacity(HEAD_BYTES_MAX);
+        put_varint(&mut head, BLOCK_RECORD);
+        chunk.encode(&mut head);
+        index.encode(&mut head);
+        path.encode(&mut head);
+        put_varint(&mut head, data.len() as u64);
+        let len = head.len() + data.len();
+        let mut record = Vec::with_capacity(VARINT_BYTES_MAX + len);
+        put_varint(&mut record, len as u64);
+        record.extend_from_slice(&head);
+        record.extend_from_slice(data);
+        // Kept for a while: without spare room.
+        record.shrink_to_fit();
         Self {
-            head: Bytes::from(head),
-            data,
+            record: Bytes::from(record),
+            data_len: data.len(),
         }
     }
 
-    pub(crate) fn into_data(self) -> Bytes {
-        self.data
+    /// The block itself.
+    pub(crate) fn data(&self) -> Bytes {
+        let head_len = self.record.len().saturating_sub(self.data_len);
+        self.record.slice(head_len..)
     }
 }
 
@@ -86,12 +93,12 @@ pub(crate) async fn send_queue(
                 write_record(stream.as_mut(), &Record::Header(header)).await?;
             }
             Outgoing::Block {
-                payload: Framed { head, data },
+                payload: Framed { record, data_len },
                 ..
             } => {
-                node.spend(child, data.len())?;
-                node.pace().acquire(data.len()).await;
-                write(stream.as_mut(), &mut [head, data]).await?;
+                node.spend(child, data_len)?;
+                node.pace().acquire(data_len).await;
+                write(stream.as_mut(), record).await?;
             }
             Outgoing::Dropped { from, to, reason } => {
                 tracing::info!(child = %child.short(), %reason, "chunks {from}..{to} left out");
@@ -115,12 +122,12 @@ async fn write_record(stream: Option<&mut SendStream>, record: &Record) -> Resul
     let mut framed = Vec::with_capacity(body.len() + VARINT_BYTES_MAX);
     put_varint(&mut framed, body.len() as u64);
     framed.extend_from_slice(&body);
-    write(stream, &mut [Bytes::from(framed)]).await
+    write(stream, Bytes::from(framed)).await
 }
 
-async fn write(stream: Option<&mut SendStream>, parts: &mut [Bytes]) -> Result<(), Error> {
+async fn write(stream: Option<&mut SendStream>, record: Bytes) -> Result<(), Error> {
     let stream = stream.ok_or(Error::OutOfTurn("a record outside a group"))?;
-    stream.write_all_chunks(parts).await?;
+    stream.write_chunk(record).await?;
     Ok(())
 }
 

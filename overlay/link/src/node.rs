@@ -240,7 +240,7 @@ impl Node {
             forwarder.header(now_ms, header, signed);
             for (block, path, data) in blocks {
                 let len = data.len();
-                let framed = Framed::new(key, block.index(), &path, data);
+                let framed = Framed::new(key, block.index(), &path, &data);
                 forwarder.block(now_ms, block, path, framed, len);
             }
         }
@@ -252,7 +252,7 @@ impl Node {
     #[must_use]
     pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Bytes>)> {
         let (header, blocks) = lock(&self.forwarder).chunk(key)?;
-        Some((header, blocks.into_iter().map(Framed::into_data).collect()))
+        Some((header, blocks.iter().map(Framed::data).collect()))
     }
 
     /// What this node already has, for a new parent.
@@ -310,8 +310,9 @@ impl Node {
             run.headers.verify(signed)?
         };
         let now_ms = self.clock.mono_ms();
+        // It goes out with the first block: alone it would cost each child a
+        // packet, and tell nothing yet.
         lock(&self.forwarder).header(now_ms, header, signed.clone());
-        self.edges.wake_children();
         Ok(())
     }
 
@@ -322,9 +323,8 @@ impl Node {
             return Ok(());
         };
         let verified = self.controls.blocks.verify(&header, &block)?;
-        let data = block.data.bytes().clone();
-        let (len, now_ms) = (data.len(), self.clock.mono_ms());
-        let framed = Framed::new(block.chunk, block.index, &block.path, data);
+        let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
+        let framed = Framed::new(block.chunk, block.index, &block.path, &block.data);
         let taken = lock(&self.forwarder).block(now_ms, verified, block.path, framed, len);
         self.edges.first_block(self, parent);
         if taken.fresh {

@@ -26,6 +26,9 @@ pub(super) struct Figures {
     pub(super) window_us: u64,
     pub(super) idle_bytes: u64,
     pub(super) loaded_bytes: u64,
+    /// Block bytes that the relay keeps for children that resume; a fan-out
+    /// keeps none. They do not grow with the children.
+    pub(super) kept_bytes: u64,
     pub(super) expected_blocks: u64,
     /// Share of its cores that the load used.
     pub(super) load_busy: f64,
@@ -44,6 +47,10 @@ impl Figures {
 
     fn grown_kb(&self) -> f64 {
         self.loaded_bytes.saturating_sub(self.idle_bytes) as f64 / 1_000.0
+    }
+
+    fn kept_kb(&self) -> f64 {
+        self.kept_bytes as f64 / 1_000.0
     }
 
     fn complete(&self) -> bool {
@@ -110,8 +117,8 @@ impl Measured {
         mean_of(&self.relay) / mean_of(&self.bare).max(f64::MIN_POSITIVE)
     }
 
-    fn child_kb(&self, rounds: &[Figures]) -> f64 {
-        mean(rounds, Figures::grown_kb) / self.point.children.max(1) as f64
+    fn child_kb(&self, rounds: &[Figures], kb: impl Fn(&Figures) -> f64) -> f64 {
+        mean(rounds, kb) / self.point.children.max(1) as f64
     }
 
     fn all(&self, test: impl Fn(&Figures) -> bool) -> bool {
@@ -124,14 +131,15 @@ impl Measured {
             "cpu_s_per_gb": round(mean(rounds, Figures::cpu_s_per_gb)),
             "latency_ms_p50": round(ms(|r| r.latency_us_p50)),
             "latency_ms_p99": round(ms(|r| r.latency_us_p99)),
-            "kb_per_child": round(self.child_kb(rounds)),
+            "kb_per_child": round(self.child_kb(rounds, Figures::grown_kb)),
+            "kb_per_child_of_kept_chunks": round(self.child_kb(rounds, Figures::kept_kb)),
             "rounds": rounds.iter().map(Figures::json).collect::<Vec<_>>(),
         })
     }
 
     fn json(&self) -> Value {
         let many = self.point.children >= MANY;
-        let kb = self.child_kb(&self.relay);
+        let kb = self.child_kb(&self.relay, Figures::grown_kb);
         json!({
             "children": self.point.children,
             "stream_mbps": self.point.stream_bps / 1_000_000,
@@ -218,6 +226,7 @@ mod tests {
             window_us: 1_000_000,
             idle_bytes: 1_000_000,
             loaded_bytes: 21_000_000,
+            kept_bytes: 0,
             expected_blocks: 1_000,
             load_busy: 0.5,
             received: Received {

@@ -95,10 +95,21 @@ impl Round<'_> {
             window_us: us(self.window),
             idle_bytes: stage.idle_bytes,
             loaded_bytes,
+            kept_bytes: self.kept_bytes(),
             expected_blocks: schedule.count(window) * self.point.children as u64,
             load_busy: load_ns as f64 / cores_ns as f64,
             received,
         })
+    }
+
+    /// What the relay keeps of the stream at the end of the window.
+    fn kept_bytes(&self) -> u64 {
+        if self.contender == Contender::Bare {
+            return 0;
+        }
+        let kept = Duration::from_millis(overlay::forwarder::Config::default().kept_ms_max);
+        let kept_us = us(kept.min(self.warm_up.saturating_add(self.window)));
+        self.point.stream_bps / 8 * kept_us / 1_000_000
     }
 
     async fn relay_stage(&self, stream: &Stream) -> Result<Stage, Error> {
