@@ -56,7 +56,7 @@ async function acceptPrompt(page) {
   await page.click("#prompt-accept");
   say("accepted");
   // Through the viewer's own relay, verified by the viewer itself.
-  await pathLine(page, "^you -> relay \\(.*by me.*station", RELAY_MS);
+  await pathLine(page, "^you -> relay \\(release stable [0-9.]+, development, verified \\d+ s ago by me\\) -> station$", RELAY_MS);
 }
 
 async function treeTable(page) {
