@@ -132,7 +132,7 @@ impl Session {
             delay_ms: self.playout.report.delay_ms(),
             upload: Upload {
                 bytes: self.node.load().1,
-                rate_bps: self.sent_bps,
+                rate_bps: self.sent.bps(),
                 limit_bps: Some(self.options.share_bps),
             },
             rounds: picture

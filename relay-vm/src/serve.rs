@@ -5,7 +5,8 @@ use crate::admittance::{Challengers, Commanders};
 use crate::boot::{Boot, Booted, read_line};
 use crate::lease::End;
 use link::{
-    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, Verification,
+    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, SendRate,
+    Verification,
 };
 use serde_json::json;
 use std::io::Write;
@@ -344,6 +345,7 @@ impl Relay {
             return;
         }
         let mut tick = tokio::time::interval(Duration::from_millis(LOAD_MS));
+        let mut rate = SendRate::default();
         let (mut up, mut down) = channel.split::<Down>();
         loop {
             let sent = tokio::select! {
@@ -356,7 +358,7 @@ impl Relay {
                     Ok(report) => up.send(&report).await,
                     Err(_) => continue,
                 },
-                _ = tick.tick() => up.send(&self.load_report()).await,
+                _ = tick.tick() => up.send(&self.load_report(&mut rate)).await,
                 reason = self.end.announced() => {
                     let _ = up.send(&Up::Leave(Empty {})).await;
                     tracing::info!(%reason, "the end was announced");
@@ -372,12 +374,14 @@ impl Relay {
         }
     }
 
-    fn load_report(&self) -> Up {
+    fn load_report(&self, rate: &mut SendRate) -> Up {
         let (children, sent_bytes) = self.node.load();
+        rate.update(self.clock.mono_ms(), sent_bytes);
         Up::Load(Load {
             children,
             sent_bytes,
-            sent_bps: 0,
+            sent_bps: rate.bps(),
+            // It plays nothing: a delay is a viewer's.
             delay_ms: 0,
         })
     }

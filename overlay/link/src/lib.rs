@@ -17,6 +17,7 @@ mod group;
 mod live;
 mod node;
 mod pace;
+mod rate;
 mod tls;
 mod trust;
 
@@ -28,4 +29,5 @@ pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
 pub use live::{Attester, Binding, challenge};
 pub use node::{Node, NodeConfig, NodeEvent};
+pub use rate::SendRate;
 pub use trust::{Proof, RelayTrust, Verification, verify_relay};

@@ -128,7 +128,11 @@ impl Coordinator {
                 parent: node.parent,
                 slots: node.slots,
                 delay_ms: load.map_or(0, |l| l.delay_ms),
-                sent_bps: load.map_or(0, |l| l.sent_bps),
+                sent_bps: match load {
+                    Some(load) => load.sent_bps,
+                    None if node.node == self.me => self.sent.bps(),
+                    None => 0,
+                },
             });
         }
         let rounds = self.planner.rounds().into_iter().take(ROUNDS_MAX);
@@ -155,11 +159,12 @@ impl Coordinator {
 
     /// Gives the picture to everybody and to the station's own page.
     pub(super) fn send_picture(&mut self) {
+        let (children, sent_bytes) = self.node.load();
+        self.sent.update(self.clock.mono_ms(), sent_bytes);
         let picture = self.picture();
         for member in self.members.values().filter(|m| m.placed) {
             let _ = member.down.send(Down::Tree(picture.clone()));
         }
-        let (children, sent_bytes) = self.node.load();
         let Some(page) = &self.page else { return };
         let now_ms = self.clock.unix().0;
         let counters = [
@@ -175,7 +180,7 @@ impl Coordinator {
             tree: page_view::tree(&picture, self.me),
             upload: Upload {
                 bytes: sent_bytes,
-                rate_bps: 0,
+                rate_bps: self.sent.bps(),
                 limit_bps: Some(self.settings.upload_bps),
             },
             rounds: page_view::rounds(&picture, now_ms, |_| false),

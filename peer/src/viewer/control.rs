@@ -43,13 +43,12 @@ pub(crate) struct Session {
     pub(crate) parent: Option<NodeRef>,
     pub(crate) tree: Option<TreePicture>,
     pub(crate) notices: Vec<page::Notice>,
-    pub(crate) sent_bps: u64,
+    pub(crate) sent: link::SendRate,
     endpoint: Arc<Endpoint>,
     pub(super) openers: Openers,
     pub(super) receipts: Option<Accumulator>,
     pub(super) receipt_interval: u64,
     last_receipt_ms: u64,
-    last_sent: (u64, u64),
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
     outbox: mpsc::UnboundedReceiver<Up>,
@@ -108,11 +107,10 @@ impl Session {
             parent: None,
             tree: None,
             notices: Vec::new(),
-            sent_bps: 0,
+            sent: link::SendRate::default(),
             receipts: None,
             receipt_interval: 0,
             last_receipt_ms: 0,
-            last_sent: (0, 0),
             last_path: serde_json::Value::Null,
             options,
             membership,
@@ -442,15 +440,11 @@ impl Session {
     fn tick(&mut self) -> Result<Option<End>, Error> {
         let now_ms = self.clock.mono_ms();
         let (children, sent_bytes) = self.node.load();
-        let (then_ms, then_bytes) = self.last_sent;
-        let span_ms = now_ms.saturating_sub(then_ms);
-        if span_ms >= 1_000 {
-            self.sent_bps = sent_bytes.saturating_sub(then_bytes) * 8_000 / span_ms;
-            self.last_sent = (now_ms, sent_bytes);
+        if self.sent.update(now_ms, sent_bytes) {
             let _ = self.up.send(Up::Load(Load {
                 children,
                 sent_bytes,
-                sent_bps: self.sent_bps,
+                sent_bps: self.sent.bps(),
                 delay_ms: self.playout.report.delay_ms().unwrap_or(0),
             }));
         }
