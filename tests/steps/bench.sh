@@ -1,5 +1,5 @@
 # The figures of PROMISES.md: a short run with the programs that the demo
-# uses, and the real one with the release profile.
+# uses, and the real one with the release profile; so for the relay's bench.
 # shellcheck shell=bash
 
 # figures PROGRAMS BUNDLE ARGUMENT... : prints the JSON.
@@ -28,6 +28,34 @@ step_release_figures() {
   mkdir -p tests/results
   figures "$CARGO_TARGET_DIR/release" "$CACHE/bundle-release" --joins 30 --evenings 5 \
     >tests/results/figures.json
+}
+
+# relay_bench PROFILE ARGUMENT... : prints the JSON of the relay beside a bare
+# fan-out, for the programs of a profile.
+relay_bench() {
+  local folder=$CARGO_TARGET_DIR/$1 log=$CACHE/relay-bench.log code=0
+  shift
+  [ "$(nproc)" -ge 2 ] || not_run "the relay needs a core for itself"
+  "$folder/relay-bench" --commit "$(git rev-parse HEAD)" "$@" 2>"$log" || code=$?
+  sed 's/^/seen: /' "$log" >&2
+  return "$code"
+}
+
+# In two invocations: the relay is built as it is for people.
+step_relay_bench() {
+  need cc build-essential
+  cargo build --locked --profile demo -p relay-vm --bins
+  cargo build --locked --profile demo -p tests --bin relay-bench
+  relay_bench demo --smoke
+}
+
+step_release_relay_bench() {
+  need cc build-essential
+  cargo build --locked --release -p relay-vm --bins
+  cargo build --locked --release -p tests --bin relay-bench
+  relay_bench release >"$CACHE/relay-bench.json"
+  mkdir -p tests/results
+  cp "$CACHE/relay-bench.json" tests/results/relay-bench.json
 }
 
 step_release_marker() {
