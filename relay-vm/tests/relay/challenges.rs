@@ -77,7 +77,7 @@ async fn the_challenges_of_a_crowd_share_few_quotes() {
     let responses = challenges.join_all().await;
     assert_eq!(responses.len(), 50);
     let quotes: BTreeSet<Vec<u8>> = responses.iter().map(|r| r.quote.to_bytes()).collect();
-    assert!(quotes.len() <= 5, "{} quotes", quotes.len());
+    assert!(quotes.len() <= 10, "{} quotes", quotes.len());
 }
 
 /// Answers every challenge with what the relay says to `asks`.

@@ -22,6 +22,8 @@ use wire::{Decode, Reader, Rendition, SpkiHash};
 
 /// Dials at the same time: a handshake must not wait for hundreds of others.
 const DIALS_MAX: usize = 16;
+/// Tries of one child to link.
+const DIAL_TRIES_MAX: u32 = 5;
 /// After the window: what a late block may need.
 const GRACE_US: u64 = 1_500_000;
 /// Bytes read at once.
@@ -137,8 +139,15 @@ async fn dial(
 ) -> Result<(Endpoint, Link), Error> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Endpoint::bind(any, &identity(member)?)?;
-    let link = endpoint.dial(address, parent, Patience::Edge).await?;
-    Ok((endpoint, link))
+    let mut tries = 1;
+    loop {
+        // An edge is given up after a second without a word, and a core that
+        // others use may stand still for as long.
+        match endpoint.dial(address, parent, Patience::Edge).await {
+            Err(_) if tries < DIAL_TRIES_MAX => tries += 1,
+            dialled => return Ok((endpoint, dialled?)),
+        }
+    }
 }
 
 /// A child of the relay: shows its permit, and says where to start.
