@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -128,6 +129,11 @@ fn build(
     if let Some(target) = target {
         command.arg("--target-dir").arg(target);
     }
+    // What cargo told us of our own package: build scripts that watch it (ring
+    // does) would run again, and all that depends on them be built again.
+    for (name, _) in env::vars_os().filter(|(name, _)| tells_of_us(name)) {
+        command.env_remove(name);
+    }
     // cargo resolves packages by the folder it runs in.
     if let Some(folder) = env::var_os("CARGO_MANIFEST_DIR") {
         command.current_dir(folder);
@@ -146,6 +152,14 @@ fn build(
         });
     }
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Variables that cargo sets for what it runs, and not for a build.
+fn tells_of_us(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Reads cargo's messages: name of each executable, and where it is.
@@ -191,6 +205,14 @@ mod tests {
             found.get("roundcast"),
             Some(&PathBuf::from("/t/demo/roundcast"))
         );
+    }
+
+    #[test]
+    fn hides_from_the_build_who_asks_for_it() {
+        assert!(tells_of_us(OsStr::new("CARGO_PKG_NAME")));
+        assert!(tells_of_us(OsStr::new("CARGO_MANIFEST_DIR")));
+        assert!(!tells_of_us(OsStr::new("CARGO_HOME")));
+        assert!(!tells_of_us(OsStr::new("CARGO_TARGET_DIR")));
     }
 
     #[test]

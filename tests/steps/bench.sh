@@ -13,7 +13,7 @@ figures() {
 step_figures() {
   need python3 python3
   bundle
-  figures "$CARGO_TARGET_DIR/demo" "$CACHE/bundle" --joins 10 --evenings 1
+  figures "$CARGO_TARGET_DIR/demo" "$CACHE/bundle" --joins 30 --evenings 2
 }
 
 release_programs() {
