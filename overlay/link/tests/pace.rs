@@ -13,7 +13,7 @@ use wire::{Reason, Sequence};
 const BURST_BYTES: u64 = overlay::bucket::TokenBucket::BURST_BYTES;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_upload_limit_holds_within_ten_percent() {
+async fn two_children_together_get_no_more_than_the_upload_limit() {
     let rate_bps = 8_000_000;
     let stream = Stream::begin();
     let setup = Setup {
@@ -47,7 +47,8 @@ async fn the_upload_limit_holds_within_ten_percent() {
     let paid = parent.node.load().1 - BURST_BYTES;
     let seen_bps = paid as f64 * 8.0 / took_s;
     let ratio = seen_bps / rate_bps as f64;
-    assert!((0.9..=1.1).contains(&ratio), "{seen_bps} bit/s");
+    // A ceiling alone: a machine that stalls may be slower, never faster.
+    assert!(ratio <= 1.1, "{seen_bps} bit/s");
 }
 
 /// What a child was told of the stream.
