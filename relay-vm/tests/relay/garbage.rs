@@ -46,7 +46,8 @@ impl Busy {
 async fn say(scene: &Scene, who: &Identity, kind: StreamKind, garbage: &[u8]) -> Reason {
     let (_socket, link) = scene.dial(who).await;
     let mut channel = open_channel(&link, kind).await.unwrap();
-    channel.send.write_all(garbage).await.unwrap();
+    // The relay may close the link before it has heard all of it.
+    let _ = channel.send.write_all(garbage).await;
     closed(&link).await
 }
 
@@ -101,7 +102,7 @@ async fn on_a_stream_of_no_known_kind() {
     let busy = Busy::set().await;
     let (_socket, link) = busy.scene.dial(&nobody()).await;
     let (mut send, _recv) = link.connection.open_bi().await.unwrap();
-    send.write_all(&[0x3f]).await.unwrap();
+    let _ = send.write_all(&[0x3f]).await;
     assert_eq!(closed(&link).await, Reason::UnknownMessage);
     let group = say(&busy.scene, &nobody(), StreamKind::Group, &GARBAGE).await;
     assert_eq!(group, Reason::UnknownMessage);
