@@ -33,7 +33,7 @@ pub enum Outgoing<P> {
     GroupStart(GroupStart),
     /// The stream is complete.
     GroupEnd,
-    /// A chunk's header, before its first block.
+    /// A chunk's header, before its first block in the open stream.
     Header(Signed<ChunkHeader>),
     /// One block with its proof.
     Block {
@@ -256,7 +256,9 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
     pub fn poll(&mut self, id: C) -> Option<Outgoing<P>> {
         let child = self.children.get_mut(&id)?;
         self.ready.remove(&(child.priority, child.turn, id));
-        let outgoing = child.poll();
+        let track = self.tracks.get(&child.rendition);
+        let header_of = |key| Some(track?.chunk(key)?.signed.clone());
+        let outgoing = child.poll(header_of);
         if matches!(outgoing, Some(Outgoing::Block { .. })) {
             self.turn = self.turn.saturating_add(1);
             child.turn = self.turn;

@@ -96,6 +96,35 @@ fn a_group_begins_at_every_key_frame_and_ends_with_the_run() {
 }
 
 #[test]
+fn a_block_that_comes_after_the_next_group_began_brings_its_header_again() {
+    let mut station = Station::new();
+    let mut f = forwarder();
+    give(&mut f, &station.init());
+    f.add_child(CHILD, start(), 0);
+    give(&mut f, &station.media(true));
+    drain(&mut f, CHILD);
+    // A parent dies within chunk 1; the next one sends 2 beside the rest.
+    let (late, next) = (station.media(false), station.media(true));
+    give_header(&mut f, &late);
+    give_header(&mut f, &next);
+    give_block(&mut f, &late, 0);
+    give_block(&mut f, &late, 1);
+    let sent = drain(&mut f, CHILD);
+    let stream = sent.iter().position(|s| *s == Sent::Group(2)).unwrap();
+    // Streams overtake each other: whatever a block needs is in its own.
+    assert_eq!(
+        sent[stream..],
+        [
+            Sent::Group(2),
+            Sent::Header(2),
+            Sent::Header(1),
+            Sent::Block(1, 0),
+            Sent::Block(1, 1)
+        ]
+    );
+}
+
+#[test]
 fn a_resumed_child_gets_neither_hole_nor_duplicate() {
     let mut f = forwarder();
     let chunks = Station::new().evening(8, 4);

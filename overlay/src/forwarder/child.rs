@@ -77,6 +77,8 @@ pub(super) struct Child<P> {
     /// Chunks are left out from here until one to start at.
     skipping: Option<(Sequence, Reason)>,
     group: Group,
+    /// Chunks of which the header went into the open stream.
+    told: BTreeSet<ChunkKey>,
     next_media: Sequence,
     ended: bool,
     pub(super) stats: ChildStats,
@@ -97,6 +99,7 @@ impl<P: Clone> Child<P> {
             opened: BTreeSet::new(),
             skipping: None,
             group: Group::None,
+            told: BTreeSet::new(),
             next_media: Sequence(0),
             ended: false,
             stats: ChildStats {
@@ -291,7 +294,13 @@ impl<P: Clone> Child<P> {
         !self.queue.is_empty() || (self.ended && self.group != Group::None)
     }
 
-    pub(super) fn poll(&mut self) -> Option<Outgoing<P>> {
+    /// The next thing to send. A block can come when a later group is open:
+    /// then its header goes there again, by `header_of`, because between
+    /// streams there is no order.
+    pub(super) fn poll(
+        &mut self,
+        header_of: impl FnOnce(ChunkKey) -> Option<Signed<ChunkHeader>>,
+    ) -> Option<Outgoing<P>> {
         let (opens, first) = match self.queue.front() {
             None if self.ended && self.group != Group::None => {
                 self.group = Group::None;
@@ -308,11 +317,18 @@ impl<P: Clone> Child<P> {
         }
         if self.group == Group::None {
             self.group = Group::Fresh;
+            self.told.clear();
             return Some(Outgoing::GroupStart(GroupStart {
                 rendition: self.rendition,
                 stripe: Stripe(0),
                 first,
             }));
+        }
+        if let Some(Item::Block { key, .. }) = self.queue.front()
+            && self.told.insert(*key)
+            && let Some(signed) = header_of(*key)
+        {
+            return Some(Outgoing::Header(signed));
         }
         let item = self.queue.pop_front()?;
         Some(self.hand_out(item))
@@ -321,6 +337,7 @@ impl<P: Clone> Child<P> {
     fn hand_out(&mut self, item: Item<P>) -> Outgoing<P> {
         match item {
             Item::Header { key, signed, .. } => {
+                self.told.insert(key);
                 if !key.init {
                     self.group = Group::Media;
                     self.next_media = self.next_media.max(key.sequence.next());
