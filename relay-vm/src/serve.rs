@@ -255,6 +255,9 @@ impl Relay {
                 "attack_refused",
                 json!({"reason": Reason::NotHolder.name(), "other": link.peer.to_hex()}),
             );
+            // Answered after it was said, so that whoever errs hears why.
+            let patience = Duration::from_secs(1);
+            let _ = tokio::time::timeout(patience, channel.recv::<Command>()).await;
             let _ = channel
                 .send(&CommandReply::Refused(Reason::NotHolder))
                 .await;
