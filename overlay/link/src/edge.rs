@@ -290,12 +290,15 @@ async fn run(
         outcome = work => outcome,
         outcome = again => outcome,
     };
-    let outcome = outcome.map_err(|e| match e {
-        Error::Connection(_) | Error::Write(_) | Error::Read(_) => {
-            Error::Remote(link.close_reason())
-        }
+    let outcome = match outcome {
+        Err(
+            Error::Connection(_)
+            | Error::Write(_)
+            | Error::Read(_)
+            | Error::Remote(Reason::PeerGone),
+        ) => Err(Error::Remote(link.last_word().await)),
         other => other,
-    });
+    };
     if let Err(e) = &outcome {
         link.close(e.wire_reason());
     }

@@ -34,6 +34,8 @@ const RECEIVE_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
 /// about as many small packets; what overflows, congestion control takes for
 /// loss. The system may cap it (`net.core.rmem_max`).
 const SOCKET_BYTES: usize = 4 * 1024 * 1024;
+/// How long after its streams a link's closing code may arrive.
+const LAST_WORD_MS: u64 = 200;
 /// RFC 9266 label of the exporter that live challenges are bound to.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -255,6 +257,14 @@ impl Link {
     pub fn close(&self, reason: Reason) {
         self.connection
             .close(code(reason), reason.name().as_bytes());
+    }
+
+    /// Why the link ends: its streams may end a moment before the other end's
+    /// code arrives.
+    pub async fn last_word(&self) -> Reason {
+        let patience = Duration::from_millis(LAST_WORD_MS);
+        let _ = tokio::time::timeout(patience, self.connection.closed()).await;
+        self.close_reason()
     }
 
     /// Why the link has ended: the other end's code, or that it has gone.

@@ -369,6 +369,8 @@ impl Coordinator {
         if member.kind == NodeKind::Relay {
             let kind = if graceful { "relay_left" } else { "relay_lost" };
             self.emit.tell(kind, json!({"relay": node.to_hex()}));
+            let text = format!("{} has gone", member.name);
+            self.notice(page::Level::Warning, text);
         } else {
             self.emit
                 .tell_of(member.name.as_str(), "left", json!({"graceful": graceful}));

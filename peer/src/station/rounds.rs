@@ -178,6 +178,8 @@ impl Coordinator {
         if let Some(member) = self.members.get(&sponsor) {
             let _ = member.down.send(Down::RelayAdmitted(relay));
         }
+        let text = format!("{} bought a round", self.name_of(sponsor));
+        self.notice(page::Level::Info, text);
     }
 
     pub(super) fn tell_admitted(&self, relay: SpkiHash, parent: SpkiHash) {

@@ -16,6 +16,8 @@ use wire::{Sequence, SpkiHash};
 
 /// Chunks whose receipt digests are kept: a minute at 200 ms.
 const DIGESTS_MAX: usize = 300;
+/// Notices that the page shows.
+const NOTICES_MAX: usize = 20;
 /// Rounds in one picture.
 const ROUNDS_MAX: usize = 16;
 
@@ -155,6 +157,13 @@ impl Coordinator {
         } else {
             Name::default()
         }
+    }
+
+    /// Tells the broadcaster on the station's page.
+    pub(super) fn notice(&mut self, level: page::Level, text: String) {
+        let at_ms = self.clock.unix().0;
+        self.notices.insert(0, page::Notice { level, at_ms, text });
+        self.notices.truncate(NOTICES_MAX);
     }
 
     /// Gives the picture to everybody and to the station's own page.

@@ -314,6 +314,8 @@ impl Session {
             Stripe(0),
             Rendition(0),
         ));
+        let text = format!("the stream comes from {}", other.name);
+        self.notice(page::Level::Info, text);
         let old = self.parent.replace(other.clone());
         if let Some(old) = old {
             self.emit.tell(
