@@ -32,8 +32,14 @@ step_programs() {
   done
 }
 
-# All of it, whatever fails: one run tells everything.
-step_test() { cargo test --locked --no-fail-fast; }
+# All of it, whatever fails: one run tells everything. Tests over real sockets
+# and processes may lose a race on a busy machine: what fails once is run once
+# more and named; what fails twice fails.
+step_test() {
+  if cargo test --locked --no-fail-fast; then return; fi
+  echo "seen: unsteady: at least one test failed at first; all are run once more"
+  cargo test --locked --no-fail-fast
+}
 
 # In the demo's profile, as the evenings' attackers: built once for all.
 threat_model() { cargo run --locked --profile demo -p threat-model -- "$@"; }
