@@ -25,6 +25,9 @@ function showHead() {
   const banner = byId("banner");
   banner.hidden = !view.banner;
   setText(banner, view.banner ?? "");
+  // The station is the path's end: it has none of its own, and no delay.
+  const station = view.role === "station";
+  for (const id of ["path", "delay-meter", "hops-card"]) byId(id).hidden = station;
 }
 
 // The client measures from the sender's clock to itself; what waits in the

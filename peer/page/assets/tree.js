@@ -5,10 +5,10 @@ import { rate } from "/format.js";
 
 const ROWS_MAX = 500; // a larger audience is counted, not listed
 const PICTURED_MAX = 120; // beyond that a picture shows nothing
-const LABEL_CHARS_MAX = 12;
-const COLUMN = 118;
+const LABEL_CHARS_MAX = 16; // "relay 01234567" fits
+const COLUMN = 140;
 const ROW = 74;
-const BOX = { width: 104, height: 40 };
+const BOX = { width: 126, height: 40 };
 
 let sort = { key: null, down: false };
 let rows = [];
