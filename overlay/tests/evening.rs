@@ -297,6 +297,20 @@ fn capacity_that_appears_cancels_the_asking() {
 }
 
 #[test]
+fn a_decline_of_a_withdrawn_question_is_late() {
+    let mut e = Evening::new();
+    e.join(0, "A", 0);
+    e.join(1, "B", 0);
+    e.join(2, "C", 0);
+    e.planner.leave(3, "A").unwrap();
+    e.run();
+    assert!(matches!(
+        e.answer(4, "C", Choice::Decline),
+        Answered::Late(_)
+    ));
+}
+
+#[test]
 fn who_said_never_is_not_asked_again() {
     let mut e = Evening::new();
     e.join(0, "A", 0);

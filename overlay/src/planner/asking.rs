@@ -147,7 +147,11 @@ impl<N: NodeId> Planner<N> {
         });
         if choice != Choice::Accept {
             // Also who was granted may still change his mind.
-            self.asking.grant_failed(question.ask, node);
+            let granted = self.asking.grant_failed(question.ask, node);
+            if pending.is_none() && !granted {
+                // It crossed the end of the question: nothing is declined.
+                return Answered::Late(question);
+            }
             if let Some(open) = &mut self.asking.open
                 && open.ask == question.ask
             {
