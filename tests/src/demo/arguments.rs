@@ -1,7 +1,8 @@
 //! The demo's command line.
 
 use super::attack::Attack;
-use clap::Parser;
+use super::provider::{Cloud, Provider};
+use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
 /// Play one evening of home TV with real programs on this machine: a station,
@@ -21,12 +22,40 @@ pub struct Arguments {
     /// The same evening with an attack, and how it is stopped.
     #[arg(long, value_name = "NAME")]
     pub attack: Option<Attack>,
+    /// Where the relays run. `qemu` builds and signs an image first, and boots
+    /// it in virtual machines.
+    #[arg(long, value_enum, default_value_t, value_name = "NAME", conflicts_with_all = ["no_cloud", "attack"])]
+    pub provider: Provider,
+    /// The operator whose word about his machines the viewers accept. Virtual
+    /// machines of this machine prove nothing against it, so nobody believes
+    /// them without this.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub trust_operator: Option<Operator>,
     /// Leave the published and every received stream in this folder.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
     /// Chooses the addresses of the evening; random by default.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// The operators of the evening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Operator {
+    /// Who runs the evening's desk.
+    DemoDesk,
+}
+
+impl Arguments {
+    /// What the evening has of the cloud.
+    #[must_use]
+    pub fn cloud(&self) -> Cloud {
+        match (self.no_cloud, self.provider, self.trust_operator) {
+            (true, ..) => Cloud::Nothing,
+            (false, Provider::Qemu, None) => Cloud::Disbelieved,
+            _ => Cloud::Believed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +73,22 @@ mod tests {
     }
 
     #[test]
+    fn a_virtual_machine_is_believed_with_the_trust_option_alone() {
+        for (words, cloud) in [
+            ("demo", Cloud::Believed),
+            ("demo --no-cloud", Cloud::Nothing),
+            ("demo --provider qemu", Cloud::Disbelieved),
+            (
+                "demo --provider qemu --trust-operator demo-desk",
+                Cloud::Believed,
+            ),
+        ] {
+            let read = Arguments::try_parse_from(words.split(' ')).unwrap();
+            assert_eq!(read.cloud(), cloud, "{words}");
+        }
+    }
+
+    #[test]
     fn refuses_what_it_does_not_know_with_code_2() {
         for words in [
             "demo --nonsense",
@@ -52,6 +97,9 @@ mod tests {
             "demo --seconds -1",
             "demo --no-cloud --attack double-spend",
             "demo extra",
+            "demo --provider nonsense",
+            "demo --provider qemu --no-cloud",
+            "demo --provider qemu --trust-operator somebody",
         ] {
             let error = Arguments::try_parse_from(words.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words}");

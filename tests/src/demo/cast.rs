@@ -1,5 +1,6 @@
 //! Who plays: names, upload, and the programs' command lines.
 
+use super::provider::Provider;
 use super::stage::{Host, Stage};
 use crate::process::Launch;
 
@@ -48,7 +49,8 @@ pub fn station(stage: &Stage) -> Launch {
         .option("--upload-mbps", STATION_MBPS)
         .option("--stream-mbps", STREAM_MBPS)
         .option("--ask-deadline-ms", deadline_ms.to_string())
-        .option("--ask-interval-ms", ASK_INTERVAL_MS);
+        .option("--ask-interval-ms", ASK_INTERVAL_MS)
+        .option("--kept-ms", stage.provider.kept_ms().to_string());
     if let Some(file) = stage.kept_stream(STATION) {
         launch = launch.option("--keep", file);
     }
@@ -78,6 +80,11 @@ pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
 }
 
 fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
+    let launch = match (stage.provider, &stage.operator) {
+        (Provider::Local, _) => launch.flag("--trust-development"),
+        (Provider::Qemu, Some(operator)) => launch.option("--trust-operator", operator),
+        (Provider::Qemu, None) => launch,
+    };
     launch
         .flag("--json")
         .flag("--trace-chunks")
@@ -85,7 +92,6 @@ fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
         .option("--listen", stage.listen(host))
         .option("--data", stage.data(name))
         .option("--trust-root", stage.trust_root())
-        .flag("--trust-development")
 }
 
 /// The desk's command line.
@@ -93,7 +99,7 @@ fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
 pub fn desk(stage: &Stage) -> Launch {
     Launch::new(&stage.programs.desk, stage.log(DESK))
         .flag("serve")
-        .option("--provider", "local")
+        .option("--provider", stage.provider.name())
         .option("--data", stage.data(DESK))
         .option("--listen", stage.listen(Host::Desk))
         .option("--release", stage.release())

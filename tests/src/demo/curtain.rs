@@ -6,6 +6,7 @@ use super::error::Error;
 use super::log::Log;
 use super::patience;
 use super::prompts::Act;
+use super::provider::Cloud;
 use super::report::{ExitReport, expected_exit, relay_exit};
 use super::world::{World, monotonic_us};
 use crate::process::Exit;
@@ -16,21 +17,21 @@ const LEAVING: [&str; 5] = ["E", "C", "A", "B", "D"];
 
 /// Ends what still runs and notes how each process ended. A failure of one
 /// step is noted, and the next is taken.
-pub async fn fall(world: &mut World, no_cloud: bool) {
+pub async fn fall(world: &mut World, cloud: Cloud) {
     world.act = Act::Farewell;
     for name in world.running() {
         world.may_leave(&name);
     }
     for name in LEAVING {
-        if name == "D" && world.runs("D") && !no_cloud {
+        if name == "D" && world.runs("D") && cloud.carries_all() {
             stop_relay(world, "D", "R2").await;
         }
-        quit(world, name, no_cloud).await;
+        quit(world, name, cloud).await;
     }
-    quit(world, ATTACKER, no_cloud).await;
-    quit(world, STATION, no_cloud).await;
-    quit(world, DESK, no_cloud).await;
-    note_relays(world);
+    quit(world, ATTACKER, cloud).await;
+    quit(world, STATION, cloud).await;
+    quit(world, DESK, cloud).await;
+    note_relays(world, cloud);
 }
 
 /// The holder stops the relay. The first relay's holder has none any more.
@@ -65,7 +66,7 @@ fn relay_end(log: &Log, relay: &str) -> Option<Option<Exit>> {
     Some(relay_exit(end))
 }
 
-async fn quit(world: &mut World, name: &str, no_cloud: bool) {
+async fn quit(world: &mut World, name: &str, cloud: Cloud) {
     if world.runs(name) {
         world.log.leaves(name, monotonic_us());
         // A desk has no reader at its standard input.
@@ -76,7 +77,7 @@ async fn quit(world: &mut World, name: &str, no_cloud: bool) {
         };
         note(world, told);
     }
-    let expected = expected_exit(name, no_cloud);
+    let expected = expected_exit(name, cloud);
     let ended = world.end(name, expected, patience::LEAVING).await;
     note(world, ended);
 }
@@ -88,12 +89,12 @@ fn note(world: &mut World, step: Result<(), Error>) {
 }
 
 /// The relays are the desk's children: it tells how they ended.
-fn note_relays(world: &mut World) {
+fn note_relays(world: &mut World, cloud: Cloud) {
     let relays = world.log.names.relays();
     let of_desk = relays.into_iter().filter(|relay| relay.starts_with('R'));
     for relay in of_desk.collect::<Vec<_>>() {
         let got = relay_end(&world.log, &relay).flatten();
-        let expected = expected_exit(&relay, false);
+        let expected = expected_exit(&relay, cloud);
         world.exits.insert(relay, ExitReport { got, expected });
     }
 }

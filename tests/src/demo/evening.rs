@@ -7,6 +7,7 @@ use super::error::Error;
 use super::log::Log;
 use super::patience;
 use super::prompts::Act;
+use super::provider::Cloud;
 use super::report::expected_exit;
 use super::stage::Stage;
 use super::world::{World, monotonic_us};
@@ -18,13 +19,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Why nobody believes a machine that only its own operator vouches for.
+pub(super) const DISBELIEVED: &str = "assurance_not_accepted";
+
 /// What kind of evening it is to be.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// How long it lasts at least.
     pub length: Duration,
-    /// Whether there is no desk.
-    pub no_cloud: bool,
+    /// What it has of the cloud.
+    pub cloud: Cloud,
     /// The attack, and its program.
     pub attack: Option<(Attack, PathBuf)>,
 }
@@ -54,13 +58,22 @@ pub async fn play(world: &mut World, stage: &Stage, plan: &Plan) -> Result<(), E
     };
     evening.open().await?;
     evening.gather().await?;
-    if plan.no_cloud {
-        evening.refuse().await?;
-    } else {
-        evening.overload().await?;
-        let first_picture = evening.join_under_relay().await?;
-        evening.attack(Moment::AfterE).await?;
-        evening.lose_relay(first_picture).await?;
+    match plan.cloud {
+        Cloud::Nothing => {
+            evening.world.act = Act::Overload;
+            evening.refuse("D", 3).await?;
+            evening.refuse("E", 4).await?;
+        }
+        Cloud::Disbelieved => {
+            evening.disbelieve().await?;
+            evening.refuse("E", 4).await?;
+        }
+        Cloud::Believed => {
+            evening.overload().await?;
+            let first_picture = evening.join_under_relay().await?;
+            evening.attack(Moment::AfterE).await?;
+            evening.lose_relay(first_picture).await?;
+        }
     }
     evening.play_out().await
 }
@@ -122,24 +135,53 @@ impl Evening<'_> {
         Ok(Instant::now())
     }
 
-    /// D and E find no place and are refused by name.
-    async fn refuse(&mut self) -> Result<(), Error> {
-        self.world.act = Act::Overload;
-        for (name, position) in [("D", 3), ("E", 4)] {
-            self.world.may_leave(name);
-            let launch = cast::viewer(self.stage, name, position, &self.invite);
-            self.world.start(name, &launch)?;
-            let refused = |log: &Log| log.refused_for_capacity(name);
-            let awaited = format!("{name} is refused for want of capacity");
-            self.wait(&awaited, patience::ASKING, refused).await?;
-            let expected = expected_exit(name, true);
-            self.world.end(name, expected, patience::LEAVING).await?;
-        }
-        Ok(())
+    /// Somebody comes, finds no place and is refused by name.
+    async fn refuse(&mut self, name: &'static str, position: u8) -> Result<(), Error> {
+        self.world.may_leave(name);
+        let launch = cast::viewer(self.stage, name, position, &self.invite);
+        self.world.start(name, &launch)?;
+        self.turned_away(name).await
     }
 
-    /// D's join is too much: B buys a round.
+    async fn turned_away(&mut self, name: &str) -> Result<(), Error> {
+        let refused = |log: &Log| log.refused_for_capacity(name);
+        let awaited = format!("{name} is refused for want of capacity");
+        self.wait(&awaited, patience::ASKING, refused).await?;
+        let expected = expected_exit(name, self.plan.cloud);
+        self.world.end(name, expected, patience::LEAVING).await
+    }
+
+    /// B buys a round, and its relay shows evidence of a kind that nobody
+    /// here has chosen to believe: it never gets a place.
+    async fn disbelieve(&mut self) -> Result<(), Error> {
+        self.world.may_leave("D");
+        self.buy().await?;
+        self.relay_starts("R1", "B").await?;
+        let refused = |log: &Log| {
+            let mut told = log.of("B", "redeem_failed");
+            told.any(|event| event.text("reason") == Some(DISBELIEVED))
+        };
+        let awaited = format!("B refuses R1 for {DISBELIEVED}");
+        let patience = self.stage.provider.relay_patience();
+        self.wait(&awaited, patience, refused).await?;
+        self.turned_away("D").await
+    }
+
+    /// D's join is too much: B buys a round, and its relay carries it.
     async fn overload(&mut self) -> Result<(), Error> {
+        let since_us = self.buy().await?;
+        self.relay_comes("R1", "B").await?;
+        let admitted = self
+            .world
+            .log
+            .naming(STATION, "relay_admitted", "relay", "R1");
+        let admitted_us = admitted.map_or(since_us, |event| event.mono_us);
+        self.hang_under("R1", &["B", "D"], 0).await?;
+        self.hang_under("B", &["C"], admitted_us).await
+    }
+
+    /// D's join is too much, and B is granted the round. Returns when D came.
+    async fn buy(&mut self) -> Result<u64, Error> {
         self.world.act = Act::Overload;
         let launch = cast::viewer(self.stage, "D", 3, &self.invite);
         // An attack before may have led to asks, too.
@@ -164,24 +206,22 @@ impl Evening<'_> {
             let told = |log: &Log| log.told_after(STATION, kind, who, since_us).is_some();
             self.wait(awaited, patience::ASKING, told).await?;
         }
-        self.relay_comes("R1", "B").await?;
-        let admitted = self
-            .world
-            .log
-            .naming(STATION, "relay_admitted", "relay", "R1");
-        let admitted_us = admitted.map_or(since_us, |event| event.mono_us);
-        self.hang_under("R1", &["B", "D"], 0).await?;
-        self.hang_under("B", &["C"], admitted_us).await
+        Ok(since_us)
+    }
+
+    /// A sponsor's relay is started.
+    async fn relay_starts(&mut self, relay: &str, sponsor: &str) -> Result<(), Error> {
+        self.wait(
+            &format!("{sponsor}'s voucher is redeemed and {relay} is started"),
+            self.stage.provider.relay_patience(),
+            |log| log.naming(DESK, "relay_started", "relay", relay).is_some(),
+        )
+        .await
     }
 
     /// A sponsor's relay is started, verified and takes its place.
     async fn relay_comes(&mut self, relay: &str, sponsor: &str) -> Result<(), Error> {
-        self.wait(
-            &format!("{sponsor}'s voucher is redeemed and {relay} is started"),
-            patience::RELAY,
-            |log| log.naming(DESK, "relay_started", "relay", relay).is_some(),
-        )
-        .await?;
+        self.relay_starts(relay, sponsor).await?;
         for verifier in [sponsor, STATION] {
             self.wait(
                 &format!("{verifier} verifies {relay}"),
@@ -261,7 +301,7 @@ impl Evening<'_> {
     /// The rest of the evening.
     async fn play_out(&mut self) -> Result<(), Error> {
         let end = self.started + self.plan.length;
-        let end = if self.plan.no_cloud {
+        let end = if !self.plan.cloud.carries_all() {
             end
         } else {
             // The last resume was awaited just before.
@@ -302,7 +342,7 @@ impl Evening<'_> {
         let Some((attack, _)) = self.attack_at(moment) else {
             return Ok(());
         };
-        let expected = expected_exit(ATTACKER, false);
+        let expected = expected_exit(ATTACKER, self.plan.cloud);
         self.world.end(ATTACKER, expected, patience::ATTACK).await?;
         let refused = |log: &Log| {
             let told = super::story::entries(log);

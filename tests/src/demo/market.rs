@@ -4,6 +4,7 @@ use super::cast::{self, DESK};
 use super::error::Error;
 use super::log::Log;
 use super::patience;
+use super::provider::Cloud;
 use super::stage::Stage;
 use super::world::World;
 use crate::process::{self, Exit, Launch};
@@ -18,7 +19,7 @@ const BUYERS: [&str; 2] = ["B", "D"];
 ///
 /// # Errors
 /// The step that failed.
-pub async fn open(world: &mut World, stage: &mut Stage) -> Result<(), Error> {
+pub async fn open(world: &mut World, stage: &mut Stage, cloud: Cloud) -> Result<(), Error> {
     world.start(DESK, &cast::desk(stage))?;
     let ready = |log: &Log| log.of(DESK, "desk_ready").next().is_some();
     world.wait("the desk opens", patience::READY, ready).await?;

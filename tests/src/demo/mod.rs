@@ -12,6 +12,7 @@ pub mod cast;
 pub mod curtain;
 pub mod error;
 pub mod evening;
+pub mod image;
 pub mod kept;
 pub mod log;
 pub mod market;
@@ -20,6 +21,7 @@ pub mod names;
 pub mod narrator;
 pub mod patience;
 pub mod prompts;
+pub mod provider;
 pub mod relays;
 pub mod release;
 pub mod report;
@@ -38,6 +40,7 @@ use error::Error;
 use evening::Plan;
 use media::Stream;
 use narrator::Narrator;
+use provider::Provider;
 use report::{Evening, Report};
 use stage::Stage;
 use std::collections::BTreeMap;
@@ -56,11 +59,20 @@ pub async fn run(arguments: &Arguments) -> Result<Report, Error> {
     let programs = Programs::find()?;
     let plan = Plan {
         length: Duration::from_secs(arguments.seconds),
-        no_cloud: arguments.no_cloud,
+        cloud: arguments.cloud(),
         attack: evening::cast_attack(arguments.attack)?,
     };
     let seed = arguments.seed.unwrap_or_else(random_seed);
-    let mut stage = Stage::set(programs, seed, arguments.keep.as_deref())?;
+    let mut stage = Stage::set(
+        programs,
+        seed,
+        arguments.keep.as_deref(),
+        arguments.provider,
+    )?;
+    if stage.provider == Provider::Qemu {
+        narrator.say("Building and signing the relay's image ...");
+        image::make(&stage).await?;
+    }
     let mut world = World::new(arguments.attack, narrator);
     let report = until_interrupted(perform(&mut world, &mut stage, &plan, seed)).await?;
     world.narrator.conclude(&report);
@@ -74,8 +86,8 @@ async fn perform(
     plan: &Plan,
     seed: u64,
 ) -> Result<Report, Error> {
-    if !plan.no_cloud {
-        market::open(world, stage).await?;
+    if plan.cloud.has_desk() {
+        market::open(world, stage, plan.cloud).await?;
     }
     evening::lay_out_loot(stage, plan.attack.as_ref().map(|(attack, _)| *attack))?;
     let started_us = monotonic_us();
@@ -84,10 +96,11 @@ async fn perform(
         world.failures.push(error.to_string());
     }
     let ended_us = monotonic_us();
-    curtain::fall(world, plan.no_cloud).await;
+    curtain::fall(world, plan.cloud).await;
     let log = std::mem::take(&mut world.log);
     let evening = Evening {
         seed,
+        cloud: plan.cloud,
         started_us,
         ended_us,
         kept: kept(stage, &log),

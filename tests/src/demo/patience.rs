@@ -16,6 +16,8 @@ pub const ASKING: Duration = Duration::from_secs(30);
 /// From a grant to the relay in its place: redemption, launch, two
 /// verifications.
 pub const RELAY: Duration = Duration::from_secs(45);
+/// The same with an emulated machine that boots first, under a limit of 90 s.
+pub const EMULATED_RELAY: Duration = Duration::from_secs(120);
 /// From a relay's death to its loss being noticed, and to a new parent.
 pub const REPAIR: Duration = Duration::from_secs(45);
 /// An attack, from the attacker's start to its end.

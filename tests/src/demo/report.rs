@@ -4,6 +4,7 @@ use super::attack::Attack;
 use super::cast::{self, STATION, VIEWERS};
 use super::log::Log;
 use super::media::{self, Stream};
+use super::provider::Cloud;
 use super::relays::{self, RelayReport};
 use super::story::{self, What};
 use super::verdict;
@@ -23,6 +24,8 @@ const SELF: &str = "you";
 pub struct Evening {
     /// The seed.
     pub seed: u64,
+    /// What it had of the cloud.
+    pub cloud: Cloud,
     /// When the station was started, on the monotonic clock.
     pub started_us: u64,
     /// When the curtain fell.
@@ -280,10 +283,10 @@ pub fn relay_exit(event: &Event) -> Option<Exit> {
 
 /// How each process of the evening has to end.
 #[must_use]
-pub fn expected_exit(name: &str, no_cloud: bool) -> Exit {
+pub fn expected_exit(name: &str, cloud: Cloud) -> Exit {
     match name {
-        "R1" => Exit::Signal(9),
-        "D" | "E" if no_cloud => Exit::Code(1),
+        "R1" if cloud.carries_all() => Exit::Signal(9),
+        "D" | "E" if !cloud.carries_all() => Exit::Code(1),
         cast::ATTACKER => Exit::Code(3),
         _ => Exit::Code(0),
     }

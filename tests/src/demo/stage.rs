@@ -1,6 +1,7 @@
 //! Where the evening takes place: a folder, loopback addresses, the programs.
 
 use super::error::Error;
+use super::provider::Provider;
 use super::release;
 use crate::programs::Programs;
 use std::fs;
@@ -47,6 +48,10 @@ pub struct Stage {
     folder: TempDir,
     kept: Option<PathBuf>,
     network: [u8; 2],
+    /// Where the relays run.
+    pub provider: Provider,
+    /// The operator that the viewers believe, with his key.
+    pub operator: Option<String>,
     /// The executables.
     pub programs: Programs,
     /// The desk, once it is open.
@@ -54,12 +59,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Prepares folder, clip, trust root and release. Two evenings with
+    /// Prepares folder, clip and, for relays that are processes, trust root and
+    /// release. Two evenings with
     /// different seeds are on different addresses.
     ///
     /// # Errors
     /// [`Error::Folder`], [`Error::Release`].
-    pub fn set(programs: Programs, seed: u64, keep: Option<&Path>) -> Result<Self, Error> {
+    pub fn set(
+        programs: Programs,
+        seed: u64,
+        keep: Option<&Path>,
+        provider: Provider,
+    ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("roundcast-demo-")
             .tempdir()
@@ -68,6 +79,8 @@ impl Stage {
             folder,
             kept: keep.map(Path::to_owned),
             network: network(seed),
+            provider,
+            operator: None,
             programs,
             desk_uri: None,
         };
@@ -81,7 +94,9 @@ impl Stage {
         }
         let clip = stage.clip();
         fs::write(&clip, CLIP).map_err(|source| Error::folder(&clip, source))?;
-        release::make(&stage.programs.relay, &stage.release(), &stage.trust_root())?;
+        if provider == Provider::Local {
+            release::make(&stage.programs.relay, &stage.release(), &stage.trust_root())?;
+        }
         Ok(stage)
     }
 

@@ -3,7 +3,9 @@
 
 use super::attack::Attack;
 use super::cast::{ATTACKER, STATION, VIEWERS};
+use super::evening::DISBELIEVED;
 use super::log::Log;
+use super::provider::Cloud;
 use super::report::{Evening, EventReport, ViewerReport};
 use super::story::What;
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ pub fn problems(
     problems.extend(rejections(evening.log.attack, viewers));
     problems.extend(relay_edges(&evening.log));
     problems.extend(exits(evening));
-    problems.extend(refusals(evening.log.attack, events));
+    problems.extend(refusals(evening, events));
     problems
 }
 
@@ -109,9 +111,9 @@ fn exits(evening: &Evening) -> Vec<String> {
         .collect()
 }
 
-/// An attack was refused for its listed reason, and nobody was refused who
-/// did not attack.
-fn refusals(attack: Option<Attack>, events: &[EventReport]) -> Vec<String> {
+/// An attack was refused for its listed reason, relays that nobody believes
+/// for theirs, and nobody else was refused.
+fn refusals(evening: &Evening, events: &[EventReport]) -> Vec<String> {
     let reasons: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.what {
@@ -119,7 +121,13 @@ fn refusals(attack: Option<Attack>, events: &[EventReport]) -> Vec<String> {
             _ => None,
         })
         .collect();
-    match attack {
+    let disbelieved = evening.cloud == Cloud::Disbelieved;
+    match evening.log.attack {
+        None if disbelieved => reasons
+            .iter()
+            .filter(|reason| **reason != DISBELIEVED)
+            .map(|reason| format!("something was refused for {reason}"))
+            .collect(),
         Some(attack) if !reasons.contains(&attack.reason()) => vec![format!(
             "{ATTACKER}: {} was not refused for {}; the refusals were {reasons:?}",
             attack.name(),

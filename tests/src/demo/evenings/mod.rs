@@ -8,6 +8,7 @@ mod schema;
 
 use super::attack::Attack;
 use super::log::Log;
+use super::provider::Cloud;
 use super::report::{Evening, ExitReport, Report, expected_exit};
 use crate::event::{Event, SCHEMA};
 use serde_json::{Value, json};
@@ -310,7 +311,7 @@ pub(super) fn exits() -> BTreeMap<String, ExitReport> {
     ["S", "A", "B", "C", "D", "E", "desk", "R1", "R2"]
         .into_iter()
         .map(|name| {
-            let expected = expected_exit(name, false);
+            let expected = expected_exit(name, Cloud::Believed);
             (
                 name.to_owned(),
                 ExitReport {
@@ -337,6 +338,7 @@ pub(super) fn evening(lines: &[Line], attack: Option<Attack>) -> Evening {
     }
     Evening {
         seed: 7,
+        cloud: Cloud::Believed,
         started_us: START_US,
         ended_us: END_US,
         log,
@@ -389,11 +391,12 @@ pub(super) fn no_cloud() -> Evening {
         ));
     }
     let mut evening = evening(&kept, None);
+    evening.cloud = Cloud::Nothing;
     evening
         .exits
         .retain(|name, _| !name.starts_with('R') && name != "desk");
     for name in ["D", "E"] {
-        let expected = expected_exit(name, true);
+        let expected = expected_exit(name, Cloud::Nothing);
         evening.exits.insert(
             name.into(),
             ExitReport {
@@ -410,7 +413,7 @@ pub(super) fn attacked(attack: Attack, refusals: &[Line]) -> Report {
     let mut all = lines();
     all.extend_from_slice(refusals);
     let mut evening = evening(&all, Some(attack));
-    let expected = expected_exit("X", false);
+    let expected = expected_exit("X", Cloud::Believed);
     evening.exits.insert(
         "X".into(),
         ExitReport {
