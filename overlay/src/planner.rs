@@ -380,7 +380,8 @@ impl<N: NodeId> Planner<N> {
     }
 
     /// Whether every edge from the station to the node works.
-    fn is_fed(&self, node: N) -> bool {
+    #[must_use]
+    pub fn is_fed(&self, node: N) -> bool {
         let mut at = node;
         while at != self.station {
             match self.tree.parent(at) {

@@ -64,5 +64,7 @@ crate::code! {
         PeerGone = 61 => "peer_gone",
         /// A better parent was assigned.
         Reparented = 62 => "reparented",
+        /// The parent leaves chunks out that a head beacon names.
+        Withheld = 63 => "withheld",
     }
 }

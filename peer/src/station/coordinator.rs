@@ -334,6 +334,9 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
+            // The edge still stands. Who is fed and does not feed has to go;
+            // who has nothing itself is not blamed, and keeps its children.
+            Reason::Withheld if !self.planner.is_fed(edge.other) => {}
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,
@@ -345,7 +348,7 @@ impl Coordinator {
                     let _ = events.send(event);
                 });
             }
-            Reason::PeerGone | Reason::Timeout => {
+            Reason::PeerGone | Reason::Timeout | Reason::Withheld => {
                 self.planner
                     .edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
             }
@@ -490,6 +493,11 @@ impl Coordinator {
             now: self.clock.unix(),
         };
         let beacon = certs::sign(&self.keys.beacon, &beacon);
+        // On two paths, so that neither can hide how far the stream is: down
+        // the tree from here, and to everybody over the control link.
+        if let Err(e) = self.node.take_beacon(&beacon) {
+            tracing::warn!("the station's own beacon: {e}");
+        }
         for member in self.members.values() {
             let _ = member.down.send(Down::Beacon(beacon.clone()));
         }

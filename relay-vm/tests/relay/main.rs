@@ -11,6 +11,7 @@
 mod support;
 
 mod challenges;
+mod clock;
 mod commands;
 mod garbage;
 mod life;
