@@ -80,6 +80,15 @@ impl Rogue {
     }
 }
 
+/// Makes an edge to a relay, which the parent dials.
+fn dial_down(stream: &Stream, parent: &Running, relay: &Running) {
+    let permit = stream.signed_permit(parent.spki, relay.spki);
+    let above = order(permit.clone(), parent.spki, parent.kind, None);
+    relay.node.order_edge(above).unwrap();
+    let below = order(permit, relay.spki, relay.kind, Some(relay.address));
+    parent.node.order_edge(below).unwrap();
+}
+
 fn watching() -> Setup {
     Setup {
         controls: Controls {
@@ -104,7 +113,7 @@ async fn a_beacon_goes_down_the_tree_by_the_edges_alone() {
     let station = Running::start(&stream, &stream.station, station);
     let mut middle = Running::start(&stream, &support::stranger(), relay);
     let mut lower = Running::start(&stream, &stream.member(), Setup::default());
-    join(&stream, &station, &middle);
+    dial_down(&stream, &station, &middle);
     join(&stream, &middle, &lower);
     // Nobody but the station has a control link here.
     let beacon = stream.signed_beacon(7, now());
@@ -279,7 +288,7 @@ async fn a_beacon_raises_a_relays_clock_on_any_path_and_never_lowers_it() {
         ..Setup::default()
     };
     let mut relay = Running::start(&stream, &support::stranger(), relay);
-    let mut above = Rogue::above(&stream, &relay, NodeKind::Peer).await;
+    let mut above = Rogue::above(&stream, &relay, NodeKind::Relay).await;
     let ahead = station_time(60_000);
     above.send(stream.signed_beacon(1, ahead)).await;
     assert_eq!(relay.beacon().await, 1);

@@ -334,9 +334,7 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
-            // The edge still stands. Who is fed and does not feed has to go;
-            // who has nothing itself is not blamed, and keeps its children.
-            Reason::Withheld if !self.planner.is_fed(edge.other) => {}
+            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,
@@ -348,7 +346,7 @@ impl Coordinator {
                     let _ = events.send(event);
                 });
             }
-            Reason::PeerGone | Reason::Timeout | Reason::Withheld => {
+            Reason::PeerGone | Reason::Timeout => {
                 self.planner
                     .edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
             }
