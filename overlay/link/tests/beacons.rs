@@ -272,6 +272,15 @@ async fn without_beacons_on_another_path_nobody_notices_a_cut() {
     assert!(node.node.has_edge(rogue.spki, true));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_station_is_not_judged_by_its_own_word() {
+    let stream = Stream::begin();
+    let mut node = Running::start(&stream, &stream.member(), watching());
+    let (mut station, newest) = cut(&stream, &mut node, NodeKind::Station).await;
+    station.send(stream.signed_beacon(newest + 1, now())).await;
+    assert_eq!(noticed(&mut node).await, None);
+}
+
 /// A relay's clock that its machine's owner has put back, as seen by a
 /// station whose time is `ahead_ms` later.
 fn station_time(ahead_ms: u64) -> UnixMs {

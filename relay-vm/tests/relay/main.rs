@@ -16,3 +16,4 @@ mod commands;
 mod garbage;
 mod life;
 mod scene;
+mod withholding;
