@@ -247,6 +247,16 @@ impl<N: NodeId> Planner<N> {
         self.settle(now_ms);
     }
 
+    /// The child reports that its parent leaves out what is published, though
+    /// the edge works. A parent that is fed has no excuse, and loses the
+    /// child; one that has nothing itself keeps it, for its own edge is what
+    /// has to be mended. Stale reports are ignored.
+    pub fn withheld(&mut self, now_ms: u64, child: N, parent: N) {
+        if self.is_fed(parent) {
+            self.edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+        }
+    }
+
     /// Time has passed: deadlines and grants that are over end.
     pub fn tick(&mut self, now_ms: u64) {
         self.expire(now_ms);

@@ -91,7 +91,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
     let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
-    let (node, node_events) = start_node(&options, &keys, &endpoint, clock);
+    let (node, node_events) = start_node(&options, &keys, &endpoint, clock.clone());
     let feed = page::Feed::new();
     let page = page_view::start(shared.page, feed.clone()).await?;
     announce(&emit, page.as_ref(), &keys, &settings);
@@ -112,7 +112,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         epochs: epoch_changes,
         published,
     };
-    let mut ingest = ingest::Ingest::new(publisher, output, clock, emit.clone(), &options)?;
+    let mut ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
     let parts = Parts {
         node: node.clone(),
         endpoint: endpoint.clone(),

@@ -15,6 +15,8 @@ pub struct Controls {
     pub permits: PermitCheck,
     /// Which blocks belong to a chunk (threat D1).
     pub blocks: BlockCheck,
+    /// When a parent withholds the stream (threat D6).
+    pub heads: HeadCheck,
 }
 
 /// How permits are checked.
@@ -82,5 +84,32 @@ impl BlockCheck {
             #[cfg(feature = "ablation")]
             Blocks::Any => Ok(certs::block::dangerously_verified(header, block.index)),
         }
+    }
+}
+
+/// How long a parent may leave a chunk out that a head beacon names.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadCheck {
+    behind_ms_max: u64,
+}
+
+impl Default for HeadCheck {
+    /// As long as nodes keep chunks: from a parent that is further behind,
+    /// nobody could resume. Five times the repair bound, so that a parent
+    /// that finds a new one of its own in time is not blamed.
+    fn default() -> Self {
+        Self::within_ms(10_000)
+    }
+}
+
+impl HeadCheck {
+    /// This long, in milliseconds.
+    #[must_use]
+    pub const fn within_ms(behind_ms_max: u64) -> Self {
+        Self { behind_ms_max }
+    }
+
+    pub(crate) const fn behind_ms_max(self) -> u64 {
+        self.behind_ms_max
     }
 }

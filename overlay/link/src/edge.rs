@@ -1,6 +1,7 @@
 //! Edges: ordered by the coordinator, made by whoever dials, verified by each
 //! end for itself, and ended with a reason.
 
+mod beacon;
 mod roles;
 mod table;
 

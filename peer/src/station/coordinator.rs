@@ -334,6 +334,7 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
+            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,
@@ -490,6 +491,11 @@ impl Coordinator {
             now: self.clock.unix(),
         };
         let beacon = certs::sign(&self.keys.beacon, &beacon);
+        // On two paths, so that neither can hide how far the stream is: down
+        // the tree from here, and to everybody over the control link.
+        if let Err(e) = self.node.take_beacon(&beacon) {
+            tracing::warn!("the station's own beacon: {e}");
+        }
         for member in self.members.values() {
             let _ = member.down.send(Down::Beacon(beacon.clone()));
         }

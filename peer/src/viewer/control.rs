@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use wire::message::control::{
     Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
-use wire::{Reason, Rendition, SpkiHash, Stripe};
+use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -99,7 +99,7 @@ impl Session {
             signed_run: membership.signed_run.clone(),
             me: membership.identity.spki(),
             local_ip: options.shared.listen.ip(),
-            clock,
+            clock: clock.clone(),
         });
         Self {
             sponsor,
@@ -222,9 +222,7 @@ impl Session {
                 }
             }
             Down::Epoch(sealed) => self.epoch(&sealed)?,
-            Down::Beacon(beacon) => {
-                certs::beacon::verify(&beacon, &run)?;
-            }
+            Down::Beacon(beacon) => self.node.take_beacon(&beacon)?,
             Down::Revoked(revocation) => self.node.revoke(&revocation)?,
             Down::Tree(picture) => {
                 self.tree = Some(picture);
@@ -288,7 +286,9 @@ impl Session {
                 self.emit.tell("chunks_left_out", fields);
                 self.playout.skip(&dropped);
             }
-            NodeEvent::Beacon(_) | NodeEvent::ByteCapReached => {}
+            NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
+            NodeEvent::Withheld { from, head, newest } => self.withheld(from, head, newest),
+            NodeEvent::ByteCapReached => {}
         }
         Ok(None)
     }
@@ -363,6 +363,22 @@ impl Session {
             other,
             child,
             reason,
+        }));
+    }
+
+    /// A parent lets us fall behind what the station has signed. Who of those
+    /// above is to blame, the coordinator knows.
+    fn withheld(&mut self, from: SpkiHash, head: Sequence, newest: Option<Sequence>) {
+        let fields = json!({
+            "from": from.to_hex(), "head": head.0, "newest": newest.map(|n| n.0),
+        });
+        self.emit.tell("stream_withheld", fields);
+        let text = format!("{} does not send what is published", from.short());
+        self.notice(page::Level::Warning, text);
+        let _ = self.up.send(Up::EdgeDown(EdgeFailure {
+            other: from,
+            child: true,
+            reason: Reason::Withheld,
         }));
     }
 

@@ -38,7 +38,8 @@ crate::messages! {
         4 => Introduce(Introduce),
         /// An edge of mine works (verified, if the other end is a relay).
         5 => EdgeUp(EdgeReport),
-        /// An edge of mine is gone or was refused.
+        /// An edge of mine is gone or was refused; or its parent withholds
+        /// the stream, and it still stands.
         6 => EdgeDown(EdgeFailure),
         /// What I received from my parents.
         7 => Receipt(Receipt),

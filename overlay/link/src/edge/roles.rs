@@ -1,6 +1,7 @@
 //! A running edge, from the child's end and from the parent's.
 
 use super::TURN_MS_MAX;
+use super::beacon::{hand_down, watch_head};
 use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent, lock};
 use crate::trust::Verification;
@@ -41,6 +42,7 @@ pub(super) async fn as_child(
         outcome = starting => outcome,
         outcome = group::receive_groups(node, link, key.0) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
+        never = watch_head(node, handle) => match never {},
     }
 }
 
@@ -72,9 +74,10 @@ pub(super) async fn as_parent(
         child: false,
         resume,
     });
-    let (_sender, messages) = channel.split::<Edge>();
+    let (mut sender, messages) = channel.split::<Edge>();
     tokio::select! {
         outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
+        outcome = hand_down(node, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
     }
 }
@@ -102,9 +105,8 @@ async fn listen(
     loop {
         match messages.recv().await? {
             Some(Edge::Start(start)) if !key.1 => add_child(node, key, handle, start)?,
-            Some(Edge::Beacon(beacon)) => {
-                let _ = node.events.send(NodeEvent::Beacon(beacon));
-            }
+            // Beacons come from above, as the stream does.
+            Some(Edge::Beacon(beacon)) if key.1 => node.take_beacon(&beacon)?,
             Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
             Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
             None => return Err(Error::Remote(Reason::PeerGone)),

@@ -14,8 +14,8 @@ use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
 use certs::{SigningKey, Verified};
 use link::{
-    Channel, Clock, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience, Verification,
-    open_channel, stream_kind,
+    Channel, Clock, Controls, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience,
+    Verification, open_channel, stream_kind,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use std::future::Future;
@@ -28,8 +28,12 @@ use wire::message::StreamKind;
 use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
 use wire::message::edge::{Edge, Start};
 use wire::message::group::{Block, GroupStart, Record};
-use wire::statement::{ChunkFlags, ChunkKey, Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, UnixMs};
+use wire::statement::{
+    ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
+};
+use wire::{
+    Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, UnixMs,
+};
 
 /// Longer than any single step, an unanswered one of the protocol included.
 pub(crate) const STEP_MS: u64 = 15_000;
@@ -79,6 +83,7 @@ pub(crate) struct Stream {
     pub(crate) signed_run: Signed<RunStatement>,
     pub(crate) station: Identity,
     pub(crate) permit_key: SigningKey,
+    pub(crate) beacon_key: SigningKey,
     chunk_key: SigningKey,
     ca: StreamCa,
 }
@@ -86,6 +91,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn begin() -> Self {
         let (root, ca_key, chunk_key, permit_key, node) = (key(), key(), key(), key(), key());
+        let beacon_key = key();
         let stream = StreamId(*root.public().as_bytes());
         let statement = RunStatement {
             scope: Scope {
@@ -98,7 +104,7 @@ impl Stream {
             ca_key: ca_key.public(),
             chunk_key: chunk_key.public(),
             permit_key: permit_key.public(),
-            beacon_key: key().public(),
+            beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
         };
         let signed_run = certs::sign(&root, &statement);
@@ -110,6 +116,7 @@ impl Stream {
             signed_run,
             station,
             permit_key,
+            beacon_key,
             chunk_key,
             ca,
         }
@@ -138,6 +145,21 @@ impl Stream {
 
     pub(crate) fn signed_permit(&self, parent: SpkiHash, child: SpkiHash) -> Signed<Permit> {
         certs::sign(&self.permit_key, &self.permit(parent, child))
+    }
+
+    /// What the station says at `now` when `head` is its newest chunk.
+    pub(crate) fn beacon(&self, head: u64, now: UnixMs) -> HeadBeacon {
+        HeadBeacon {
+            scope: self.run.scope.clone(),
+            rendition: Rendition(0),
+            head: Sequence(head),
+            header: Digest([0; 32]),
+            now,
+        }
+    }
+
+    pub(crate) fn signed_beacon(&self, head: u64, now: UnixMs) -> Signed<HeadBeacon> {
+        certs::sign(&self.beacon_key, &self.beacon(head, now))
     }
 
     /// A publisher that signs with `key`, and has published its init segment.
@@ -218,6 +240,8 @@ pub(crate) struct Setup {
     pub(crate) upload_bps: u64,
     pub(crate) forwarder: overlay::forwarder::Config,
     pub(crate) private_networks: bool,
+    pub(crate) controls: Controls,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Setup {
@@ -227,6 +251,8 @@ impl Default for Setup {
             upload_bps: FAST_BPS,
             forwarder: overlay::forwarder::Config::default(),
             private_networks: true,
+            controls: Controls::default(),
+            clock: Clock::new(),
         }
     }
 }
@@ -244,7 +270,8 @@ impl Running {
             verification: Verification::PermitOnly,
             private_networks: setup.private_networks,
         };
-        let (node, events) = Node::new(config, endpoint.clone(), Clock::new());
+        let (node, events) =
+            Node::with_controls(config, setup.controls, endpoint.clone(), setup.clock);
         node.enter_run(stream.run.clone());
         tokio::spawn(accept_edges(node.clone(), endpoint));
         Self {
@@ -274,6 +301,18 @@ impl Running {
                 match self.events.recv().await.unwrap() {
                     NodeEvent::Chunk { key, from } if key == wanted => return from,
                     _ => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits for a beacon that is news; its head.
+    pub(crate) async fn beacon(&mut self) -> u64 {
+        soon("a beacon", async {
+            loop {
+                if let NodeEvent::Beacon(beacon) = self.events.recv().await.unwrap() {
+                    return beacon.head.0;
                 }
             }
         })
