@@ -53,7 +53,7 @@ pub(crate) struct Session {
     last_receipt_ms: u64,
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
-    outbox: mpsc::UnboundedReceiver<Up>,
+    pub(super) outbox: mpsc::UnboundedReceiver<Up>,
 }
 
 /// What a session works with.
@@ -147,7 +147,9 @@ impl Session {
                 heard = line.next() => match heard {
                     Heard::Word(Ok(Some(message))) => self.hear(message),
                     Heard::Word(ended) => self.line_ended(ended.err(), &mut line).await,
-                    Heard::Again(outcome) => self.rejoined(*outcome, &mut line).await,
+                    Heard::Again(outcome) => {
+                        self.rejoined(*outcome, &mut events, &mut line).await
+                    }
                 },
                 Some(event) = events.recv() => self.node_event(event),
                 Some(line) = typed.recv() => self.typed(&line),
@@ -281,7 +283,7 @@ impl Session {
         Ok(())
     }
 
-    fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
+    pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
                 let fields = crate::station::verified_fields(relay.spki, &proof);
@@ -317,7 +319,7 @@ impl Session {
 
     fn edge_up(&mut self, other: NodeRef, child: bool, resume_from: Option<u64>) {
         let fields = json!({
-            "other": other.spki.to_hex(), "child": child, "kind": other.kind.name(),
+            "other": other.spki.to_hex(), "child": child, "node": other.kind.name(),
         });
         self.emit.tell("edge_up", fields);
         if !child {

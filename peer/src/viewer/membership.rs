@@ -5,10 +5,11 @@ use super::admission::{self, Membership};
 use super::control::{End, Session};
 use super::line::Line;
 use crate::Error;
-use link::{Channel, Clock, Endpoint, Identity};
+use link::{Channel, Clock, Endpoint, Identity, NodeEvent};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wire::message::control::Up;
 use wire::statement::RunStatement;
@@ -129,6 +130,7 @@ impl Session {
     pub(super) async fn rejoined(
         &mut self,
         outcome: Result<(Membership, Channel), Error>,
+        events: &mut mpsc::UnboundedReceiver<NodeEvent>,
         line: &mut Line,
     ) -> Result<Option<End>, Error> {
         let (membership, channel) = match outcome {
@@ -149,25 +151,46 @@ impl Session {
         self.node.raise_epoch(secrets.epoch);
         self.membership = membership;
         self.leave_parent().await;
+        while let Ok(event) = events.try_recv() {
+            if let Some(end) = self.node_event(event)? {
+                return Ok(Some(end));
+            }
+        }
+        self.forget_old_place();
         *line = Line::up(channel);
         self.emit.tell("rejoined", json!({}));
         line.send(&Up::Claim(self.claim())).await;
         Ok(None)
     }
 
-    /// The place in the tree was given up with the old link: the edge has to
+    /// The place in the tree was given up with the old link: its edge has to
     /// be gone before the next one is ordered, perhaps with the same parent.
-    async fn leave_parent(&mut self) {
+    async fn leave_parent(&self) {
         let Some(parent) = self.parent.as_ref().map(|p| p.spki) else {
             return;
         };
         self.node.end_edge(parent, true, Reason::Reparented);
         for _ in 0..LEFT_LOOKS_MAX {
+            tokio::time::sleep(Duration::from_millis(LEFT_LOOK_MS)).await;
             if !self.node.has_edge(parent, true) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(LEFT_LOOK_MS)).await;
         }
+    }
+
+    /// What was to be said of the old place would be taken for the new one's:
+    /// only the sponsor's words still mean the same.
+    fn forget_old_place(&mut self) {
+        let mut kept = Vec::new();
+        while let Ok(message) = self.outbox.try_recv() {
+            if matches!(message, Up::Introduce(_) | Up::RedeemFailed(_)) {
+                kept.push(message);
+            }
+        }
+        for message in kept {
+            let _ = self.up.send(message);
+        }
+        self.receipts = None;
     }
 }
 
