@@ -130,25 +130,36 @@ impl Member {
 
     /// Waits for the next membership.
     pub(crate) async fn renewed(&mut self) {
-        loop {
-            match soon(self.down.recv()).await.unwrap() {
-                Some(Down::Membership(next)) => return self.keep(&next),
-                Some(_) => {}
-                None => panic!("the station has gone"),
+        let next = soon(async {
+            loop {
+                match self.down.recv().await.unwrap() {
+                    Some(Down::Membership(next)) => return next,
+                    Some(_) => {}
+                    None => panic!("the station has gone"),
+                }
             }
-        }
+        });
+        let next = next.await;
+        self.keep(&next);
     }
 
     /// Hears the coordinator out; tells why the link ended.
     pub(crate) async fn put_out(&mut self) -> Reason {
         let mut refused = false;
-        while let Ok(Some(message)) = soon(self.down.recv()).await {
-            match message {
-                Down::Refused(_) => refused = true,
-                Down::Membership(_) if refused => panic!("renewed after the end"),
-                Down::Membership(next) => self.keep(&next),
-                _ => {}
+        let heard = soon(async {
+            let mut renewals = Vec::new();
+            while let Ok(Some(message)) = self.down.recv().await {
+                match message {
+                    Down::Refused(_) => refused = true,
+                    Down::Membership(_) if refused => panic!("renewed after the end"),
+                    Down::Membership(next) => renewals.push(next),
+                    _ => {}
+                }
             }
+            renewals
+        });
+        for next in heard.await {
+            self.keep(&next);
         }
         soon(self.link.last_word()).await
     }
