@@ -2,6 +2,8 @@
 
 mod admission;
 mod control;
+mod line;
+mod membership;
 mod path;
 mod playout;
 mod report;

@@ -3,10 +3,11 @@
 
 use certs::block::VerifiedBlock;
 use certs::permit::Expect;
+use certs::x509::Member;
 use certs::{Error, Verified};
-use wire::UnixMs;
 use wire::message::group::Block;
 use wire::statement::{ChunkHeader, Permit, RunStatement, Signed};
+use wire::{PublicKey, UnixMs};
 
 /// The controls of one node; the default has all of them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +18,8 @@ pub struct Controls {
     pub blocks: BlockCheck,
     /// When a parent withholds the stream (threat D6).
     pub heads: HeadCheck,
+    /// Whose membership is good (threat E1).
+    pub members: MemberCheck,
 }
 
 /// How permits are checked.
@@ -111,5 +114,44 @@ impl HeadCheck {
 
     pub(crate) const fn behind_ms_max(self) -> u64 {
         self.behind_ms_max
+    }
+}
+
+/// How the membership of another member is checked, at the beginning of an
+/// edge.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MemberCheck(Members);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Members {
+    #[default]
+    OfTheRun,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl MemberCheck {
+    /// Whoever has a key, whatever its certificate says and since when.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        Self(Members::Any)
+    }
+
+    pub(crate) fn verify(
+        self,
+        certificate: &[u8],
+        ca_key: &PublicKey,
+        now: UnixMs,
+    ) -> Result<Verified<Member>, Error> {
+        match self.0 {
+            Members::OfTheRun => certs::x509::verify_member(certificate, ca_key, now),
+            #[cfg(feature = "ablation")]
+            Members::Any => Ok(Verified::dangerously_member(Member {
+                spki: certs::x509::spki_hash(certificate)?,
+                serial: Vec::new(),
+                not_after: now,
+            })),
+        }
     }
 }

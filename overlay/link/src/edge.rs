@@ -259,17 +259,14 @@ async fn run(
     channel: Channel,
 ) -> Result<(), Error> {
     let statement = node.run().ok_or(Error::OutOfTurn("no run"))?;
-    let verification = &node.config.verification;
     // Boxed, as all that a parent of hundreds does not need for long: a
     // future is as large as the largest thing that it ever waits for.
     let proof = Box::pin(verify_end(
+        node,
         &link,
         &handle.other,
         &handle.permit,
-        node.config.me,
-        verification,
         &statement,
-        &node.clock,
     ))
     .await
     .inspect_err(|e| link.close(e.wire_reason()))?;

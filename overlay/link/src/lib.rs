@@ -22,7 +22,7 @@ mod tls;
 mod trust;
 
 pub use clock::Clock;
-pub use controls::{BlockCheck, Controls, HeadCheck, PermitCheck};
+pub use controls::{BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck};
 pub use emit::Emitter;
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! How a member convinces itself of a relay before the first block.
 
+use crate::node::Node;
 use crate::{Clock, Error, Link, live};
 use attest::live::LiveVerdict;
 use attest::{Appraised, Expectation, Policy, TrustRoots};
@@ -74,23 +75,22 @@ pub async fn verify_relay(
     })
 }
 
-/// Checks the other end of an edge by what it is.
+/// Checks the other end of an edge by what it is: a member by a membership
+/// that has not ended, a relay by its evidence.
 ///
 /// # Errors
 /// The first check that failed, by name.
 pub(crate) async fn verify_end(
+    node: &Node,
     link: &Link,
     other: &NodeRef,
     permit: &Permit,
-    me: SpkiHash,
-    verification: &Verification,
     run: &Verified<RunStatement>,
-    clock: &Clock,
 ) -> Result<Option<Arc<Proof>>, Error> {
     if link.peer != other.spki {
         return Err(Error::SpkiNotAdmitted);
     }
-    match (other.kind, verification) {
+    match (other.kind, &node.config.verification) {
         (NodeKind::Relay, Verification::PermitOnly) => Ok(None),
         (NodeKind::Relay, Verification::Full(trust)) => {
             let admission = other.admission.as_ref().ok_or(Error::SpkiNotAdmitted)?;
@@ -98,12 +98,14 @@ pub(crate) async fn verify_end(
             if order != permit.parent_order && order != permit.child_order {
                 return Err(Error::SpkiNotAdmitted);
             }
-            verify_relay(link, admission, me, trust, run, clock)
+            verify_relay(link, admission, node.config.me, trust, run, &node.clock)
                 .await
                 .map(|p| Some(Arc::new(p)))
         }
         (NodeKind::Station | NodeKind::Peer, _) => {
-            let member = certs::x509::verify_member(&link.certificate, &run.ca_key, clock.unix())?;
+            let now = node.clock.unix();
+            let members = node.controls.members;
+            let member = members.verify(&link.certificate, &run.ca_key, now)?;
             if member.spki == link.peer {
                 Ok(None)
             } else {

@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) ask_interval_ms: u64,
     pub(super) banner: Option<String>,
     pub(super) upload_bps: u64,
+    pub(super) membership_ms: u64,
     pub(super) invite: Zeroizing<String>,
 }
 
@@ -127,6 +128,7 @@ pub(super) struct Coordinator {
     pub(super) planner: Planner<SpkiHash>,
     pub(super) members: BTreeMap<SpkiHash, Member>,
     pub(super) join_rate: JoinRate,
+    pub(super) renewals: super::membership::Renewals,
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::edges::Permits,
@@ -174,6 +176,7 @@ impl Coordinator {
             proven: super::tree::Proven::new(),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
+            renewals: super::membership::Renewals::new(settings.membership_ms),
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
             notices: Vec::new(),
@@ -203,7 +206,10 @@ impl Coordinator {
                     Some(Event::End) | None => break,
                     Some(event) => self.take(event),
                 },
-                _ = tick.tick() => self.planner.tick(self.clock.mono_ms()),
+                _ = tick.tick() => {
+                    self.planner.tick(self.clock.mono_ms());
+                    self.renew_memberships();
+                }
                 _ = picture.tick() => {
                     self.send_beacon();
                     self.tell_proven();

@@ -3,12 +3,13 @@
 
 use super::Options;
 use super::admission::Membership;
+use super::line::{Heard, Line};
 use super::playout::Playout;
 use crate::Error;
 use crate::sponsor::{Choice, Setting, Sponsor, Step};
 use certs::receipt::Accumulator;
 use certs::seal::Openers;
-use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof, Receiver, Sender};
+use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use wire::message::control::{
     Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
+use wire::statement::{CapacityClaim, Signed};
 use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe};
 
 /// How often load and page are brought up to date.
@@ -44,14 +46,14 @@ pub(crate) struct Session {
     pub(crate) tree: Option<TreePicture>,
     pub(crate) notices: Vec<page::Notice>,
     pub(crate) sent: link::SendRate,
-    endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) openers: Openers,
     pub(super) receipts: Option<Accumulator>,
     pub(super) receipt_interval: u64,
     last_receipt_ms: u64,
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
-    outbox: mpsc::UnboundedReceiver<Up>,
+    pub(super) outbox: mpsc::UnboundedReceiver<Up>,
 }
 
 /// What a session works with.
@@ -65,7 +67,7 @@ pub(super) struct Parts {
 }
 
 /// Why a session ends.
-enum End {
+pub(super) enum End {
     /// The user or the station has ended it.
     Done,
     /// The station refused us, or is gone.
@@ -134,49 +136,77 @@ impl Session {
         mut events: mpsc::UnboundedReceiver<NodeEvent>,
         mut typed: mpsc::Receiver<String>,
     ) -> Result<u8, Error> {
-        let (mut sender, mut receiver) = channel.split::<Down>();
+        let mut line = Line::up(channel);
         let me = self.membership.identity.spki();
         self.emit.tell("member", json!({"spki": me.to_hex()}));
-        let claim = self
-            .membership
-            .claim(self.options.share_bps, self.clock.unix());
-        sender.send(&Up::Claim(claim)).await?;
+        line.send(&Up::Claim(self.claim())).await;
         let mut page_replies = self.page.as_mut().and_then(page::Running::answers);
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         let end = loop {
             let step = tokio::select! {
-                message = receiver.recv() => self.hear(message),
+                heard = line.next() => match heard {
+                    Heard::Word(Ok(Some(message))) => self.hear(message),
+                    Heard::Word(ended) => self.line_ended(ended.err(), &mut line).await,
+                    Heard::Again(outcome) => {
+                        self.rejoined(*outcome, &mut events, &mut line).await
+                    }
+                },
                 Some(event) = events.recv() => self.node_event(event),
                 Some(line) = typed.recv() => self.typed(&line),
                 Some(reply) = next_reply(&mut page_replies) => self.page_reply(reply),
                 Some(step) = self.sponsor.next() => self.sponsor_step(step),
-                Some(message) = self.outbox.recv() => {
-                    sender.send(&message).await?;
+                Some(message) = self.outbox.recv(), if line.is_up() => {
+                    line.send(&message).await;
                     Ok(None)
                 }
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    self.tick();
+                    Ok(self.watch_membership(&mut line))
+                }
             };
             if let Some(end) = step? {
                 break end;
             }
         };
-        self.finish(end, sender, &mut receiver).await
+        self.finish(end, line).await
     }
 
-    async fn finish(
-        mut self,
-        end: End,
-        mut sender: Sender,
-        _receiver: &mut Receiver<Down>,
-    ) -> Result<u8, Error> {
+    /// This viewer's claim, signed now.
+    pub(super) fn claim(&self) -> Signed<CapacityClaim> {
+        let share_bps = self.options.share_bps;
+        self.membership.claim(share_bps, self.clock.unix())
+    }
+
+    /// The station's end of the line is silent: it has said why, or it talks
+    /// nonsense, or it is gone and may come back.
+    async fn line_ended(
+        &mut self,
+        error: Option<link::Error>,
+        line: &mut Line,
+    ) -> Result<Option<End>, Error> {
+        let link = &self.membership.link;
+        if let Some(e @ link::Error::Decode(_)) = error {
+            link.close(e.wire_reason());
+            return Err(e.into());
+        }
+        match link.last_word().await {
+            Reason::PeerGone => {
+                self.rejoin(line);
+                Ok(None)
+            }
+            reason => Ok(Some(End::Refused(reason))),
+        }
+    }
+
+    async fn finish(mut self, end: End, mut line: Line) -> Result<u8, Error> {
         self.report_path();
         self.emit.tell(
             "viewer_report",
             self.playout.report.to_json(&self.last_path),
         );
         if matches!(end, End::Done) {
-            let _ = sender.send(&Up::Leave(Empty {})).await;
-            sender.finish().await;
+            line.send(&Up::Leave(Empty {})).await;
+            line.finish().await;
         }
         self.endpoint.close(Reason::Done).await;
         match end {
@@ -192,14 +222,7 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, message: Result<Option<Down>, link::Error>) -> Result<Option<End>, Error> {
-        let message = match message {
-            Ok(Some(message)) => message,
-            Ok(None) | Err(_) => {
-                let reason = self.membership.link.close_reason();
-                return Ok(Some(End::Refused(reason)));
-            }
-        };
+    fn hear(&mut self, message: Down) -> Result<Option<End>, Error> {
         let run = self.membership.run.clone();
         let me = self.membership.identity.spki();
         let now = self.clock.unix();
@@ -242,6 +265,7 @@ impl Session {
                     format!("your relay was refused: {}", refusal.reason),
                 );
             }
+            Down::Membership(certificate) => self.renewal(&certificate),
             Down::Admitted(_) => return Err(link::Error::OutOfTurn("admitted twice").into()),
         }
         Ok(None)
@@ -257,7 +281,7 @@ impl Session {
         Ok(())
     }
 
-    fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
+    pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
                 let fields = crate::station::verified_fields(relay.spki, &proof);
@@ -295,7 +319,7 @@ impl Session {
 
     fn edge_up(&mut self, other: NodeRef, child: bool, resume_from: Option<u64>) {
         let fields = json!({
-            "other": other.spki.to_hex(), "child": child, "kind": other.kind.name(),
+            "other": other.spki.to_hex(), "child": child, "node": other.kind.name(),
         });
         self.emit.tell("edge_up", fields);
         if !child {
@@ -455,7 +479,7 @@ impl Session {
         Ok(None)
     }
 
-    fn tick(&mut self) -> Result<Option<End>, Error> {
+    fn tick(&mut self) {
         let now_ms = self.clock.mono_ms();
         let (children, sent_bytes) = self.node.load();
         if self.sent.update(now_ms, sent_bytes) {
@@ -471,7 +495,6 @@ impl Session {
             self.send_receipt();
         }
         self.show();
-        Ok(None)
     }
 
     pub(crate) fn notice(&mut self, level: page::Level, text: String) {

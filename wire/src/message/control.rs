@@ -83,6 +83,8 @@ crate::messages! {
         12 => RelayAdmitted(SpkiHash),
         /// Your relay was refused.
         13 => RelayRefused(RelayRefusal),
+        /// Your membership goes on: the next certificate, by the stream CA.
+        14 => Membership(Certificate),
     }
 }
 
@@ -119,7 +121,8 @@ crate::record! {
         pub run: Signed<RunStatement>,
         /// The answer to the joiner's nonce.
         pub reply: Signed<JoinReply>,
-        /// The membership certificate, by the stream CA.
+        /// The first membership certificate, by the stream CA; later ones
+        /// come as [`Down::Membership`].
         pub certificate: Certificate,
         /// The stream CA's certificate.
         pub ca: Certificate,

@@ -223,7 +223,7 @@ messages! {
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused
+        RelayAdmitted, RelayRefused, Membership
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye }
     Record { Header, Block, Dropped }

@@ -110,7 +110,7 @@ impl Stream {
         let signed_run = certs::sign(&root, &statement);
         let run = certs::run::verify(&signed_run, &stream, now()).unwrap();
         let ca = StreamCa::new(ca_key, random(), run.start, run.end).unwrap();
-        let station = issue(&ca, &run, node);
+        let station = issue(&ca, &run, Arc::new(node), run.end);
         Self {
             run,
             signed_run,
@@ -123,7 +123,17 @@ impl Stream {
     }
 
     pub(crate) fn member(&self) -> Identity {
-        issue(&self.ca, &self.run, key())
+        self.member_until(self.run.end)
+    }
+
+    /// A member whose membership ends before the run.
+    pub(crate) fn member_until(&self, not_after: UnixMs) -> Identity {
+        issue(&self.ca, &self.run, Arc::new(key()), not_after)
+    }
+
+    /// The same member with a membership until the end of the run.
+    pub(crate) fn renewed(&self, member: &Identity) -> Identity {
+        issue(&self.ca, &self.run, member.key.clone(), self.run.end)
     }
 
     pub(crate) fn permit(&self, parent: SpkiHash, child: SpkiHash) -> Permit {
@@ -198,17 +208,17 @@ impl Stream {
     }
 }
 
-fn issue(ca: &StreamCa, run: &RunStatement, key: SigningKey) -> Identity {
+fn issue(ca: &StreamCa, run: &RunStatement, key: Arc<SigningKey>, not_after: UnixMs) -> Identity {
     let request = MemberRequest {
         key: key.public(),
         name: "member",
         serial: random(),
         not_before: run.start,
-        not_after: run.end,
+        not_after,
     };
     Identity {
         certificate: ca.issue(&request).unwrap(),
-        key: Arc::new(key),
+        key,
     }
 }
 
@@ -228,6 +238,7 @@ pub(crate) fn media(publisher: &mut Publisher, len: usize, key: bool) -> SealedC
 /// One node of the library on a socket of its own, which serves edges.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) events: mpsc::UnboundedReceiver<NodeEvent>,
     pub(crate) address: SocketAddr,
     pub(crate) spki: SpkiHash,
@@ -273,9 +284,10 @@ impl Running {
         let (node, events) =
             Node::with_controls(config, setup.controls, endpoint.clone(), setup.clock);
         node.enter_run(stream.run.clone());
-        tokio::spawn(accept_edges(node.clone(), endpoint));
+        tokio::spawn(accept_edges(node.clone(), endpoint.clone()));
         Self {
             node,
+            endpoint,
             events,
             address,
             spki: identity.spki(),
