@@ -2,6 +2,7 @@
 
 mod admission;
 mod control;
+mod doubt;
 mod path;
 mod playout;
 mod report;

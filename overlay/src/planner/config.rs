@@ -48,3 +48,6 @@ pub(super) const TRIES_MAX: u8 = 2;
 pub(super) const UNREACHED_MAX: u32 = 2;
 /// Parents that a child remembers as out of reach; bounds memory per child.
 pub(super) const AVOIDED_MAX: usize = 64;
+/// How long a child in doubt about its relay is offered other places: as long
+/// as its old edge carries on, after which it leaves by itself.
+pub(super) const DOUBT_MS_MAX: u64 = 10_000;

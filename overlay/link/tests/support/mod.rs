@@ -9,13 +9,15 @@
     reason = "each test file uses its part; a test fails by panicking"
 )]
 
+pub(crate) mod relay;
+
 use bytes::Bytes;
 use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
 use certs::{SigningKey, Verified};
 use link::{
-    Channel, Clock, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience, Verification,
-    open_channel, stream_kind,
+    Channel, Clock, Controls, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience,
+    Verification, open_channel, stream_kind,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use std::future::Future;
@@ -218,6 +220,8 @@ pub(crate) struct Setup {
     pub(crate) upload_bps: u64,
     pub(crate) forwarder: overlay::forwarder::Config,
     pub(crate) private_networks: bool,
+    pub(crate) verification: Verification,
+    pub(crate) controls: Controls,
 }
 
 impl Default for Setup {
@@ -227,6 +231,8 @@ impl Default for Setup {
             upload_bps: FAST_BPS,
             forwarder: overlay::forwarder::Config::default(),
             private_networks: true,
+            verification: Verification::PermitOnly,
+            controls: Controls::default(),
         }
     }
 }
@@ -241,10 +247,11 @@ impl Running {
             upload_bps: setup.upload_bps,
             byte_cap: None,
             forwarder: setup.forwarder,
-            verification: Verification::PermitOnly,
+            verification: setup.verification,
             private_networks: setup.private_networks,
         };
-        let (node, events) = Node::new(config, endpoint.clone(), Clock::new());
+        let (node, events) =
+            Node::with_controls(config, setup.controls, endpoint.clone(), Clock::new());
         node.enter_run(stream.run.clone());
         tokio::spawn(accept_edges(node.clone(), endpoint));
         Self {
@@ -310,7 +317,7 @@ async fn accept_edges(node: Arc<Node>, endpoint: Arc<Endpoint>) {
     }
 }
 
-async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
+pub(crate) async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
     node.accept_edge(link, channel).await;
 }
 
