@@ -263,8 +263,7 @@ async fn a_silent_relay_is_left_after_four_challenges_even_if_there_is_no_other_
     let mut evening = Evening::begin(&Cloud::new(hour()), times);
     let (relay, _) = evening.names();
     evening.until(|seen| !seen.is_empty()).await;
-    let answered = evening.relay.challenges();
-    evening.relay.behave(Manner::Silent);
+    let answered = evening.relay.behave(Manner::Silent);
     let (seen, chunks) = evening.until_relay_is_left().await;
     let expected = [
         Seen::Unresponsive(relay),
@@ -279,8 +278,7 @@ async fn a_silent_relay_is_left_after_four_challenges_even_if_there_is_no_other_
 async fn a_relay_that_answers_again_in_time_keeps_its_child() {
     let mut evening = Evening::begin(&Cloud::new(hour()), TIMES);
     evening.until(|seen| !seen.is_empty()).await;
-    let answered = evening.relay.challenges();
-    evening.relay.behave(Manner::Silent);
+    let answered = evening.relay.behave(Manner::Silent);
     while evening.relay.challenges() < answered + 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -312,8 +310,7 @@ async fn a_relay_with_a_wrong_answer_is_left_at_once_and_by_name() {
     let mut evening = Evening::begin(&Cloud::new(hour()), TIMES);
     let (relay, _) = evening.names();
     evening.until(|seen| !seen.is_empty()).await;
-    let answered = evening.relay.challenges();
-    evening.relay.behave(Manner::Wrong);
+    let answered = evening.relay.behave(Manner::Wrong);
     let (seen, _) = evening.until_relay_is_left().await;
     assert_eq!(seen, [Seen::Down(relay, "live_binding_mismatch".into())]);
     assert_eq!(evening.relay.challenges() - answered, 1, "no second chance");

@@ -12,7 +12,6 @@ use link::{
 };
 use ring::rand::SystemRandom;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use wire::codec::Text;
 use wire::message::StreamKind;
@@ -126,12 +125,12 @@ pub(crate) struct TestRelay {
     pub(crate) running: Running,
     pub(crate) admission: Admission,
     pub(crate) order: OrderId,
-    desk: Arc<Challenged>,
+    challenged: Arc<Challenged>,
 }
 
 struct Challenged {
-    manner: Mutex<Manner>,
-    count: AtomicU32,
+    /// How it meets challenges, and how many there were.
+    state: Mutex<(Manner, u32)>,
     genuine: Attester,
     foreign: Attester,
 }
@@ -142,29 +141,31 @@ impl TestRelay {
         let order = cloud.order(&holder);
         let (identity, binding, boot_key) = cloud.boot(&order, key());
         let foreign = BootKey::generate(&SystemRandom::new()).unwrap();
-        let desk = Arc::new(Challenged {
-            manner: Mutex::new(Manner::Answers),
-            count: AtomicU32::new(0),
+        let challenged = Arc::new(Challenged {
+            state: Mutex::new((Manner::Answers, 0)),
             genuine: Attester::start(Arc::new(boot_key), binding.clone()),
             foreign: Attester::start(Arc::new(foreign), binding.clone()),
         });
-        let running = serve(stream, &identity, desk.clone());
+        let running = serve(stream, &identity, challenged.clone());
         let admission = admission(stream, &order, &holder, (running.spki, running.address));
         Self {
             running,
             admission,
             order: binding.order,
-            desk,
+            challenged,
         }
     }
 
-    pub(crate) fn behave(&self, manner: Manner) {
-        *self.desk.manner.lock().unwrap() = manner;
+    /// Changes its manner; tells how many challenges came before.
+    pub(crate) fn behave(&self, manner: Manner) -> u32 {
+        let mut state = self.challenged.state.lock().unwrap();
+        state.0 = manner;
+        state.1
     }
 
     /// Challenges that it was sent.
     pub(crate) fn challenges(&self) -> u32 {
-        self.desk.count.load(Ordering::Relaxed)
+        self.challenged.state.lock().unwrap().1
     }
 }
 
@@ -188,7 +189,7 @@ fn admission(
     }
 }
 
-fn serve(stream: &Stream, identity: &Identity, desk: Arc<Challenged>) -> Running {
+fn serve(stream: &Stream, identity: &Identity, challenged: Arc<Challenged>) -> Running {
     let endpoint = Arc::new(Endpoint::bind(loopback(), identity).unwrap());
     let address = endpoint.address().unwrap();
     let config = NodeConfig {
@@ -205,10 +206,10 @@ fn serve(stream: &Stream, identity: &Identity, desk: Arc<Challenged>) -> Running
     let serving = node.clone();
     tokio::spawn(async move {
         while let Some(accepting) = endpoint.accept().await {
-            let (node, desk) = (serving.clone(), desk.clone());
+            let (node, challenged) = (serving.clone(), challenged.clone());
             tokio::spawn(async move {
                 if let Ok(link) = accepting.finish().await {
-                    streams(node, link, desk).await;
+                    streams(node, link, challenged).await;
                 }
             });
         }
@@ -222,7 +223,7 @@ fn serve(stream: &Stream, identity: &Identity, desk: Arc<Challenged>) -> Running
     }
 }
 
-async fn streams(node: Arc<Node>, link: Link, desk: Arc<Challenged>) {
+async fn streams(node: Arc<Node>, link: Link, challenged: Arc<Challenged>) {
     while let Ok((send, mut recv)) = link.connection.accept_bi().await {
         let kind = stream_kind(&mut recv).await;
         let channel = Channel { send, recv };
@@ -231,19 +232,22 @@ async fn streams(node: Arc<Node>, link: Link, desk: Arc<Challenged>) {
                 tokio::spawn(super::edge(node.clone(), link.clone(), channel));
             }
             Some(StreamKind::Challenge) => {
-                tokio::spawn(challenge(link.clone(), channel, desk.clone()));
+                tokio::spawn(challenge(link.clone(), channel, challenged.clone()));
             }
             _ => panic!("nobody opens such a stream here"),
         }
     }
 }
 
-async fn challenge(link: Link, mut channel: Channel, desk: Arc<Challenged>) {
-    desk.count.fetch_add(1, Ordering::Relaxed);
-    let manner = *desk.manner.lock().unwrap();
+async fn challenge(link: Link, mut channel: Channel, challenged: Arc<Challenged>) {
+    let manner = {
+        let mut state = challenged.state.lock().unwrap();
+        state.1 += 1;
+        state.0
+    };
     let attester = match manner {
-        Manner::Answers => &desk.genuine,
-        Manner::Wrong => &desk.foreign,
+        Manner::Answers => &challenged.genuine,
+        Manner::Wrong => &challenged.foreign,
         Manner::Silent => {
             let _ = channel.send.stopped().await;
             return;
