@@ -18,7 +18,7 @@ mod tree;
 mod view;
 
 pub use action::{Action, Question};
-pub use config::Config;
+pub use config::{Config, HANDOVER_MS_MAX};
 pub use member::{Peer, Relay};
 pub use view::{EdgeView, NodeView, RoundView};
 

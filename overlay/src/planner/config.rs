@@ -48,6 +48,8 @@ pub(super) const TRIES_MAX: u8 = 2;
 pub(super) const UNREACHED_MAX: u32 = 2;
 /// Parents that a child remembers as out of reach; bounds memory per child.
 pub(super) const AVOIDED_MAX: usize = 64;
-/// How long a child in doubt about its relay is offered other places: as long
-/// as its old edge carries on, after which it leaves by itself.
-pub(super) const DOUBT_MS_MAX: u64 = 10_000;
+/// How long an edge carries on whose relay no longer answers, and its child is
+/// offered other places. The next parent has to be found, dialled (two round
+/// trips) and, if it is a relay, verified (five seconds at most); longer than
+/// this nobody watches through a relay that cannot be verified.
+pub const HANDOVER_MS_MAX: u64 = 10_000;

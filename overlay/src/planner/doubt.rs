@@ -1,7 +1,7 @@
 //! Make before break for relays that no longer answer: whoever hangs on one
 //! gets another parent while the old edge still carries.
 
-use super::config::{DOUBT_MS_MAX, TRIES_MAX};
+use super::config::{HANDOVER_MS_MAX, TRIES_MAX};
 use super::{Member, Planner};
 use crate::NodeId;
 use wire::statement::Cause;
@@ -44,7 +44,7 @@ impl<N: NodeId> Planner<N> {
             return false;
         };
         member.note_failure(parent, TRIES_MAX);
-        let until_ms = now_ms.saturating_add(DOUBT_MS_MAX);
+        let until_ms = now_ms.saturating_add(HANDOVER_MS_MAX);
         self.doubts.insert(child, Doubt { parent, until_ms });
         true
     }

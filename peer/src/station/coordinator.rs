@@ -220,7 +220,7 @@ impl Coordinator {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Join { link, join, reply } => {
                 let outcome = self.join(&link, join);

@@ -60,3 +60,6 @@ pub(super) const fn puts_out(reason: Reason) -> bool {
         Reason::PeerGone | Reason::ChallengeUnanswered | Reason::LiveBindingMismatch
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! Pure: the time, on any monotonic clock, and randomness are passed in.
 
 use attest::live::{AGE_MS_MAX, CHALLENGES_MAX, RATE_WINDOW_MS};
+use overlay::planner::HANDOVER_MS_MAX;
 use std::collections::VecDeque;
 
 /// Challenges after one that got no answer, before the relay is given up:
@@ -31,9 +32,7 @@ pub struct ReverifyTimes {
     /// counts when they arrive. Beyond that it closes the link.
     pub window_ms: u64,
     /// How long an edge carries on after its relay was given up, until another
-    /// parent delivers. That one has to be found, dialled (two round trips)
-    /// and, if it is a relay, verified (five seconds at most). Longer than
-    /// this nobody watches through a relay that cannot be verified.
+    /// parent delivers; see [`HANDOVER_MS_MAX`].
     pub handover_ms_max: u64,
 }
 
@@ -46,7 +45,7 @@ impl Default for ReverifyTimes {
             retry_ms_max: 4_000,
             answer_ms_max: AGE_MS_MAX,
             window_ms: RATE_WINDOW_MS + AGE_MS_MAX,
-            handover_ms_max: 10_000,
+            handover_ms_max: HANDOVER_MS_MAX,
         }
     }
 }
