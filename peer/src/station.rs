@@ -3,6 +3,7 @@
 mod admission;
 mod control;
 mod coordinator;
+mod doubt;
 mod edges;
 mod ingest;
 mod keys;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod control;
+mod doubt;
 mod line;
 mod membership;
 mod path;

@@ -439,6 +439,8 @@ impl Relay {
                 return;
             }
             NodeEvent::RelayVerified { .. }
+            | NodeEvent::RelayExpired { .. }
+            | NodeEvent::RelayUnresponsive { .. }
             | NodeEvent::Chunk { .. }
             | NodeEvent::Dropped { .. }
             | NodeEvent::Beacon(_) => return,

@@ -1,6 +1,7 @@
 //! The controls on what an edge brings. Each is a value that a node is made
 //! with, so that a test can take one out and show the attack that it stops.
 
+use crate::ReverifyTimes;
 use certs::block::VerifiedBlock;
 use certs::permit::Expect;
 use certs::x509::Member;
@@ -20,6 +21,53 @@ pub struct Controls {
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
     pub members: MemberCheck,
+    /// Whether relays are verified again while an edge runs (threat B8).
+    pub reverification: Reverification,
+}
+
+/// How relays are verified again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reverification(Again);
+
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    Scheduled(ReverifyTimes),
+    #[cfg(feature = "ablation")]
+    Never,
+}
+
+impl Default for Again {
+    fn default() -> Self {
+        Self::Scheduled(ReverifyTimes::default())
+    }
+}
+
+impl Reverification {
+    /// At these times.
+    #[must_use]
+    pub const fn scheduled(times: ReverifyTimes) -> Self {
+        Self(Again::Scheduled(times))
+    }
+
+    /// Never: who was verified once is believed for as long as the edge runs.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Again::Never)
+    }
+
+    #[cfg_attr(
+        not(feature = "ablation"),
+        allow(clippy::unnecessary_wraps, reason = "none is ablation's alone")
+    )]
+    pub(crate) const fn times(self) -> Option<ReverifyTimes> {
+        match self.0 {
+            Again::Scheduled(times) => Some(times),
+            #[cfg(feature = "ablation")]
+            Again::Never => None,
+        }
+    }
 }
 
 /// How permits are checked.

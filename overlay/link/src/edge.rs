@@ -2,16 +2,19 @@
 //! end for itself, and ended with a reason.
 
 mod beacon;
+mod reverify;
 mod roles;
 mod table;
 
+pub use reverify::ReverifyTimes;
 pub(crate) use table::Edges;
 
 use crate::node::{Node, NodeEvent, lock};
 use crate::trust::verify_end;
 use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
-use roles::{as_child, as_parent, reverify};
+use reverify::reverify;
+use roles::{as_child, as_parent};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -276,7 +279,8 @@ async fn run(
             proof: proof.clone(),
         });
     }
-    let again = Box::pin(reverify(node, &link, &handle.other, proof.is_some()));
+    let again = reverify(node, &link, &handle.other, key.1, proof.as_deref());
+    let again = Box::pin(again);
     let work = async {
         if key.1 {
             Box::pin(as_child(node, key, &handle, &link, channel)).await

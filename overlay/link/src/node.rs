@@ -54,6 +54,22 @@ pub enum NodeEvent {
         /// What convinced us.
         proof: Arc<Proof>,
     },
+    /// The metadata of a relay that was verified have expired: no new link to
+    /// it is made, and this one stays for the relay's lease. Told once.
+    RelayExpired {
+        /// The relay.
+        relay: NodeRef,
+        /// Which ones, as a stable name.
+        reason: &'static str,
+    },
+    /// A relay no longer answers challenges. The edge goes on for a while, so
+    /// that another parent can be found, and then ends.
+    RelayUnresponsive {
+        /// The relay.
+        relay: NodeRef,
+        /// Whether this node is the child.
+        child: bool,
+    },
     /// An edge works: the child's first block has come, or the child has
     /// said where to start.
     EdgeUp {

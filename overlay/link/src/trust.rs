@@ -54,18 +54,7 @@ pub async fn verify_relay(
     run: &Verified<RunStatement>,
     clock: &Clock,
 ) -> Result<Proof, Error> {
-    let now = clock.unix();
-    let introduction =
-        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
-    let expectation = Expectation::of_introduction(&introduction);
-    let boot = attest::appraise(
-        &link.certificate,
-        &expectation,
-        &trust.roots,
-        &trust.policy,
-        now,
-    )
-    .map_err(|r| Error::Evidence(Box::new(r)))?;
+    let boot = appraise(link, admission, trust, run, clock.unix())?;
     let live = live::challenge(link, me, &boot, &trust.policy, clock).await?;
     Ok(Proof {
         boot,
@@ -73,6 +62,31 @@ pub async fn verify_relay(
         at: clock.unix(),
         at_mono_ms: clock.mono_ms(),
     })
+}
+
+/// Appraises the evidence of the relay at the other end of `link` against its
+/// admission, as of `at`.
+///
+/// # Errors
+/// The first check that failed, by name.
+pub(crate) fn appraise(
+    link: &Link,
+    admission: &Admission,
+    trust: &RelayTrust,
+    run: &Verified<RunStatement>,
+    at: UnixMs,
+) -> Result<Appraised, Error> {
+    let introduction =
+        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
+    let expectation = Expectation::of_introduction(&introduction);
+    attest::appraise(
+        &link.certificate,
+        &expectation,
+        &trust.roots,
+        &trust.policy,
+        at,
+    )
+    .map_err(|r| Error::Evidence(Box::new(r)))
 }
 
 /// Checks the other end of an edge by what it is: a member by a membership

@@ -226,7 +226,7 @@ impl Coordinator {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Join { link, join, reply } => {
                 let outcome = self.join(&link, join);
@@ -263,6 +263,7 @@ impl Coordinator {
             Up::Introduce(introduce) => self.introduced(from, introduce),
             Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
+            Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
@@ -401,6 +402,8 @@ impl Coordinator {
                 let fields = super::rounds::verified_fields(relay.spki, &proof);
                 self.emit.tell("relay_verified", fields);
             }
+            NodeEvent::RelayExpired { relay, reason } => self.relay_expired(relay.spki, reason),
+            NodeEvent::RelayUnresponsive { relay, .. } => self.relay_unresponsive(relay.spki),
             NodeEvent::EdgeUp { other, child, .. } => {
                 let fields = json!({"other": other.spki.to_hex(), "child": child});
                 self.emit.tell("edge_up", fields);
@@ -419,7 +422,7 @@ impl Coordinator {
                     self.emit.tell("attack_refused", fields);
                 }
                 let now_ms = self.clock.mono_ms();
-                if reason == Reason::PeerGone && self.is_relay(other) {
+                if super::doubt::puts_out(reason) && self.is_relay(other) {
                     self.gone(other, false);
                 } else if refusal {
                     let me = self.me;

@@ -11,7 +11,7 @@ use certs::receipt::Accumulator;
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -42,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) page: Option<page::Running>,
     pub(crate) sponsor: Sponsor,
     pub(crate) proofs: Proofs,
+    /// Relays whose metadata have expired since they were verified.
+    pub(crate) expired: BTreeSet<SpkiHash>,
     pub(crate) parent: Option<NodeRef>,
     pub(crate) tree: Option<TreePicture>,
     pub(crate) notices: Vec<page::Notice>,
@@ -106,6 +108,7 @@ impl Session {
         Self {
             sponsor,
             proofs: Proofs::new(),
+            expired: BTreeSet::new(),
             parent: None,
             tree: None,
             notices: Vec::new(),
@@ -287,6 +290,10 @@ impl Session {
                 let fields = crate::station::verified_fields(relay.spki, &proof);
                 self.emit.tell("relay_verified", fields);
                 self.proofs.insert(relay.spki, proof);
+            }
+            NodeEvent::RelayExpired { relay, reason } => self.relay_expired(&relay, reason),
+            NodeEvent::RelayUnresponsive { relay, child } => {
+                self.relay_unresponsive(&relay, child);
             }
             NodeEvent::EdgeUp {
                 other,

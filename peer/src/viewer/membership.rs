@@ -120,7 +120,7 @@ impl Session {
         let text = "the station is away; joining again".to_owned();
         self.notice(page::Level::Warning, text);
         let (endpoint, options) = (self.endpoint.clone(), self.options.clone());
-        let (identity, clock) = (self.membership.identity.clone(), self.clock);
+        let (identity, clock) = (self.membership.identity.clone(), self.clock.clone());
         *line = Line::Again(tokio::spawn(async move {
             join_again(&endpoint, identity, &options, &clock).await
         }));

@@ -51,6 +51,9 @@ crate::messages! {
         10 => Load(Load),
         /// The granted redemption failed; the reservation can go.
         11 => RedeemFailed(AskId),
+        /// An edge of mine still carries, and should be replaced: the relay
+        /// at its other end cannot be verified any more.
+        12 => EdgeDoubt(EdgeFailure),
     }
 }
 

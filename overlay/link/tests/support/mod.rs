@@ -9,6 +9,8 @@
     reason = "each test file uses its part; a test fails by panicking"
 )]
 
+pub(crate) mod relay;
+
 use bytes::Bytes;
 use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
@@ -251,6 +253,7 @@ pub(crate) struct Setup {
     pub(crate) upload_bps: u64,
     pub(crate) forwarder: overlay::forwarder::Config,
     pub(crate) private_networks: bool,
+    pub(crate) verification: Verification,
     pub(crate) controls: Controls,
     pub(crate) clock: Clock,
 }
@@ -262,6 +265,7 @@ impl Default for Setup {
             upload_bps: FAST_BPS,
             forwarder: overlay::forwarder::Config::default(),
             private_networks: true,
+            verification: Verification::PermitOnly,
             controls: Controls::default(),
             clock: Clock::new(),
         }
@@ -278,7 +282,7 @@ impl Running {
             upload_bps: setup.upload_bps,
             byte_cap: None,
             forwarder: setup.forwarder,
-            verification: Verification::PermitOnly,
+            verification: setup.verification,
             private_networks: setup.private_networks,
         };
         let (node, events) =
@@ -361,7 +365,7 @@ async fn accept_edges(node: Arc<Node>, endpoint: Arc<Endpoint>) {
     }
 }
 
-async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
+pub(crate) async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
     node.accept_edge(link, channel).await;
 }
 
