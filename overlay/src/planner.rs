@@ -9,6 +9,7 @@
 mod action;
 mod asking;
 mod config;
+mod doubt;
 mod links;
 mod member;
 mod placing;
@@ -17,12 +18,13 @@ mod tree;
 mod view;
 
 pub use action::{Action, Question};
-pub use config::Config;
+pub use config::{Config, HANDOVER_MS_MAX};
 pub use member::{Peer, Relay};
 pub use view::{EdgeView, NodeView, RoundView};
 
 use crate::{Error, NodeId};
 use asking::Asking;
+use doubt::Doubt;
 use links::Links;
 use member::{Kind, Member};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -66,6 +68,8 @@ pub struct Planner<N> {
     paid: BTreeMap<N, u64>,
     /// Tops of the parts that wait for a place, and what made them wait.
     waiting: BTreeMap<N, Cause>,
+    /// Children that should leave their parent, as soon as there is a place.
+    doubts: BTreeMap<N, Doubt<N>>,
     asking: Asking<N>,
     actions: VecDeque<Action<N>>,
     serial: u64,
@@ -90,6 +94,7 @@ impl<N: NodeId> Planner<N> {
             sponsored: BTreeMap::new(),
             paid: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             asking: Asking::new(),
             actions: VecDeque::new(),
             serial: 0,
@@ -247,6 +252,16 @@ impl<N: NodeId> Planner<N> {
         self.settle(now_ms);
     }
 
+    /// The child reports that its parent leaves out what is published, though
+    /// the edge works. A parent that is fed has no excuse, and loses the
+    /// child; one that has nothing itself keeps it, for its own edge is what
+    /// has to be mended. Stale reports are ignored.
+    pub fn withheld(&mut self, now_ms: u64, child: N, parent: N) {
+        if self.is_fed(parent) {
+            self.edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+        }
+    }
+
     /// Time has passed: deadlines and grants that are over end.
     pub fn tick(&mut self, now_ms: u64) {
         self.expire(now_ms);
@@ -303,6 +318,7 @@ impl<N: NodeId> Planner<N> {
             self.push_detach(parent, child);
         }
         self.waiting.remove(&node);
+        self.doubts.remove(&node);
         self.asking.forget(node);
         self.members.remove(&node);
         let orphans = self.tree.remove(node);

@@ -421,6 +421,44 @@ fn a_refused_edge_sends_the_child_elsewhere() {
     assert_ne!(parent, other);
 }
 
+/// C under a peer, which is told, and whether C has been taken from it.
+fn complaint(starved: bool) -> (Evening, &'static str, bool) {
+    let mut e = Evening::new();
+    e.join(0, "A", 1);
+    e.join(1, "B", 1);
+    e.join(2, "C", 0);
+    let parent = e.planner.node("C").unwrap().parent.unwrap();
+    if starved {
+        // Its own edge broke a moment ago, and the next one is not up yet.
+        let fault = overlay::planner::EdgeFault::Unreachable;
+        e.planner.edge_failed(3, parent, S, fault);
+        assert!(!e.planner.node(parent).unwrap().fed);
+    }
+    e.planner.withheld(4, "C", parent);
+    e.run();
+    let taken =
+        e.has(|a| matches!(a, Action::Detach { child: "C", parent: from, .. } if *from == parent));
+    (e, parent, taken)
+}
+
+#[test]
+fn a_parent_that_is_fed_and_withholds_loses_its_child() {
+    let (mut e, parent, taken) = complaint(false);
+    assert!(taken);
+    // It may have been an accident: who does it again is left for good.
+    e.planner.withheld(5, "C", parent);
+    e.run();
+    let found = e.planner.node("C").unwrap();
+    assert!(found.fed && found.parent != Some(parent));
+}
+
+#[test]
+fn a_parent_that_has_nothing_itself_keeps_its_child() {
+    let (e, parent, taken) = complaint(true);
+    assert!(!taken);
+    e.parents(&[(parent, S), ("C", parent)]);
+}
+
 #[test]
 fn waves_grow_and_end_with_the_quota() {
     let mut planner: Planner<u32> = Planner::new(0, 100, Config::default(), 3);

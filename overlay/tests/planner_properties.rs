@@ -31,6 +31,8 @@ enum Event {
     Bring(usize, u32),
     EdgesUp(usize),
     EdgeFailed(usize, EdgeFault),
+    EdgeDoubted(usize),
+    RelayDoubted(usize),
     Wait(u64),
 }
 
@@ -60,7 +62,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::RedeemFailed),
         1 => (at.clone(), 0u32..6).prop_map(|(n, s)| Event::Bring(n, s)),
         6 => at.clone().prop_map(Event::EdgesUp),
-        2 => (at, fault).prop_map(|(n, f)| Event::EdgeFailed(n, f)),
+        2 => (at.clone(), fault).prop_map(|(n, f)| Event::EdgeFailed(n, f)),
+        2 => at.clone().prop_map(Event::EdgeDoubted),
+        1 => at.prop_map(Event::RelayDoubted),
         3 => (0u64..40_000).prop_map(Event::Wait),
     ]
 }
@@ -162,6 +166,8 @@ impl World {
             }
             Event::EdgesUp(at) => self.edges_up(at),
             Event::EdgeFailed(at, fault) => self.edge_failed(at, fault),
+            Event::EdgeDoubted(at) => self.edge_doubted(at),
+            Event::RelayDoubted(at) => self.relay_doubted(at),
             Event::Wait(ms) => {
                 self.now_ms += ms;
                 self.planner.tick(self.now_ms);
@@ -234,6 +240,27 @@ impl World {
         let (child, parent) = planned[at % planned.len()];
         self.failures.insert((child, parent));
         self.planner.edge_failed(self.now_ms, child, parent, fault);
+    }
+
+    fn edge_doubted(&mut self, at: usize) {
+        let planned = self.planned();
+        if planned.is_empty() {
+            return;
+        }
+        let (child, parent) = planned[at % planned.len()];
+        self.failures.insert((child, parent));
+        self.planner.edge_doubted(self.now_ms, child, parent);
+    }
+
+    fn relay_doubted(&mut self, at: usize) {
+        let relays: Vec<u32> = self.relays.keys().copied().collect();
+        if relays.is_empty() {
+            return;
+        }
+        let relay = relays[at % relays.len()];
+        let children = self.planned().into_iter().filter(|(_, p)| *p == relay);
+        self.failures.extend(children);
+        self.planner.relay_doubted(self.now_ms, relay);
     }
 
     fn drain(&mut self) {

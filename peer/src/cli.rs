@@ -270,6 +270,7 @@ impl Broadcast {
             ask_interval_ms: self.ask_interval_ms.unwrap_or(120_000),
             kept_ms: self.kept_ms.unwrap_or(10_000),
             keep: self.keep,
+            membership_ms: station::MEMBERSHIP_MS,
             shared: self.common.resolve(&file)?,
         })
     }

@@ -194,6 +194,7 @@ impl Session {
         match &self.parent {
             None => Status::Unknown,
             Some(parent) if parent.kind != NodeKind::Relay => Status::Verified,
+            Some(parent) if self.expired.contains(&parent.spki) => Status::Expired,
             Some(parent) if self.proofs.contains_key(&parent.spki) => Status::Verified,
             Some(_) => Status::Unknown,
         }
@@ -218,10 +219,10 @@ impl Session {
                     } else {
                         Verifier::Reported
                     },
-                    status: if hop.by_me {
-                        Status::Verified
-                    } else {
-                        Status::Unknown
+                    status: match (hop.by_me, hop.expired) {
+                        (true, false) => Status::Verified,
+                        (true, true) => Status::Expired,
+                        (false, _) => Status::Unknown,
                     },
                     assurance: proof.map(|p| assurance(p.boot.assurance())),
                     release: proof.map(|p| p.boot.release().name.clone()),

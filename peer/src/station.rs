@@ -3,9 +3,11 @@
 mod admission;
 mod control;
 mod coordinator;
+mod doubt;
 mod edges;
 mod ingest;
 mod keys;
+mod membership;
 mod rounds;
 mod tree;
 
@@ -24,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use wire::invite::Invite;
 use wire::message::control::NodeKind;
 use wire::{Digest, Reason, Rendition, Sequence};
+use zeroize::Zeroizing;
 
 /// Head room of a slot over the stream's average rate, in percent: key frames
 /// and framing.
@@ -42,6 +45,7 @@ pub enum Input {
     Stdin,
 }
 
+pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::verified_fields;
 
 /// How `broadcast` was called.
@@ -65,6 +69,8 @@ pub struct Options {
     pub kept_ms: u64,
     /// A copy of what is published.
     pub keep: Option<PathBuf>,
+    /// How long a membership lasts; no switch, [`MEMBERSHIP_MS`] but for tests.
+    pub membership_ms: u64,
     /// The rest.
     pub shared: Shared,
 }
@@ -81,66 +87,138 @@ pub(crate) struct Published {
 /// # Errors
 /// The step that failed.
 pub async fn run(options: Options) -> Result<u8, Error> {
-    let clock = Clock::new();
-    let shared = &options.shared;
-    let emit = Emitter::new(&shared.name, shared.json);
-    if let Some(banner) = &shared.trust.banner {
-        emit.say(banner);
+    let input_is_stdin = matches!(options.input, Input::Stdin);
+    let station = Station::start(options).await?;
+    let quit = commands(station.remote(), input_is_stdin);
+    station.broadcast(quit).await
+}
+
+/// A station that is on: it admits members, and waits for its input.
+pub struct Station {
+    options: Options,
+    emit: Emitter,
+    endpoint: Arc<Endpoint>,
+    ingest: ingest::Ingest,
+    coordinating: tokio::task::JoinHandle<()>,
+    invite: Zeroizing<String>,
+    remote: Remote,
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Station({})", self.options.shared.name)
     }
-    let stream_bps = stream_rate(&options)?;
-    let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
-    let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
-    let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
-    let (node, node_events) = start_node(&options, &keys, &endpoint, clock);
-    let feed = page::Feed::new();
-    let page = page_view::start(shared.page, feed.clone()).await?;
-    announce(&emit, page.as_ref(), &keys, &settings);
-    let (events, inbox) = mpsc::unbounded_channel();
-    let (epochs, epoch_changes) = mpsc::unbounded_channel();
-    let (published, head) = watch::channel(None);
-    let publisher = Publisher::new(
+}
+
+/// What the broadcaster may do while the stream runs.
+#[derive(Debug, Clone)]
+pub struct Remote(mpsc::UnboundedSender<Event>);
+
+impl Remote {
+    /// Throws the member of this name out.
+    pub fn evict(&self, name: &str) {
+        let _ = self.0.send(Event::Evict(name.trim().to_owned()));
+    }
+}
+
+impl Station {
+    /// Makes a run and opens the station for members.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let clock = Clock::new();
+        let shared = &options.shared;
+        let emit = Emitter::new(&shared.name, shared.json);
+        if let Some(banner) = &shared.trust.banner {
+            emit.say(banner);
+        }
+        let stream_bps = stream_rate(&options)?;
+        let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
+        let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
+        let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
+        let invite = settings.invite.clone();
+        let (node, node_events) = start_node(&options, &keys, &endpoint, clock.clone());
+        let feed = page::Feed::new();
+        let page = page_view::start(shared.page, feed.clone()).await?;
+        announce(&emit, page.as_ref(), &keys, &settings);
+        let (events, inbox) = mpsc::unbounded_channel();
+        let (epochs, epoch_changes) = mpsc::unbounded_channel();
+        let (published, head) = watch::channel(None);
+        let publisher = publisher(chunk_key, &keys)?;
+        let output = ingest::Output {
+            node: node.clone(),
+            page: feed,
+            epochs: epoch_changes,
+            published,
+        };
+        let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
+        let parts = Parts {
+            node: node.clone(),
+            endpoint: endpoint.clone(),
+            trust: shared.trust.relays.clone(),
+            epochs,
+            head,
+            events: events.clone(),
+            page,
+        };
+        let coordinator = Coordinator::new(keys, settings, parts, clock, emit.clone());
+        let coordinating = tokio::spawn(coordinator.run(inbox));
+        let links = control::accept_links(endpoint.clone(), node, events.clone());
+        tokio::spawn(links);
+        tokio::spawn(forward_node_events(node_events, events.clone()));
+        Ok(Self {
+            options,
+            emit,
+            endpoint,
+            ingest,
+            coordinating,
+            invite,
+            remote: Remote(events),
+        })
+    }
+
+    /// What lets viewers in: a bearer secret.
+    #[must_use]
+    pub fn invite(&self) -> &str {
+        &self.invite
+    }
+
+    /// What can be done while [`Station::broadcast`] runs.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// Broadcasts until the input ends or `quit` does; then the run ends for
+    /// everybody. The result is the exit code.
+    ///
+    /// # Errors
+    /// The input or its copy failed.
+    pub async fn broadcast(mut self, quit: impl Future<Output = ()>) -> Result<u8, Error> {
+        let outcome = tokio::select! {
+            outcome = self.ingest.run(&self.options) => outcome,
+            () = quit => Ok(()),
+        };
+        // The last chunks still have to reach the viewers.
+        tokio::time::sleep(std::time::Duration::from_millis(LAST_CHUNKS_MS)).await;
+        let _ = self.remote.0.send(Event::End);
+        let _ = self.coordinating.await;
+        self.endpoint.close(Reason::RunEnded).await;
+        self.emit.tell("ended", json!({}));
+        outcome.map(|()| 0)
+    }
+}
+
+fn publisher(chunk_key: keys::ChunkKey, keys: &Keys) -> Result<Publisher, Error> {
+    Ok(Publisher::new(
         chunk_key.0,
         &keys.run,
         keys.epoch,
         &keys.epoch_secret,
         Rendition(0),
         (1, 0),
-    )?;
-    let output = ingest::Output {
-        node: node.clone(),
-        page: feed,
-        epochs: epoch_changes,
-        published,
-    };
-    let mut ingest = ingest::Ingest::new(publisher, output, clock, emit.clone(), &options)?;
-    let parts = Parts {
-        node: node.clone(),
-        endpoint: endpoint.clone(),
-        trust: shared.trust.relays.clone(),
-        epochs,
-        head,
-        events: events.clone(),
-        page,
-    };
-    let coordinator = Coordinator::new(keys, settings, parts, clock, emit.clone());
-    let coordinating = tokio::spawn(coordinator.run(inbox));
-    tokio::spawn(control::accept_links(
-        endpoint.clone(),
-        node,
-        events.clone(),
-    ));
-    tokio::spawn(forward_node_events(node_events, events.clone()));
-    let outcome = tokio::select! {
-        outcome = ingest.run(&options) => outcome,
-        () = commands(&events, matches!(options.input, Input::Stdin)) => Ok(()),
-    };
-    // The last chunks still have to reach the viewers.
-    tokio::time::sleep(std::time::Duration::from_millis(LAST_CHUNKS_MS)).await;
-    let _ = events.send(Event::End);
-    let _ = coordinating.await;
-    endpoint.close(Reason::RunEnded).await;
-    emit.tell("ended", json!({}));
-    outcome.map(|()| 0)
+    )?)
 }
 
 fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr) -> Settings {
@@ -161,6 +239,7 @@ fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr
         ask_interval_ms: options.ask_interval_ms,
         banner: options.shared.trust.banner.clone(),
         upload_bps: options.upload_bps,
+        membership_ms: options.membership_ms,
         invite: invite.to_uri(),
     }
 }
@@ -271,16 +350,14 @@ async fn forward_node_events(
 }
 
 /// Lines on standard input; returns on `quit`.
-async fn commands(events: &mpsc::UnboundedSender<Event>, input_is_stdin: bool) {
+async fn commands(remote: Remote, input_is_stdin: bool) {
     if input_is_stdin {
         return std::future::pending().await;
     }
     let mut lines = input::Lines::new();
     while let Some(line) = lines.next().await {
         match line.split_once(' ') {
-            Some(("evict", name)) => {
-                let _ = events.send(Event::Evict(name.trim().to_owned()));
-            }
+            Some(("evict", name)) => remote.evict(name),
             _ if line == "quit" => return,
             _ => eprintln!("commands: quit, evict NAME"),
         }

@@ -2,6 +2,9 @@
 
 mod admission;
 mod control;
+mod doubt;
+mod line;
+mod membership;
 mod path;
 mod playout;
 mod report;
@@ -92,7 +95,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         .inspect_err(|e| {
             emit.tell("refused", json!({"reason": e.reason()}));
         })?;
-    let (node, node_events) = start_node(&options, &membership, &endpoint, clock);
+    let (node, node_events) = start_node(&options, &membership, &endpoint, clock.clone());
     tokio::spawn(accept_links(endpoint.clone(), node.clone()));
     let (lines, typed) = mpsc::channel(16);
     tokio::spawn(read_lines(lines));

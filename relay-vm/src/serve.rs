@@ -70,7 +70,9 @@ pub struct Started {
 /// # Errors
 /// The boot fails; see [`Error`].
 pub async fn run(options: Options) -> Result<(), Error> {
-    let clock = Clock::new();
+    // Its machine's owner sets the platform's clock; the station's word counts
+    // where that is behind.
+    let clock = Clock::raised_by_beacons();
     let mut input = BufReader::new(tokio::io::stdin());
     let boot = Boot::begin(&read_line(&mut input).await?)?;
     print_line(&boot.request())?;
@@ -140,7 +142,7 @@ impl Relay {
             verification: Verification::PermitOnly,
             private_networks: booted.parameters.private_networks,
         };
-        let (node, events) = Node::new(config, endpoint.clone(), clock);
+        let (node, events) = Node::new(config, endpoint.clone(), clock.clone());
         let attester = Attester::start(booted.quoter.clone(), booted.binding.clone());
         let relay = Self {
             node,
@@ -397,7 +399,8 @@ impl Relay {
                 Ok(())
             }
             Down::Revoked(revocation) => self.node.revoke(&revocation),
-            Down::Beacon(_) | Down::Tree(_) => Ok(()),
+            Down::Beacon(beacon) => self.node.take_beacon(&beacon),
+            Down::Tree(_) => Ok(()),
             _ => Err(link::Error::OutOfTurn("not for a relay")),
         }
     }
@@ -426,11 +429,18 @@ impl Relay {
                     reason,
                 })
             }
+            NodeEvent::Withheld { from, .. } => Up::EdgeDown(EdgeFailure {
+                other: from,
+                child: true,
+                reason: Reason::Withheld,
+            }),
             NodeEvent::ByteCapReached => {
                 self.end.announce(Reason::ByteCapReached);
                 return;
             }
             NodeEvent::RelayVerified { .. }
+            | NodeEvent::RelayExpired { .. }
+            | NodeEvent::RelayUnresponsive { .. }
             | NodeEvent::Chunk { .. }
             | NodeEvent::Dropped { .. }
             | NodeEvent::Beacon(_) => return,

@@ -7,6 +7,7 @@
 //! guest      an attacker who was invited: joins, answers asks, introduces
 //! front      links of relays that are none: without evidence, or another's
 //! fronts     the sponsors who bring them: fake, oracle, copied order
+//! turncoat   a relay that is another machine once its edge runs
 //! tamper     a relay with false evidence that changes what it forwards
 //! forge      chunks that an insider made up
 //! forger     the viewer who sends them to his child
@@ -24,3 +25,4 @@ pub mod options;
 pub mod program;
 pub mod spend;
 pub mod tamper;
+pub mod turncoat;

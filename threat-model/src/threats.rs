@@ -6,6 +6,7 @@ pub mod a9;
 pub mod b1;
 pub mod b6;
 pub mod b7;
+pub mod b8;
 pub mod c2;
 pub mod c7;
 pub mod d1;
@@ -26,13 +27,14 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 22] = [
+pub const ALL: [&Attack; 23] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
     &b1::ATTACK,
     &b6::ATTACK,
     &b7::ATTACK,
+    &b8::ATTACK,
     &c2::ATTACK,
     &c7::ATTACK,
     &d1::ATTACK,

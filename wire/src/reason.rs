@@ -28,6 +28,8 @@ crate::code! {
         BlockProofMismatch = 21 => "block_proof_mismatch",
         /// The sender signed a chunk that does not decode to its digest.
         SenderInconsistent = 22 => "sender_inconsistent",
+        /// The parent leaves chunks out that a head beacon names.
+        Withheld = 23 => "withheld",
         /// A relay presents no evidence.
         EvidenceMissing = 30 => "evidence_missing",
         /// Evidence was refused.

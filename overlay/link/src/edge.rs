@@ -1,16 +1,20 @@
 //! Edges: ordered by the coordinator, made by whoever dials, verified by each
 //! end for itself, and ended with a reason.
 
+mod beacon;
+mod reverify;
 mod roles;
 mod table;
 
+pub use reverify::ReverifyTimes;
 pub(crate) use table::Edges;
 
 use crate::node::{Node, NodeEvent, lock};
 use crate::trust::verify_end;
 use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
-use roles::{as_child, as_parent, reverify};
+use reverify::reverify;
+use roles::{as_child, as_parent};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -258,17 +262,14 @@ async fn run(
     channel: Channel,
 ) -> Result<(), Error> {
     let statement = node.run().ok_or(Error::OutOfTurn("no run"))?;
-    let verification = &node.config.verification;
     // Boxed, as all that a parent of hundreds does not need for long: a
     // future is as large as the largest thing that it ever waits for.
     let proof = Box::pin(verify_end(
+        node,
         &link,
         &handle.other,
         &handle.permit,
-        node.config.me,
-        verification,
         &statement,
-        &node.clock,
     ))
     .await
     .inspect_err(|e| link.close(e.wire_reason()))?;
@@ -278,7 +279,8 @@ async fn run(
             proof: proof.clone(),
         });
     }
-    let again = Box::pin(reverify(node, &link, &handle.other, proof.is_some()));
+    let again = reverify(node, &link, &handle.other, key.1, proof.as_deref());
+    let again = Box::pin(again);
     let work = async {
         if key.1 {
             Box::pin(as_child(node, key, &handle, &link, channel)).await

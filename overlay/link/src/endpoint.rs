@@ -110,7 +110,9 @@ impl Endpoint {
         })
     }
 
-    /// Takes on another certificate for later links, e.g. after admission.
+    /// Takes on another certificate for later links: after admission, and
+    /// whenever the membership is renewed. Links that are open stay as they
+    /// are.
     ///
     /// # Errors
     /// [`Error::Tls`].

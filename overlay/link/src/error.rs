@@ -45,6 +45,9 @@ pub enum Error {
     /// The other end did not act in time.
     #[error("link: no {0} in time; it may be gone or behind a firewall")]
     Timeout(&'static str),
+    /// A relay did not answer when it was verified again; how many challenges.
+    #[error("reverify: the relay answered none of {0} live challenges; take another parent")]
+    Unanswered(u32),
     /// A signature, permit or proof was refused.
     #[error(transparent)]
     Refused(#[from] certs::Error),
@@ -71,6 +74,7 @@ impl Error {
             Self::Certificate(e) | Self::Refused(e) => e.reason(),
             Self::Decode(_) | Self::OutOfTurn(_) => "nonsense",
             Self::Timeout(_) => "timeout",
+            Self::Unanswered(_) => Reason::ChallengeUnanswered.name(),
             Self::Evidence(r) => r.reason(),
             Self::Remote(r) => r.name(),
             Self::Random => "random_missing",
@@ -85,6 +89,7 @@ impl Error {
             Self::Certificate(e) | Self::Refused(e) => e.wire_reason(),
             Self::Decode(_) | Self::OutOfTurn(_) => Reason::Nonsense,
             Self::Timeout(_) => Reason::Timeout,
+            Self::Unanswered(_) => Reason::ChallengeUnanswered,
             Self::Evidence(r) => match r.reason() {
                 "evidence_missing" => Reason::EvidenceMissing,
                 "live_binding_mismatch" => Reason::LiveBindingMismatch,

@@ -22,7 +22,8 @@ mod tls;
 mod trust;
 
 pub use clock::Clock;
-pub use controls::{BlockCheck, Controls, PermitCheck};
+pub use controls::{BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification};
+pub use edge::ReverifyTimes;
 pub use emit::Emitter;
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;

@@ -54,7 +54,9 @@ async fn ask(link: &Link, nonce: Nonce) -> Result<Response, Error> {
     let mut channel = open_channel(link, StreamKind::Challenge).await?;
     channel.send(&live::Challenge { nonce }).await?;
     let _ = channel.send.finish();
-    channel.expect("an answer to the live challenge").await
+    // A relay that is too busy ends the stream without an answer.
+    let answer = channel.recv().await?;
+    answer.ok_or(Error::Timeout("answer to the live challenge"))
 }
 
 /// What never changes in a relay's leaves.
@@ -124,7 +126,15 @@ impl Attester {
         self.queue
             .try_send(waiting)
             .map_err(|_| Error::Timeout("place in the challenge queue"))?;
-        let response = answered.await.map_err(|_| Error::Timeout("quote"))?;
+        // Whoever waits no more may ask again: one challenge of his may be
+        // outstanding, and this one no longer is.
+        let response = tokio::select! {
+            answer = answered => answer.map_err(|_| Error::Timeout("quote"))?,
+            _ = stream.stopped() => return Err(Error::Timeout("patience of the verifier")),
+            () = tokio::time::sleep(Duration::from_millis(ANSWER_MS_MAX)) => {
+                return Err(Error::Timeout("quote"));
+            }
+        };
         send(stream, &response).await?;
         let _ = stream.finish();
         Ok(())

@@ -22,7 +22,7 @@ use wire::message::group::{Block, Dropped};
 use wire::statement::{
     ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
 };
-use wire::{Digest, Epoch, Reason, Rendition, SpkiHash};
+use wire::{Digest, Epoch, Reason, Rendition, Sequence, SpkiHash};
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -53,6 +53,22 @@ pub enum NodeEvent {
         relay: NodeRef,
         /// What convinced us.
         proof: Arc<Proof>,
+    },
+    /// The metadata of a relay that was verified have expired: no new link to
+    /// it is made, and this one stays for the relay's lease. Told once.
+    RelayExpired {
+        /// The relay.
+        relay: NodeRef,
+        /// Which ones, as a stable name.
+        reason: &'static str,
+    },
+    /// A relay no longer answers challenges. The edge goes on for a while, so
+    /// that another parent can be found, and then ends.
+    RelayUnresponsive {
+        /// The relay.
+        relay: NodeRef,
+        /// Whether this node is the child.
+        child: bool,
     },
     /// An edge works: the child's first block has come, or the child has
     /// said where to start.
@@ -93,8 +109,19 @@ pub enum NodeEvent {
         /// What, and why.
         dropped: Dropped,
     },
-    /// A beacon on the path of the stream.
-    Beacon(Signed<HeadBeacon>),
+    /// How far the stream is: a beacon that is news, from whichever path was
+    /// the first to bring it.
+    Beacon(Verified<HeadBeacon>),
+    /// A parent has let this node fall behind what a beacon says, and does
+    /// not catch up. Told again for as long as that lasts.
+    Withheld {
+        /// The parent.
+        from: SpkiHash,
+        /// The newest published chunk.
+        head: Sequence,
+        /// The newest one here, if there is any.
+        newest: Option<Sequence>,
+    },
     /// The byte cap is reached.
     ByteCapReached,
 }
@@ -151,7 +178,7 @@ impl Node {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeEvent>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let node = Self {
-            pace: Pace::new(config.upload_bps, clock),
+            pace: Pace::new(config.upload_bps, clock.clone()),
             forwarder: Mutex::new(Forwarder::new(config.forwarder)),
             run: Mutex::new(None),
             edges: Edges::default(),
@@ -221,6 +248,17 @@ impl Node {
         Ok(())
     }
 
+    /// Takes a head beacon that came with the control link, as those on edges
+    /// are taken: if it is news, the children and the driver hear of it, and
+    /// a clock that beacons raise is raised.
+    ///
+    /// # Errors
+    /// It is not of this run: `beacon_signature_invalid`, `beacon_wrong_run`,
+    /// `beacon_time_invalid`. Close the link that brought it.
+    pub fn take_beacon(&self, signed: &Signed<HeadBeacon>) -> Result<(), Error> {
+        self.edges.beacons.take(self, signed)
+    }
+
     /// Permits of lower epochs are refused from now on.
     pub fn raise_epoch(&self, epoch: Epoch) {
         self.edges.raise_epoch(epoch);
@@ -259,6 +297,13 @@ impl Node {
     #[must_use]
     pub fn resume(&self, rendition: Rendition) -> Option<Resume> {
         lock(&self.forwarder).resume(rendition)
+    }
+
+    /// The newest media chunk that is complete here.
+    pub(crate) fn newest(&self, rendition: Rendition) -> Option<Sequence> {
+        let kept = lock(&self.forwarder).kept(rendition);
+        let newest = kept.iter().rev().find(|(_, complete)| *complete);
+        newest.map(|(sequence, _)| *sequence)
     }
 
     /// Children now, and block bytes sent in all.

@@ -1,5 +1,6 @@
 //! How a member convinces itself of a relay before the first block.
 
+use crate::node::Node;
 use crate::{Clock, Error, Link, live};
 use attest::live::LiveVerdict;
 use attest::{Appraised, Expectation, Policy, TrustRoots};
@@ -53,18 +54,7 @@ pub async fn verify_relay(
     run: &Verified<RunStatement>,
     clock: &Clock,
 ) -> Result<Proof, Error> {
-    let now = clock.unix();
-    let introduction =
-        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
-    let expectation = Expectation::of_introduction(&introduction);
-    let boot = attest::appraise(
-        &link.certificate,
-        &expectation,
-        &trust.roots,
-        &trust.policy,
-        now,
-    )
-    .map_err(|r| Error::Evidence(Box::new(r)))?;
+    let boot = appraise(link, admission, trust, run, clock.unix())?;
     let live = live::challenge(link, me, &boot, &trust.policy, clock).await?;
     Ok(Proof {
         boot,
@@ -74,23 +64,47 @@ pub async fn verify_relay(
     })
 }
 
-/// Checks the other end of an edge by what it is.
+/// Appraises the evidence of the relay at the other end of `link` against its
+/// admission, as of `at`.
+///
+/// # Errors
+/// The first check that failed, by name.
+pub(crate) fn appraise(
+    link: &Link,
+    admission: &Admission,
+    trust: &RelayTrust,
+    run: &Verified<RunStatement>,
+    at: UnixMs,
+) -> Result<Appraised, Error> {
+    let introduction =
+        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
+    let expectation = Expectation::of_introduction(&introduction);
+    attest::appraise(
+        &link.certificate,
+        &expectation,
+        &trust.roots,
+        &trust.policy,
+        at,
+    )
+    .map_err(|r| Error::Evidence(Box::new(r)))
+}
+
+/// Checks the other end of an edge by what it is: a member by a membership
+/// that has not ended, a relay by its evidence.
 ///
 /// # Errors
 /// The first check that failed, by name.
 pub(crate) async fn verify_end(
+    node: &Node,
     link: &Link,
     other: &NodeRef,
     permit: &Permit,
-    me: SpkiHash,
-    verification: &Verification,
     run: &Verified<RunStatement>,
-    clock: &Clock,
 ) -> Result<Option<Arc<Proof>>, Error> {
     if link.peer != other.spki {
         return Err(Error::SpkiNotAdmitted);
     }
-    match (other.kind, verification) {
+    match (other.kind, &node.config.verification) {
         (NodeKind::Relay, Verification::PermitOnly) => Ok(None),
         (NodeKind::Relay, Verification::Full(trust)) => {
             let admission = other.admission.as_ref().ok_or(Error::SpkiNotAdmitted)?;
@@ -98,12 +112,14 @@ pub(crate) async fn verify_end(
             if order != permit.parent_order && order != permit.child_order {
                 return Err(Error::SpkiNotAdmitted);
             }
-            verify_relay(link, admission, me, trust, run, clock)
+            verify_relay(link, admission, node.config.me, trust, run, &node.clock)
                 .await
                 .map(|p| Some(Arc::new(p)))
         }
         (NodeKind::Station | NodeKind::Peer, _) => {
-            let member = certs::x509::verify_member(&link.certificate, &run.ca_key, clock.unix())?;
+            let now = node.clock.unix();
+            let members = node.controls.members;
+            let member = members.verify(&link.certificate, &run.ca_key, now)?;
             if member.spki == link.peer {
                 Ok(None)
             } else {

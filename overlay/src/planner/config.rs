@@ -48,3 +48,8 @@ pub(super) const TRIES_MAX: u8 = 2;
 pub(super) const UNREACHED_MAX: u32 = 2;
 /// Parents that a child remembers as out of reach; bounds memory per child.
 pub(super) const AVOIDED_MAX: usize = 64;
+/// How long an edge carries on whose relay no longer answers, and its child is
+/// offered other places. The next parent has to be found, dialled (two round
+/// trips) and, if it is a relay, verified (five seconds at most); longer than
+/// this nobody watches through a relay that cannot be verified.
+pub const HANDOVER_MS_MAX: u64 = 10_000;

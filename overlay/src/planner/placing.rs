@@ -15,6 +15,7 @@ impl<N: NodeId> Planner<N> {
             for node in self.waiting_in_order() {
                 placed |= self.waiting.contains_key(&node) && self.place(now_ms, node);
             }
+            placed |= self.move_doubted(now_ms);
             if !placed && !self.reunite_one() {
                 break;
             }
@@ -52,7 +53,7 @@ impl<N: NodeId> Planner<N> {
         keyed.into_iter().map(|(_, _, node)| node).collect()
     }
 
-    fn place(&mut self, now_ms: u64, node: N) -> bool {
+    pub(super) fn place(&mut self, now_ms: u64, node: N) -> bool {
         let Some(member) = self.members.get(&node) else {
             return false;
         };

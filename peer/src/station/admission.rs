@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use tokio::sync::mpsc;
 use wire::message::control::{Admitted, Certificate, Down, Join, Name, NodeKind, Sealed};
 use wire::statement::JoinReply;
-use wire::{Digest, PublicKey, Reason};
+use wire::{Digest, Reason};
 
 /// Joins from one address block within [`JOIN_WINDOW_MS`]; a household or a
 /// lecture hall behind one address stays below.
@@ -90,8 +90,11 @@ impl Coordinator {
         }
         let receipt_key = ReceiptKey::generate(&self.keys.rng).map_err(|_| Reason::Nonsense)?;
         let key = certs::x509::public_key(&link.certificate).map_err(|e| e.wire_reason())?;
+        let certificate = self
+            .issue_membership(link.peer, key, join.name.as_str())
+            .map_err(|_| Reason::Nonsense)?;
         let admitted = self
-            .admitted(link, key, &join, &receipt_key)
+            .admitted(link, certificate, &join, &receipt_key)
             .map_err(|_| Reason::Nonsense)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = sender.send(Down::Admitted(Box::new(admitted)));
@@ -138,11 +141,10 @@ impl Coordinator {
     fn admitted(
         &self,
         link: &Link,
-        key: PublicKey,
+        certificate: Certificate,
         join: &Join,
         receipt_key: &ReceiptKey,
     ) -> Result<Admitted, Error> {
-        let certificate = self.keys.admit(key, join.name.as_str())?;
         let head = *self.head.borrow();
         let reply = JoinReply {
             scope: self.keys.scope(),
@@ -156,7 +158,7 @@ impl Coordinator {
         Ok(Admitted {
             run: self.keys.signed_run.clone(),
             reply: certs::sign(&self.keys.permit, &reply),
-            certificate: Certificate::new(certificate)?,
+            certificate,
             ca: Certificate::new(self.keys.ca.certificate().to_vec())?,
             secrets,
             station: Name::new(self.settings.name.clone())?,

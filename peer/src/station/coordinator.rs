@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) ask_interval_ms: u64,
     pub(super) banner: Option<String>,
     pub(super) upload_bps: u64,
+    pub(super) membership_ms: u64,
     pub(super) invite: Zeroizing<String>,
 }
 
@@ -127,6 +128,7 @@ pub(super) struct Coordinator {
     pub(super) planner: Planner<SpkiHash>,
     pub(super) members: BTreeMap<SpkiHash, Member>,
     pub(super) join_rate: JoinRate,
+    pub(super) renewals: super::membership::Renewals,
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::edges::Permits,
@@ -174,6 +176,7 @@ impl Coordinator {
             proven: super::tree::Proven::new(),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
+            renewals: super::membership::Renewals::new(settings.membership_ms),
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
             notices: Vec::new(),
@@ -203,7 +206,10 @@ impl Coordinator {
                     Some(Event::End) | None => break,
                     Some(event) => self.take(event),
                 },
-                _ = tick.tick() => self.planner.tick(self.clock.mono_ms()),
+                _ = tick.tick() => {
+                    self.planner.tick(self.clock.mono_ms());
+                    self.renew_memberships();
+                }
                 _ = picture.tick() => {
                     self.send_beacon();
                     self.tell_proven();
@@ -220,7 +226,7 @@ impl Coordinator {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Join { link, join, reply } => {
                 let outcome = self.join(&link, join);
@@ -257,6 +263,7 @@ impl Coordinator {
             Up::Introduce(introduce) => self.introduced(from, introduce),
             Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
+            Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
@@ -334,6 +341,7 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
+            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,
@@ -394,6 +402,8 @@ impl Coordinator {
                 let fields = super::rounds::verified_fields(relay.spki, &proof);
                 self.emit.tell("relay_verified", fields);
             }
+            NodeEvent::RelayExpired { relay, reason } => self.relay_expired(relay.spki, reason),
+            NodeEvent::RelayUnresponsive { relay, .. } => self.relay_unresponsive(relay.spki),
             NodeEvent::EdgeUp { other, child, .. } => {
                 let fields = json!({"other": other.spki.to_hex(), "child": child});
                 self.emit.tell("edge_up", fields);
@@ -412,7 +422,7 @@ impl Coordinator {
                     self.emit.tell("attack_refused", fields);
                 }
                 let now_ms = self.clock.mono_ms();
-                if reason == Reason::PeerGone && self.is_relay(other) {
+                if super::doubt::puts_out(reason) && self.is_relay(other) {
                     self.gone(other, false);
                 } else if refusal {
                     let me = self.me;
@@ -490,6 +500,11 @@ impl Coordinator {
             now: self.clock.unix(),
         };
         let beacon = certs::sign(&self.keys.beacon, &beacon);
+        // On two paths, so that neither can hide how far the stream is: down
+        // the tree from here, and to everybody over the control link.
+        if let Err(e) = self.node.take_beacon(&beacon) {
+            tracing::warn!("the station's own beacon: {e}");
+        }
         for member in self.members.values() {
             let _ = member.down.send(Down::Beacon(beacon.clone()));
         }

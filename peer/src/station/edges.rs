@@ -101,7 +101,7 @@ impl Coordinator {
         }
     }
 
-    fn say(&self, to: SpkiHash, message: Down) {
+    pub(super) fn say(&self, to: SpkiHash, message: Down) {
         if let Some(member) = self.members.get(&to) {
             let _ = member.down.send(message);
         }

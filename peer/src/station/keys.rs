@@ -70,6 +70,8 @@ impl Keys {
         let signed_run = certs::sign(&stream, &statement);
         let run = certs::run::verify(&signed_run, &stream_id, now)?;
         let ca = StreamCa::new(ca_key, random(&rng)?, start, end)?;
+        // As long as the run: whoever takes the station's node key has taken
+        // the CA's with it, so that a shorter life would take nothing back.
         let certificate = ca.issue(&MemberRequest {
             key: node.public(),
             name,
@@ -103,19 +105,27 @@ impl Keys {
         }
     }
 
-    /// A membership certificate until the end of the run.
-    pub(super) fn admit(&self, key: PublicKey, name: &str) -> Result<Vec<u8>, Error> {
+    /// A membership certificate for `life_ms` from now on, or for what is
+    /// left of the run.
+    pub(super) fn admit(
+        &self,
+        key: PublicKey,
+        name: &str,
+        now: UnixMs,
+        life_ms: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let early = UnixMs(now.0.saturating_sub(EARLY_MS));
         Ok(self.ca.issue(&MemberRequest {
             key,
             name,
             serial: random(&self.rng)?,
-            not_before: self.run.start,
-            not_after: self.run.end,
+            not_before: early.max(self.run.start),
+            not_after: now.plus_ms(life_ms).min(self.run.end),
         })?)
     }
 }
 
-fn random<const N: usize>(rng: &SystemRandom) -> Result<[u8; N], Error> {
+pub(super) fn random<const N: usize>(rng: &SystemRandom) -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     rng.fill(&mut bytes).map_err(|_| Error::Random)?;
     Ok(bytes)
@@ -141,5 +151,38 @@ fn stream_key(data: &Path, rng: &SystemRandom) -> Result<SigningKey, Error> {
             Ok(key)
         }
         Err(e) => Err(failed(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made() -> Keys {
+        let folder = tempfile::tempdir().unwrap();
+        Keys::make(folder.path(), "S", UnixMs(1_800_000_000_000))
+            .unwrap()
+            .0
+    }
+
+    fn ends(keys: &Keys, now: UnixMs, life_ms: u64) -> UnixMs {
+        let key = SigningKey::generate(&keys.rng).unwrap().public();
+        let certificate = keys.admit(key, "member", now, life_ms).unwrap();
+        let ca_key = &keys.run.ca_key;
+        let late = UnixMs(now.0 - EARLY_MS + 1_000);
+        certs::x509::verify_member(&certificate, ca_key, late.max(keys.run.start)).unwrap();
+        certs::x509::verify_member(&certificate, ca_key, now)
+            .unwrap()
+            .not_after
+    }
+
+    #[test]
+    fn a_membership_ends_after_its_life_and_never_after_the_run() {
+        let keys = made();
+        let begun = keys.run.start.plus_ms(EARLY_MS);
+        let end = keys.run.end;
+        assert_eq!(ends(&keys, begun, 60_000), begun.plus_ms(60_000));
+        let late = UnixMs(end.0 - 10_000);
+        assert_eq!(ends(&keys, late, 60_000), end);
     }
 }

@@ -77,7 +77,7 @@ impl Coordinator {
             endpoint: self.endpoint.clone(),
             trust: self.trust.clone(),
             run: self.keys.run.clone(),
-            clock: self.clock,
+            clock: self.clock.clone(),
             events: self.events.clone(),
         };
         let emit = self.emit.clone();

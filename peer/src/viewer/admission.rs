@@ -21,6 +21,8 @@ const ADMISSION_MS_MAX: u64 = 10_000;
 /// What an admission gives.
 pub(super) struct Membership {
     pub(super) identity: Identity,
+    /// When the certificate ends.
+    pub(super) not_after: UnixMs,
     pub(super) sealing: SealingKeyPair,
     pub(super) run: Verified<RunStatement>,
     pub(super) signed_run: Signed<RunStatement>,
@@ -138,6 +140,7 @@ impl Joining {
                 certificate: admitted.certificate.to_vec(),
                 ..self.identity
             },
+            not_after: member.not_after,
             sealing: self.sealing,
             run,
             signed_run: admitted.run,

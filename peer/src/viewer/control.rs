@@ -3,21 +3,23 @@
 
 use super::Options;
 use super::admission::Membership;
+use super::line::{Heard, Line};
 use super::playout::Playout;
 use crate::Error;
 use crate::sponsor::{Choice, Setting, Sponsor, Step};
 use certs::receipt::Accumulator;
 use certs::seal::Openers;
-use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof, Receiver, Sender};
+use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::message::control::{
     Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
-use wire::{Reason, Rendition, SpkiHash, Stripe};
+use wire::statement::{CapacityClaim, Signed};
+use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -40,18 +42,20 @@ pub(crate) struct Session {
     pub(crate) page: Option<page::Running>,
     pub(crate) sponsor: Sponsor,
     pub(crate) proofs: Proofs,
+    /// Relays whose metadata have expired since they were verified.
+    pub(crate) expired: BTreeSet<SpkiHash>,
     pub(crate) parent: Option<NodeRef>,
     pub(crate) tree: Option<TreePicture>,
     pub(crate) notices: Vec<page::Notice>,
     pub(crate) sent: link::SendRate,
-    endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) openers: Openers,
     pub(super) receipts: Option<Accumulator>,
     pub(super) receipt_interval: u64,
     last_receipt_ms: u64,
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
-    outbox: mpsc::UnboundedReceiver<Up>,
+    pub(super) outbox: mpsc::UnboundedReceiver<Up>,
 }
 
 /// What a session works with.
@@ -65,7 +69,7 @@ pub(super) struct Parts {
 }
 
 /// Why a session ends.
-enum End {
+pub(super) enum End {
     /// The user or the station has ended it.
     Done,
     /// The station refused us, or is gone.
@@ -99,11 +103,12 @@ impl Session {
             signed_run: membership.signed_run.clone(),
             me: membership.identity.spki(),
             local_ip: options.shared.listen.ip(),
-            clock,
+            clock: clock.clone(),
         });
         Self {
             sponsor,
             proofs: Proofs::new(),
+            expired: BTreeSet::new(),
             parent: None,
             tree: None,
             notices: Vec::new(),
@@ -134,49 +139,77 @@ impl Session {
         mut events: mpsc::UnboundedReceiver<NodeEvent>,
         mut typed: mpsc::Receiver<String>,
     ) -> Result<u8, Error> {
-        let (mut sender, mut receiver) = channel.split::<Down>();
+        let mut line = Line::up(channel);
         let me = self.membership.identity.spki();
         self.emit.tell("member", json!({"spki": me.to_hex()}));
-        let claim = self
-            .membership
-            .claim(self.options.share_bps, self.clock.unix());
-        sender.send(&Up::Claim(claim)).await?;
+        line.send(&Up::Claim(self.claim())).await;
         let mut page_replies = self.page.as_mut().and_then(page::Running::answers);
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         let end = loop {
             let step = tokio::select! {
-                message = receiver.recv() => self.hear(message),
+                heard = line.next() => match heard {
+                    Heard::Word(Ok(Some(message))) => self.hear(message),
+                    Heard::Word(ended) => self.line_ended(ended.err(), &mut line).await,
+                    Heard::Again(outcome) => {
+                        self.rejoined(*outcome, &mut events, &mut line).await
+                    }
+                },
                 Some(event) = events.recv() => self.node_event(event),
                 Some(line) = typed.recv() => self.typed(&line),
                 Some(reply) = next_reply(&mut page_replies) => self.page_reply(reply),
                 Some(step) = self.sponsor.next() => self.sponsor_step(step),
-                Some(message) = self.outbox.recv() => {
-                    sender.send(&message).await?;
+                Some(message) = self.outbox.recv(), if line.is_up() => {
+                    line.send(&message).await;
                     Ok(None)
                 }
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    self.tick();
+                    Ok(self.watch_membership(&mut line))
+                }
             };
             if let Some(end) = step? {
                 break end;
             }
         };
-        self.finish(end, sender, &mut receiver).await
+        self.finish(end, line).await
     }
 
-    async fn finish(
-        mut self,
-        end: End,
-        mut sender: Sender,
-        _receiver: &mut Receiver<Down>,
-    ) -> Result<u8, Error> {
+    /// This viewer's claim, signed now.
+    pub(super) fn claim(&self) -> Signed<CapacityClaim> {
+        let share_bps = self.options.share_bps;
+        self.membership.claim(share_bps, self.clock.unix())
+    }
+
+    /// The station's end of the line is silent: it has said why, or it talks
+    /// nonsense, or it is gone and may come back.
+    async fn line_ended(
+        &mut self,
+        error: Option<link::Error>,
+        line: &mut Line,
+    ) -> Result<Option<End>, Error> {
+        let link = &self.membership.link;
+        if let Some(e @ link::Error::Decode(_)) = error {
+            link.close(e.wire_reason());
+            return Err(e.into());
+        }
+        match link.last_word().await {
+            Reason::PeerGone => {
+                self.rejoin(line);
+                Ok(None)
+            }
+            reason => Ok(Some(End::Refused(reason))),
+        }
+    }
+
+    async fn finish(mut self, end: End, mut line: Line) -> Result<u8, Error> {
         self.report_path();
         self.emit.tell(
             "viewer_report",
             self.playout.report.to_json(&self.last_path),
         );
         if matches!(end, End::Done) {
-            let _ = sender.send(&Up::Leave(Empty {})).await;
-            sender.finish().await;
+            line.send(&Up::Leave(Empty {})).await;
+            line.finish().await;
         }
         self.endpoint.close(Reason::Done).await;
         match end {
@@ -192,14 +225,7 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, message: Result<Option<Down>, link::Error>) -> Result<Option<End>, Error> {
-        let message = match message {
-            Ok(Some(message)) => message,
-            Ok(None) | Err(_) => {
-                let reason = self.membership.link.close_reason();
-                return Ok(Some(End::Refused(reason)));
-            }
-        };
+    fn hear(&mut self, message: Down) -> Result<Option<End>, Error> {
         let run = self.membership.run.clone();
         let me = self.membership.identity.spki();
         let now = self.clock.unix();
@@ -222,9 +248,7 @@ impl Session {
                 }
             }
             Down::Epoch(sealed) => self.epoch(&sealed)?,
-            Down::Beacon(beacon) => {
-                certs::beacon::verify(&beacon, &run)?;
-            }
+            Down::Beacon(beacon) => self.node.take_beacon(&beacon)?,
             Down::Revoked(revocation) => self.node.revoke(&revocation)?,
             Down::Tree(picture) => {
                 self.tree = Some(picture);
@@ -244,6 +268,7 @@ impl Session {
                     format!("your relay was refused: {}", refusal.reason),
                 );
             }
+            Down::Membership(certificate) => self.renewal(&certificate),
             Down::Admitted(_) => return Err(link::Error::OutOfTurn("admitted twice").into()),
         }
         Ok(None)
@@ -259,12 +284,16 @@ impl Session {
         Ok(())
     }
 
-    fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
+    pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
                 let fields = crate::station::verified_fields(relay.spki, &proof);
                 self.emit.tell("relay_verified", fields);
                 self.proofs.insert(relay.spki, proof);
+            }
+            NodeEvent::RelayExpired { relay, reason } => self.relay_expired(&relay, reason),
+            NodeEvent::RelayUnresponsive { relay, child } => {
+                self.relay_unresponsive(&relay, child);
             }
             NodeEvent::EdgeUp {
                 other,
@@ -288,14 +317,16 @@ impl Session {
                 self.emit.tell("chunks_left_out", fields);
                 self.playout.skip(&dropped);
             }
-            NodeEvent::Beacon(_) | NodeEvent::ByteCapReached => {}
+            NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
+            NodeEvent::Withheld { from, head, newest } => self.withheld(from, head, newest),
+            NodeEvent::ByteCapReached => {}
         }
         Ok(None)
     }
 
     fn edge_up(&mut self, other: NodeRef, child: bool, resume_from: Option<u64>) {
         let fields = json!({
-            "other": other.spki.to_hex(), "child": child, "kind": other.kind.name(),
+            "other": other.spki.to_hex(), "child": child, "node": other.kind.name(),
         });
         self.emit.tell("edge_up", fields);
         if !child {
@@ -363,6 +394,22 @@ impl Session {
             other,
             child,
             reason,
+        }));
+    }
+
+    /// A parent lets us fall behind what the station has signed. Who of those
+    /// above is to blame, the coordinator knows.
+    fn withheld(&mut self, from: SpkiHash, head: Sequence, newest: Option<Sequence>) {
+        let fields = json!({
+            "from": from.to_hex(), "head": head.0, "newest": newest.map(|n| n.0),
+        });
+        self.emit.tell("stream_withheld", fields);
+        let text = format!("{} does not send what is published", from.short());
+        self.notice(page::Level::Warning, text);
+        let _ = self.up.send(Up::EdgeDown(EdgeFailure {
+            other: from,
+            child: true,
+            reason: Reason::Withheld,
         }));
     }
 
@@ -439,7 +486,7 @@ impl Session {
         Ok(None)
     }
 
-    fn tick(&mut self) -> Result<Option<End>, Error> {
+    fn tick(&mut self) {
         let now_ms = self.clock.mono_ms();
         let (children, sent_bytes) = self.node.load();
         if self.sent.update(now_ms, sent_bytes) {
@@ -455,7 +502,6 @@ impl Session {
             self.send_receipt();
         }
         self.show();
-        Ok(None)
     }
 
     pub(crate) fn notice(&mut self, level: page::Level, text: String) {

@@ -12,6 +12,8 @@ pub(crate) struct PathHop {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) by_me: bool,
+    /// Verified, but its metadata have expired since.
+    pub(crate) expired: bool,
     pub(crate) spki: Option<SpkiHash>,
 }
 
@@ -24,7 +26,7 @@ impl Session {
             .map(|hop| {
                 let verified = if hop.by_me { "by_me" } else { "reported" };
                 json!({"name": hop.name, "kind": hop.kind, "verified": verified,
-                       "spki": hop.spki.map(|s| s.to_hex())})
+                       "expired": hop.expired, "spki": hop.spki.map(|s| s.to_hex())})
             })
             .collect();
         let path = serde_json::Value::Array(hops);
@@ -43,6 +45,7 @@ impl Session {
             name: self.options.shared.name.clone(),
             kind: "you",
             by_me: true,
+            expired: false,
             spki: Some(self.membership.identity.spki()),
         }];
         let Some(parent) = &self.parent else {
@@ -53,6 +56,7 @@ impl Session {
             name: parent.name.as_str().to_owned(),
             kind: kind.name(),
             by_me: kind != NodeKind::Relay || self.proofs.contains_key(&parent.spki),
+            expired: self.expired.contains(&parent.spki),
             spki: Some(parent.spki),
         });
         let nodes = self.tree.iter().flat_map(|t| t.nodes.iter());
@@ -67,6 +71,7 @@ impl Session {
                 name: node.name.as_str().to_owned(),
                 kind: node.kind.name(),
                 by_me: node.kind == NodeKind::Station,
+                expired: false,
                 spki: Some(node.spki),
             });
             at = node.parent;

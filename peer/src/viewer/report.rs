@@ -1,6 +1,7 @@
 //! What a viewer measured.
 
 use serde_json::{Value, json};
+use wire::Sequence;
 
 /// Delays that are remembered for the percentiles: an hour at 200 ms.
 const DELAYS_MAX: usize = 18_000;
@@ -17,6 +18,7 @@ pub(crate) struct Report {
     last_ms: u64,
     longest_gap_ms: u64,
     delays_ms: Vec<u64>,
+    head: Option<u64>,
 }
 
 impl Report {
@@ -45,6 +47,11 @@ impl Report {
 
     pub(crate) fn rejected(&mut self) {
         self.rejected += 1;
+    }
+
+    /// The newest published chunk, by the station's beacon.
+    pub(crate) fn published(&mut self, head: Sequence) {
+        self.head = Some(head.0);
     }
 
     pub(crate) fn first_ms(&self) -> Option<u64> {
@@ -82,6 +89,7 @@ impl Report {
             "longest_gap_ms": self.longest_gap_ms,
             "delay_ms_p50": self.percentile_ms(50),
             "delay_ms_p99": self.percentile_ms(99),
+            "head": self.head,
             "path": path,
         })
     }
@@ -98,9 +106,11 @@ mod tests {
         report.played(5_000, 10, 1);
         report.played(5_200, 20, 1);
         report.played(6_000, 30, 1);
+        report.published(Sequence(7));
         let json = report.to_json(&Value::Null);
         assert_eq!(json["first_chunk_ms"], 4_000);
         assert_eq!(json["longest_gap_ms"], 800);
+        assert_eq!(json["head"], 7);
         assert_eq!(json["delay_ms_p50"], 20);
         assert_eq!(json["delay_ms_p99"], 30);
     }

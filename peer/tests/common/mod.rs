@@ -69,16 +69,26 @@ impl Program {
 
     /// The next event of this kind.
     pub(crate) fn event(&self, kind: &str) -> Value {
+        self.event_passing(kind, |_| {})
+    }
+
+    /// The next event of this kind; `pass` sees those before it.
+    pub(crate) fn event_passing(&self, kind: &str, mut pass: impl FnMut(&Value)) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(event) if event["kind"] == kind => return event,
-                Ok(_) => {}
+                Ok(event) => pass(&event),
                 Err(RecvTimeoutError::Timeout) => panic!("no {kind} in time"),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended before {kind}"),
             }
         }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Types a line.

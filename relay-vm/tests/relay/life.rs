@@ -58,7 +58,7 @@ async fn ends_at_once_with_its_desk() {
 }
 
 /// Links as the relay's parent and waits until it wants the stream.
-async fn parent(scene: &Scene, stream: &Stream) -> (Box<dyn std::any::Any>, Link) {
+pub(crate) async fn parent(scene: &Scene, stream: &Stream) -> (Box<dyn std::any::Any>, Link) {
     let (socket, link) = scene.dial(&stream.station).await;
     let mut channel = open_channel(&link, StreamKind::Edge).await.unwrap();
     let permit = stream.signed_permit(stream.station.spki(), scene.spki());

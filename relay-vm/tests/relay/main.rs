@@ -11,7 +11,9 @@
 mod support;
 
 mod challenges;
+mod clock;
 mod commands;
 mod garbage;
 mod life;
 mod scene;
+mod withholding;

@@ -60,6 +60,10 @@ impl Scene {
     }
 
     pub(crate) fn paid(paid: Paid) -> Self {
+        Self::with_clock(paid, Clock::raised_by_beacons())
+    }
+
+    pub(crate) fn with_clock(paid: Paid, clock: Clock) -> Self {
         let (root, release) = release();
         let (desk, holder) = (key(), key());
         let order = Order {
@@ -74,7 +78,7 @@ impl Scene {
         let booted = boot(&desk, &order, paid, &release);
         let relay = booted.identity.clone();
         let emit = Emitter::new("relay", true);
-        let started = Relay::start(booted, Clock::new(), emit).unwrap();
+        let started = Relay::start(booted, clock, emit).unwrap();
         let address = started.endpoint.address().unwrap();
         let (held, input) = tokio::io::duplex(64);
         let ended = tokio::spawn(async move {

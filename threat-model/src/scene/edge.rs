@@ -50,16 +50,34 @@ impl Victim {
         private_networks: bool,
         controls: Controls,
     ) -> Result<Self, Failure> {
-        let endpoint = Arc::new(Endpoint::bind(loopback(), identity)?);
+        let config = config(identity.spki(), kind, private_networks);
+        Self::with_config(stream, identity, config, controls)
+    }
+
+    /// A viewer, who verifies relays for himself.
+    ///
+    /// # Errors
+    /// The socket cannot be had.
+    pub fn verifying(
+        stream: &Stream,
+        identity: &Identity,
+        verification: Verification,
+        controls: Controls,
+    ) -> Result<Self, Failure> {
         let config = NodeConfig {
-            me: identity.spki(),
-            kind,
-            upload_bps: UPLOAD_BPS,
-            byte_cap: None,
-            forwarder: overlay::forwarder::Config::default(),
-            verification: Verification::PermitOnly,
-            private_networks,
+            verification,
+            ..config(identity.spki(), NodeKind::Peer, true)
         };
+        Self::with_config(stream, identity, config, controls)
+    }
+
+    fn with_config(
+        stream: &Stream,
+        identity: &Identity,
+        config: NodeConfig,
+        controls: Controls,
+    ) -> Result<Self, Failure> {
+        let endpoint = Arc::new(Endpoint::bind(loopback(), identity)?);
         let (node, events) = Node::with_controls(config, controls, endpoint.clone(), Clock::new());
         node.enter_run(stream.run.clone());
         Ok(Self {
@@ -128,6 +146,18 @@ impl Victim {
             .ok_or(Failure::Stage("the chunk is not complete"))?;
         let sealed = certs::seal::assemble(&header, &blocks)?;
         Ok(openers.open(&header, sealed)?)
+    }
+}
+
+fn config(me: SpkiHash, kind: NodeKind, private_networks: bool) -> NodeConfig {
+    NodeConfig {
+        me,
+        kind,
+        upload_bps: UPLOAD_BPS,
+        byte_cap: None,
+        forwarder: overlay::forwarder::Config::default(),
+        verification: Verification::PermitOnly,
+        private_networks,
     }
 }
 

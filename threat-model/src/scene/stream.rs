@@ -89,7 +89,7 @@ impl Stream {
         let signed_run = certs::sign(&key, &statement);
         let run = certs::run::verify(&signed_run, &stream, now())?;
         let ca = StreamCa::new(ca_key, random()?, start, end)?;
-        let station = issue(&ca, &run, node, "station")?;
+        let station = issue(&ca, run.start, run.end, node, "station")?;
         Ok(Self {
             key,
             run,
@@ -107,7 +107,16 @@ impl Stream {
     /// # Errors
     /// The certificate cannot be made.
     pub fn member(&self, name: &str) -> Result<Identity, Failure> {
-        issue(&self.ca, &self.run, SigningKey::generate(&rng())?, name)
+        self.member_until(name, self.run.end)
+    }
+
+    /// A member whose membership ends, or has ended, at this time.
+    ///
+    /// # Errors
+    /// The certificate cannot be made.
+    pub fn member_until(&self, name: &str, not_after: UnixMs) -> Result<Identity, Failure> {
+        let key = SigningKey::generate(&rng())?;
+        issue(&self.ca, self.run.start, not_after, key, name)
     }
 
     /// A permit for one edge, not yet signed.
@@ -197,7 +206,8 @@ pub fn two_chunks(publisher: &mut Publisher, media: &[u8]) -> Result<[SealedChun
 
 fn issue(
     ca: &StreamCa,
-    run: &RunStatement,
+    not_before: UnixMs,
+    not_after: UnixMs,
     key: SigningKey,
     name: &str,
 ) -> Result<Identity, Failure> {
@@ -205,8 +215,8 @@ fn issue(
         key: key.public(),
         name,
         serial: random()?,
-        not_before: run.start,
-        not_after: run.end,
+        not_before,
+        not_after,
     })?;
     Ok(Identity {
         key: Arc::new(key),

@@ -17,6 +17,9 @@ use wire::message::edge::{Edge, Start};
 use wire::statement::{Permit, Signed};
 use wire::{Rendition, SpkiHash};
 
+#[cfg(test)]
+mod stolen;
+
 attack!("E1", run);
 
 /// How long the first bytes may take, in milliseconds.
@@ -33,16 +36,7 @@ async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
     if !control.is_on() {
         controls.permits = PermitCheck::dangerously_any();
     }
-    let victim = Victim::new(&stream, &parent, NodeKind::Peer, true, controls)?;
-    victim.accept_edges();
-    for chunk in two_chunks(&mut stream.publisher()?, b"programme")? {
-        let mut blocks = Vec::new();
-        for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
-            let verified = block::verify(&chunk.header, index, path, data)?;
-            blocks.push((verified, path.clone(), data.clone()));
-        }
-        victim.node.publish(chunk.header, chunk.signed, blocks);
-    }
+    let victim = feeding(&stream, &parent, controls)?;
     let permit = stream.permit(parent.spki(), thief.spki());
     let forged = certs::sign(&thief.key, &permit);
     // The order reaches the parent as the coordinator's would.
@@ -62,6 +56,21 @@ async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
     Ok(Outcome::succeeded(format!(
         "the node fed {bytes} bytes to a child that nobody permitted"
     )))
+}
+
+/// A node that has something to send, and serves whom it may.
+fn feeding(stream: &Stream, parent: &Identity, controls: Controls) -> Result<Victim, Failure> {
+    let victim = Victim::new(stream, parent, NodeKind::Peer, true, controls)?;
+    victim.accept_edges();
+    for chunk in two_chunks(&mut stream.publisher()?, b"programme")? {
+        let mut blocks = Vec::new();
+        for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
+            let verified = block::verify(&chunk.header, index, path, data)?;
+            blocks.push((verified, path.clone(), data.clone()));
+        }
+        victim.node.publish(chunk.header, chunk.signed, blocks);
+    }
+    Ok(victim)
 }
 
 /// Dials the parent as its child; returns how many bytes came first.

@@ -38,7 +38,8 @@ crate::messages! {
         4 => Introduce(Introduce),
         /// An edge of mine works (verified, if the other end is a relay).
         5 => EdgeUp(EdgeReport),
-        /// An edge of mine is gone or was refused.
+        /// An edge of mine is gone or was refused; or its parent withholds
+        /// the stream, and it still stands.
         6 => EdgeDown(EdgeFailure),
         /// What I received from my parents.
         7 => Receipt(Receipt),
@@ -50,6 +51,9 @@ crate::messages! {
         10 => Load(Load),
         /// The granted redemption failed; the reservation can go.
         11 => RedeemFailed(AskId),
+        /// An edge of mine still carries, and should be replaced: the relay
+        /// at its other end cannot be verified any more.
+        12 => EdgeDoubt(EdgeFailure),
     }
 }
 
@@ -82,6 +86,8 @@ crate::messages! {
         12 => RelayAdmitted(SpkiHash),
         /// Your relay was refused.
         13 => RelayRefused(RelayRefusal),
+        /// Your membership goes on: the next certificate, by the stream CA.
+        14 => Membership(Certificate),
     }
 }
 
@@ -118,7 +124,8 @@ crate::record! {
         pub run: Signed<RunStatement>,
         /// The answer to the joiner's nonce.
         pub reply: Signed<JoinReply>,
-        /// The membership certificate, by the stream CA.
+        /// The first membership certificate, by the stream CA; later ones
+        /// come as [`Down::Membership`].
         pub certificate: Certificate,
         /// The stream CA's certificate.
         pub ca: Certificate,

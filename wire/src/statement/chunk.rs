@@ -223,7 +223,8 @@ crate::record! {
         pub head: Sequence,
         /// SHA-256 of its signed header body.
         pub header: Digest,
-        /// The station's time.
+        /// The station's time when it signed, on its own clock: a relay's time
+        /// is never before it.
         pub now: UnixMs,
     }
 }

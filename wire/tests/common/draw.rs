@@ -219,11 +219,11 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed
+        RedeemFailed, EdgeDoubt
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused
+        RelayAdmitted, RelayRefused, Membership
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye }
     Record { Header, Block, Dropped }

@@ -1,21 +1,15 @@
 //! A running edge, from the child's end and from the parent's.
 
 use super::TURN_MS_MAX;
+use super::beacon::{hand_down, watch_head};
 use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent, lock};
-use crate::trust::Verification;
 use crate::{Channel, Error, Link, Receiver, group};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wire::Reason;
-use wire::message::control::NodeRef;
 use wire::message::edge::{Edge, Start};
-
-/// How often a relay is challenged again.
-const REVERIFY_MS: u64 = 120_000;
-/// Tries of a re-verification that gets no answer, before the edge ends.
-const REVERIFY_TRIES: u32 = 3;
 
 pub(super) async fn as_child(
     node: &Arc<Node>,
@@ -41,6 +35,7 @@ pub(super) async fn as_child(
         outcome = starting => outcome,
         outcome = group::receive_groups(node, link, key.0) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
+        never = watch_head(node, handle) => match never {},
     }
 }
 
@@ -72,9 +67,10 @@ pub(super) async fn as_parent(
         child: false,
         resume,
     });
-    let (_sender, messages) = channel.split::<Edge>();
+    let (mut sender, messages) = channel.split::<Edge>();
     tokio::select! {
         outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
+        outcome = hand_down(node, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
     }
 }
@@ -102,51 +98,12 @@ async fn listen(
     loop {
         match messages.recv().await? {
             Some(Edge::Start(start)) if !key.1 => add_child(node, key, handle, start)?,
-            Some(Edge::Beacon(beacon)) => {
-                let _ = node.events.send(NodeEvent::Beacon(beacon));
-            }
+            // Beacons come from above, as the stream does.
+            Some(Edge::Beacon(beacon)) if key.1 => node.take_beacon(&beacon)?,
             Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
             Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
             None => return Err(Error::Remote(Reason::PeerGone)),
             Some(_) => return Err(Error::OutOfTurn("not now")),
-        }
-    }
-}
-
-/// Challenges a relay again and again; ends only when it failed.
-pub(super) async fn reverify(
-    node: &Arc<Node>,
-    link: &Link,
-    other: &NodeRef,
-    relay: bool,
-) -> Result<(), Error> {
-    let (true, Verification::Full(trust)) = (relay, &node.config.verification) else {
-        return std::future::pending().await;
-    };
-    let (Some(admission), Some(run)) = (&other.admission, node.run()) else {
-        return std::future::pending().await;
-    };
-    let mut unanswered = 0;
-    loop {
-        // Every link at its own moment: no storm of challenges.
-        let jitter = u64::from(link.peer.as_bytes().first().copied().unwrap_or(0)) * 100;
-        tokio::time::sleep(Duration::from_millis(REVERIFY_MS + jitter)).await;
-        let me = node.config.me;
-        match crate::trust::verify_relay(link, admission, me, trust, &run, &node.clock).await {
-            Ok(proof) => {
-                unanswered = 0;
-                let _ = node.events.send(NodeEvent::RelayVerified {
-                    relay: other.clone(),
-                    proof: Arc::new(proof),
-                });
-            }
-            Err(e @ Error::Timeout(_)) => {
-                unanswered += 1;
-                if unanswered >= REVERIFY_TRIES {
-                    return Err(e);
-                }
-            }
-            Err(e) => return Err(e),
         }
     }
 }

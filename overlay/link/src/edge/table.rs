@@ -1,5 +1,6 @@
 //! The edges of one node: what was ordered, what runs, what was spent.
 
+use super::beacon::Beacons;
 use crate::Error;
 use crate::node::{Node, NodeEvent, lock};
 use certs::Verified;
@@ -21,6 +22,7 @@ pub(super) type EdgeKey = (SpkiHash, bool);
 pub(crate) struct Edges {
     pub(super) table: Mutex<Table>,
     pub(super) changed: Notify,
+    pub(crate) beacons: Beacons,
 }
 
 #[derive(Default)]

@@ -9,13 +9,15 @@
     reason = "each test file uses its part; a test fails by panicking"
 )]
 
+pub(crate) mod relay;
+
 use bytes::Bytes;
 use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
 use certs::{SigningKey, Verified};
 use link::{
-    Channel, Clock, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience, Verification,
-    open_channel, stream_kind,
+    Channel, Clock, Controls, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent, Patience,
+    Verification, open_channel, stream_kind,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use std::future::Future;
@@ -28,8 +30,12 @@ use wire::message::StreamKind;
 use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
 use wire::message::edge::{Edge, Start};
 use wire::message::group::{Block, GroupStart, Record};
-use wire::statement::{ChunkFlags, ChunkKey, Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, UnixMs};
+use wire::statement::{
+    ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
+};
+use wire::{
+    Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, UnixMs,
+};
 
 /// Longer than any single step, an unanswered one of the protocol included.
 pub(crate) const STEP_MS: u64 = 15_000;
@@ -79,6 +85,7 @@ pub(crate) struct Stream {
     pub(crate) signed_run: Signed<RunStatement>,
     pub(crate) station: Identity,
     pub(crate) permit_key: SigningKey,
+    pub(crate) beacon_key: SigningKey,
     chunk_key: SigningKey,
     ca: StreamCa,
 }
@@ -86,6 +93,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn begin() -> Self {
         let (root, ca_key, chunk_key, permit_key, node) = (key(), key(), key(), key(), key());
+        let beacon_key = key();
         let stream = StreamId(*root.public().as_bytes());
         let statement = RunStatement {
             scope: Scope {
@@ -98,25 +106,36 @@ impl Stream {
             ca_key: ca_key.public(),
             chunk_key: chunk_key.public(),
             permit_key: permit_key.public(),
-            beacon_key: key().public(),
+            beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
         };
         let signed_run = certs::sign(&root, &statement);
         let run = certs::run::verify(&signed_run, &stream, now()).unwrap();
         let ca = StreamCa::new(ca_key, random(), run.start, run.end).unwrap();
-        let station = issue(&ca, &run, node);
+        let station = issue(&ca, &run, Arc::new(node), run.end);
         Self {
             run,
             signed_run,
             station,
             permit_key,
+            beacon_key,
             chunk_key,
             ca,
         }
     }
 
     pub(crate) fn member(&self) -> Identity {
-        issue(&self.ca, &self.run, key())
+        self.member_until(self.run.end)
+    }
+
+    /// A member whose membership ends before the run.
+    pub(crate) fn member_until(&self, not_after: UnixMs) -> Identity {
+        issue(&self.ca, &self.run, Arc::new(key()), not_after)
+    }
+
+    /// The same member with a membership until the end of the run.
+    pub(crate) fn renewed(&self, member: &Identity) -> Identity {
+        issue(&self.ca, &self.run, member.key.clone(), self.run.end)
     }
 
     pub(crate) fn permit(&self, parent: SpkiHash, child: SpkiHash) -> Permit {
@@ -138,6 +157,21 @@ impl Stream {
 
     pub(crate) fn signed_permit(&self, parent: SpkiHash, child: SpkiHash) -> Signed<Permit> {
         certs::sign(&self.permit_key, &self.permit(parent, child))
+    }
+
+    /// What the station says at `now` when `head` is its newest chunk.
+    pub(crate) fn beacon(&self, head: u64, now: UnixMs) -> HeadBeacon {
+        HeadBeacon {
+            scope: self.run.scope.clone(),
+            rendition: Rendition(0),
+            head: Sequence(head),
+            header: Digest([0; 32]),
+            now,
+        }
+    }
+
+    pub(crate) fn signed_beacon(&self, head: u64, now: UnixMs) -> Signed<HeadBeacon> {
+        certs::sign(&self.beacon_key, &self.beacon(head, now))
     }
 
     /// A publisher that signs with `key`, and has published its init segment.
@@ -176,17 +210,17 @@ impl Stream {
     }
 }
 
-fn issue(ca: &StreamCa, run: &RunStatement, key: SigningKey) -> Identity {
+fn issue(ca: &StreamCa, run: &RunStatement, key: Arc<SigningKey>, not_after: UnixMs) -> Identity {
     let request = MemberRequest {
         key: key.public(),
         name: "member",
         serial: random(),
         not_before: run.start,
-        not_after: run.end,
+        not_after,
     };
     Identity {
         certificate: ca.issue(&request).unwrap(),
-        key: Arc::new(key),
+        key,
     }
 }
 
@@ -206,6 +240,7 @@ pub(crate) fn media(publisher: &mut Publisher, len: usize, key: bool) -> SealedC
 /// One node of the library on a socket of its own, which serves edges.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) events: mpsc::UnboundedReceiver<NodeEvent>,
     pub(crate) address: SocketAddr,
     pub(crate) spki: SpkiHash,
@@ -218,6 +253,9 @@ pub(crate) struct Setup {
     pub(crate) upload_bps: u64,
     pub(crate) forwarder: overlay::forwarder::Config,
     pub(crate) private_networks: bool,
+    pub(crate) verification: Verification,
+    pub(crate) controls: Controls,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Setup {
@@ -227,6 +265,9 @@ impl Default for Setup {
             upload_bps: FAST_BPS,
             forwarder: overlay::forwarder::Config::default(),
             private_networks: true,
+            verification: Verification::PermitOnly,
+            controls: Controls::default(),
+            clock: Clock::new(),
         }
     }
 }
@@ -241,14 +282,16 @@ impl Running {
             upload_bps: setup.upload_bps,
             byte_cap: None,
             forwarder: setup.forwarder,
-            verification: Verification::PermitOnly,
+            verification: setup.verification,
             private_networks: setup.private_networks,
         };
-        let (node, events) = Node::new(config, endpoint.clone(), Clock::new());
+        let (node, events) =
+            Node::with_controls(config, setup.controls, endpoint.clone(), setup.clock);
         node.enter_run(stream.run.clone());
-        tokio::spawn(accept_edges(node.clone(), endpoint));
+        tokio::spawn(accept_edges(node.clone(), endpoint.clone()));
         Self {
             node,
+            endpoint,
             events,
             address,
             spki: identity.spki(),
@@ -274,6 +317,18 @@ impl Running {
                 match self.events.recv().await.unwrap() {
                     NodeEvent::Chunk { key, from } if key == wanted => return from,
                     _ => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits for a beacon that is news; its head.
+    pub(crate) async fn beacon(&mut self) -> u64 {
+        soon("a beacon", async {
+            loop {
+                if let NodeEvent::Beacon(beacon) = self.events.recv().await.unwrap() {
+                    return beacon.head.0;
                 }
             }
         })
@@ -310,7 +365,7 @@ async fn accept_edges(node: Arc<Node>, endpoint: Arc<Endpoint>) {
     }
 }
 
-async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
+pub(crate) async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
     node.accept_edge(link, channel).await;
 }
 

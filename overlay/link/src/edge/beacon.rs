@@ -1,0 +1,192 @@
+//! Head beacons on the edges: taken from whichever path brings them, handed
+//! on once, and compared with what the parent sends (threat D6).
+
+use super::table::Handle;
+use crate::node::{Node, NodeEvent};
+use crate::{Error, Sender};
+use certs::Verified;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::watch;
+use wire::message::control::NodeKind;
+use wire::message::edge::Edge;
+use wire::statement::{HeadBeacon, Signed};
+use wire::{Rendition, Sequence};
+
+/// A beacon that was verified here, and its bytes for the children.
+#[derive(Debug)]
+struct Known {
+    signed: Signed<HeadBeacon>,
+    beacon: Verified<HeadBeacon>,
+}
+
+/// The newest beacon of a node. Who waits for news finds the newest alone: a
+/// slow child costs no memory, and is told what counts.
+#[derive(Debug)]
+pub(crate) struct Beacons {
+    newest: watch::Sender<Option<Known>>,
+}
+
+impl Default for Beacons {
+    fn default() -> Self {
+        Self {
+            newest: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Beacons {
+    /// Takes a beacon from any path: checks it, lets it raise the node's
+    /// clock, and hands it to the children and the driver if it is news.
+    ///
+    /// # Errors
+    /// There is no run yet, or the beacon is not the run's: nobody hears of
+    /// it, and whoever sent it has to go.
+    pub(crate) fn take(&self, node: &Node, signed: &Signed<HeadBeacon>) -> Result<(), Error> {
+        let known = |known: &Known| known.signed == *signed;
+        if self.newest.borrow().as_ref().is_some_and(known) {
+            // Another path was faster, and the signature is checked.
+            return Ok(());
+        }
+        let run = node
+            .run()
+            .ok_or(Error::OutOfTurn("a beacon before the run"))?;
+        let beacon = certs::beacon::verify(signed, &run)?;
+        node.clock.raise(&beacon);
+        let news = self.newest.send_if_modified(|known| {
+            let news = known.as_ref().is_none_or(|k| is_news(&k.beacon, &beacon));
+            if news {
+                *known = Some(Known {
+                    signed: signed.clone(),
+                    beacon: beacon.clone(),
+                });
+            }
+            news
+        });
+        if news {
+            let _ = node.events.send(NodeEvent::Beacon(beacon));
+        }
+        Ok(())
+    }
+}
+
+/// A later head; or the same one at a later time, so that a station that
+/// pauses is not taken for one that is cut off. What has been passed on once
+/// is never news again, so that beacons cannot go round in circles.
+fn is_news(known: &HeadBeacon, beacon: &HeadBeacon) -> bool {
+    known.scope.run != beacon.scope.run || (beacon.head, beacon.now) > (known.head, known.now)
+}
+
+/// Hands every new beacon to a child, for as long as the edge runs. The
+/// beacons have a stream of their own and never hold up the data.
+///
+/// # Errors
+/// The link has ended.
+pub(super) async fn hand_down(node: &Node, child: &mut Sender) -> Result<(), Error> {
+    let mut newest = node.edges.beacons.newest.subscribe();
+    // The newest from before the edge is news to this child.
+    newest.mark_changed();
+    while newest.changed().await.is_ok() {
+        let known = newest
+            .borrow_and_update()
+            .as_ref()
+            .map(|k| k.signed.clone());
+        if let Some(signed) = known {
+            child.send(&Edge::Beacon(signed)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How far a node is behind the newest beacon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lag {
+    head: Sequence,
+    /// The newest media chunk that is complete here.
+    newest: Option<Sequence>,
+}
+
+impl Lag {
+    fn chunks(self) -> u64 {
+        self.newest
+            .map_or(u64::MAX, |newest| self.head.0.saturating_sub(newest.0))
+    }
+
+    /// Whether somebody who was `before` behind a while ago still lacks that
+    /// head, and is not catching up either (as who joins or resumes does).
+    fn is_withheld(self, before: Self) -> bool {
+        self.newest < Some(before.head) && self.chunks() >= before.chunks()
+    }
+}
+
+/// The lag of the node, if it has any.
+fn lag(node: &Node, rendition: Rendition, known: Option<&Known>) -> Option<Lag> {
+    let beacon = &known?.beacon;
+    let newest = node.newest(rendition);
+    let lag = Lag {
+        head: beacon.head,
+        newest,
+    };
+    (beacon.rendition == rendition && newest < Some(beacon.head)).then_some(lag)
+}
+
+/// Compares what comes from a parent with the beacons, and tells the driver
+/// as long as the parent lets the node fall behind. The edge stays: whether
+/// the parent withholds or is starved itself, the coordinator knows better.
+/// Never returns.
+pub(super) async fn watch_head(node: &Node, handle: &Handle) -> Infallible {
+    if handle.other.kind == NodeKind::Station {
+        // It names its head itself: there is nothing to learn about it.
+        return std::future::pending().await;
+    }
+    let mut newest = node.edges.beacons.newest.subscribe();
+    let rendition = handle.permit.rendition;
+    let patience = Duration::from_millis(node.controls.heads.behind_ms_max());
+    loop {
+        let mut before = None;
+        let lags = newest.wait_for(|known| {
+            before = lag(node, rendition, known.as_ref());
+            before.is_some()
+        });
+        if lags.await.is_err() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(patience).await;
+        let after = lag(node, rendition, newest.borrow().as_ref());
+        if let (Some(before), Some(after)) = (before, after)
+            && after.is_withheld(before)
+        {
+            let _ = node.events.send(NodeEvent::Withheld {
+                from: handle.other.spki,
+                head: after.head,
+                newest: after.newest,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lag(head: u64, newest: Option<u64>) -> Lag {
+        Lag {
+            head: Sequence(head),
+            newest: newest.map(Sequence),
+        }
+    }
+
+    #[test]
+    fn who_stands_still_or_falls_back_is_withheld_from() {
+        assert!(lag(20, Some(10)).is_withheld(lag(20, Some(10))));
+        assert!(lag(40, Some(15)).is_withheld(lag(20, Some(10))));
+        assert!(lag(40, None).is_withheld(lag(20, None)));
+    }
+
+    #[test]
+    fn who_has_the_head_of_then_or_catches_up_is_not() {
+        assert!(!lag(40, Some(20)).is_withheld(lag(20, Some(10))));
+        assert!(!lag(120, Some(95)).is_withheld(lag(100, Some(50))));
+        assert!(!lag(120, Some(95)).is_withheld(lag(100, None)));
+    }
+}

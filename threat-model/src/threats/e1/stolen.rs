@@ -1,0 +1,61 @@
+//! The other half of E1: the permit is in order, and the membership is that
+//! of a member who left long ago; who evicted or robbed him has it still.
+//!
+//! The control is the membership's short life. It is removed in the controls
+//! that the victim's node is made with.
+
+use super::{STREAM_MS_MAX, feeding, take};
+use crate::scene::edge::accept_order;
+use crate::scene::stream::Stream;
+use crate::scene::{self, now, within};
+use crate::{Control, Failure, Outcome};
+use link::{Controls, MemberCheck, NodeEvent};
+use wire::UnixMs;
+
+/// How long ago the membership has ended, in milliseconds.
+const ENDED_MS: u64 = 2_000;
+
+async fn show_a_kept_membership(control: Control) -> Result<Outcome, Failure> {
+    let stream = Stream::begin()?;
+    let parent = stream.member("parent")?;
+    let ended = UnixMs(now().0.saturating_sub(ENDED_MS));
+    let kept = stream.member_until("gone", ended)?;
+    let mut controls = Controls::default();
+    if !control.is_on() {
+        controls.members = MemberCheck::dangerously_any();
+    }
+    let mut victim = feeding(&stream, &parent, controls)?;
+    let permit = stream.permit(parent.spki(), kept.spki());
+    let permit = certs::sign(&stream.permit_key, &permit);
+    let order = accept_order(permit.clone(), kept.spki())?;
+    victim.node.order_edge(order)?;
+    let address = victim.endpoint.address()?;
+    let taken = take(&kept, address, parent.spki(), permit);
+    if let Ok(bytes) = within(STREAM_MS_MAX, "first bytes", taken).await? {
+        return Ok(Outcome::succeeded(format!(
+            "the node fed {bytes} bytes to a membership that has ended"
+        )));
+    }
+    within(STREAM_MS_MAX, "refusal", async {
+        loop {
+            match victim.events.recv().await {
+                Some(NodeEvent::EdgeDown { name, .. }) => return Ok(Outcome::stopped(name)),
+                Some(_) => {}
+                None => return Err(Failure::Stage("the node has ended")),
+            }
+        }
+    })
+    .await?
+}
+
+#[test]
+fn an_ended_membership_is_stopped() {
+    let outcome = scene::stage(show_a_kept_membership(Control::On)).unwrap();
+    assert_eq!(outcome, Outcome::stopped("certificate_expired"));
+}
+
+#[test]
+fn an_ended_membership_is_fed_without_the_control() {
+    let outcome = scene::stage(show_a_kept_membership(Control::Removed)).unwrap();
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome}");
+}
