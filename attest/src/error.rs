@@ -2,6 +2,7 @@
 
 use crate::explain::Status;
 use thiserror::Error;
+use wire::codec::DecodeError;
 
 /// Each variant is one refusal with one stable name, see [`Error::reason`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -152,6 +153,36 @@ pub enum Error {
     /// The relay's platform could not quote.
     #[error("quote: the platform could not sign; restart the relay")]
     QuoteFailed,
+    /// A TPM key's public area is not in a permitted form.
+    #[error("tpm key: {0}; the machine's TPM must give keys of P-256 or RSA 2048")]
+    TpmPublicMalformed(DecodeError),
+    /// The attestation key could sign what its TPM did not make.
+    #[error("attestation key: {0}; do not certify it")]
+    AkUnsuitable(&'static str),
+    /// The endorsement key is not one of the TCG's templates.
+    #[error("endorsement key: {0}; do not send it credentials")]
+    EkUnsuitable(&'static str),
+    /// The endorsement key's certificate cannot be read.
+    #[error("endorsement certificate: malformed {0}; have the TPM provisioned again")]
+    EkCertificateMalformed(&'static str),
+    /// The certificate is for something else than an endorsement key.
+    #[error("endorsement certificate: not for an endorsement key ({0}); leave this machine")]
+    EkCertificateUnsuitable(&'static str),
+    /// Nobody who is trusted signed the certificate.
+    #[error("endorsement certificate: no trusted maker of TPMs signed it; leave this machine")]
+    EkIssuerUnknown,
+    /// The certificate or one above it is not valid at this time.
+    #[error("endorsement certificate: not valid at this time; check the clock, renew the TPM's")]
+    EkCertificateExpired,
+    /// The certificate is another key's.
+    #[error("endorsement certificate: it is for another key; leave this machine")]
+    EkKeyMismatch,
+    /// The endorsement key cannot be encrypted to.
+    #[error("credential: nothing can be encrypted to this endorsement key; leave this machine")]
+    CredentialImpossible,
+    /// The secret that came back is not the one that was sent.
+    #[error("credential: the TPM did not decrypt it; both keys are not in the certified TPM")]
+    CredentialAnswerWrong,
     /// The system's random numbers failed.
     #[error("key: no random numbers; check the system's random source")]
     RandomnessUnavailable,
@@ -198,6 +229,16 @@ impl Error {
             Self::LiveBindingMismatch => "live_binding_mismatch",
             Self::BatchSize { .. } => "batch_size",
             Self::QuoteFailed => "quote_failed",
+            Self::TpmPublicMalformed(_) => "tpm_public_malformed",
+            Self::AkUnsuitable(_) => "ak_unsuitable",
+            Self::EkUnsuitable(_) => "ek_unsuitable",
+            Self::EkCertificateMalformed(_) => "ek_certificate_malformed",
+            Self::EkCertificateUnsuitable(_) => "ek_certificate_unsuitable",
+            Self::EkIssuerUnknown => "ek_issuer_unknown",
+            Self::EkCertificateExpired => "ek_certificate_expired",
+            Self::EkKeyMismatch => "ek_key_mismatch",
+            Self::CredentialImpossible => "credential_impossible",
+            Self::CredentialAnswerWrong => "credential_answer_wrong",
             Self::RandomnessUnavailable => "randomness_unavailable",
         }
     }
