@@ -8,7 +8,7 @@ use super::programs::Programs;
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::guard::{Plan, Program, Ready, STEP_MS_MAX};
-use attest::tpm2::ek::EkRoots;
+use attest::tpm2::ek::{Development, Roots};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) struct TpmCa {
     /// What `swtpm_setup --config` takes.
     pub(super) config: String,
     /// What endorsement keys' certificates are checked against.
-    pub(super) roots: EkRoots,
+    pub(super) roots: Roots<Development>,
 }
 
 impl TpmCa {
@@ -46,7 +46,8 @@ impl TpmCa {
         }
         let certificates = [read(&folder.join(ROOT))?, read(&folder.join(ISSUER))?];
         let [root, issuer] = &certificates;
-        let roots = EkRoots::new(root, issuer).map_err(|_| Error::TpmCa("its certificates"))?;
+        let roots = Roots::development(&[root], &[issuer])
+            .map_err(|_| Error::TpmCa("its certificates"))?;
         Ok(Self { config, roots })
     }
 }

@@ -67,9 +67,9 @@ impl Free {
     }
 
     /// Takes one; it is given back when the lease is dropped.
-    pub(super) fn take(&self) -> Option<NetworkLease> {
+    pub(super) fn take(&self) -> Option<Lease> {
         let network = self.lock().pop()?;
-        Some(NetworkLease {
+        Some(Lease {
             network,
             free: self.clone(),
         })
@@ -82,12 +82,12 @@ impl Free {
 
 /// A network that a machine has.
 #[derive(Debug)]
-pub(super) struct NetworkLease {
+pub(super) struct Lease {
     pub(super) network: Network,
     free: Free,
 }
 
-impl Drop for NetworkLease {
+impl Drop for Lease {
     fn drop(&mut self) {
         // Behind the others: a port's late packets find nobody for a while.
         self.free.lock().insert(0, self.network.clone());
