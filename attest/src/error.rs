@@ -103,6 +103,9 @@ pub enum Error {
     /// The policy does not take evidence of this assurance.
     #[error("policy: assurance {0} is not accepted; it can be allowed on the command line alone")]
     AssuranceNotAccepted(&'static str),
+    /// Another desk's word about its hosts is accepted, not this one's.
+    #[error("policy: desk {0} is no trusted operator; name it with --trust-operator if it is")]
+    OperatorNotTrusted(String),
     /// The relay was started with other parameters than it shows.
     #[error("parameters: not the ones that the platform certified; leave this relay")]
     ParametersMismatch,
@@ -159,6 +162,42 @@ pub enum Error {
     /// The attestation key could sign what its TPM did not make.
     #[error("attestation key: {0}; do not certify it")]
     AkUnsuitable(&'static str),
+    /// A quote is not in its permitted form.
+    #[error("quote: malformed ({0}); leave this relay")]
+    QuoteMalformed(DecodeError),
+    /// What was signed was not made by a TPM.
+    #[error("quote: no TPM made what was signed; leave this relay")]
+    QuoteMagic,
+    /// The TPM attests something else than its registers.
+    #[error("quote: it attests something else than registers; leave this relay")]
+    QuoteType,
+    /// The attestation key did not sign the quote.
+    #[error("quote: not signed by the certified attestation key; leave this relay")]
+    QuoteSignatureInvalid,
+    /// Another bank of registers was quoted than is shown.
+    #[error("quote: of another bank of registers than is shown; leave this relay")]
+    PcrBankMismatch,
+    /// Other registers were quoted than a release measures.
+    #[error("quote: it is not over exactly the released registers; leave this relay")]
+    PcrSelectionMismatch,
+    /// The registers shown are not the quoted ones.
+    #[error("quote: the registers shown are not the quoted ones; leave this relay")]
+    PcrDigestMismatch,
+    /// A register is not the release's.
+    #[error("measurement: PCR {0} is not the release's; leave this relay")]
+    PcrMismatch(u8),
+    /// Something was handed to the boot from beside the image.
+    #[error("measurement: PCR {0} is not zero, something came from beside the image; leave it")]
+    PcrInjected(u8),
+    /// The registers changed after the boot.
+    #[error("live: the registers are not those of the boot; leave this relay")]
+    LivePcrMismatch,
+    /// The machine was reset or restarted after the boot evidence.
+    #[error("live: the machine was reset since its boot evidence; leave this relay")]
+    LiveReset,
+    /// The statement and the parameters name different ends.
+    #[error("platform: its statement does not end with the lease; leave this relay")]
+    PlatformEndMismatch,
     /// The endorsement key is not one of the TCG's templates.
     #[error("endorsement key: {0}; do not send it credentials")]
     EkUnsuitable(&'static str),
@@ -215,6 +254,7 @@ impl Error {
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",
             Self::AssuranceNotAccepted(_) => "assurance_not_accepted",
+            Self::OperatorNotTrusted(_) => "operator_not_trusted",
             Self::ParametersMismatch => "parameters_mismatch",
             Self::TermsMismatch(_) => "terms_mismatch",
             Self::MeasurementMismatch => "measurement_mismatch",
@@ -231,6 +271,18 @@ impl Error {
             Self::QuoteFailed => "quote_failed",
             Self::TpmPublicMalformed(_) => "tpm_public_malformed",
             Self::AkUnsuitable(_) => "ak_unsuitable",
+            Self::QuoteMalformed(_) => "quote_malformed",
+            Self::QuoteMagic => "quote_magic",
+            Self::QuoteType => "quote_type",
+            Self::QuoteSignatureInvalid => "quote_signature_invalid",
+            Self::PcrBankMismatch => "pcr_bank_mismatch",
+            Self::PcrSelectionMismatch => "pcr_selection_mismatch",
+            Self::PcrDigestMismatch => "pcr_digest_mismatch",
+            Self::PcrMismatch(_) => "pcr_mismatch",
+            Self::PcrInjected(_) => "pcr_injected",
+            Self::LivePcrMismatch => "live_pcr_mismatch",
+            Self::LiveReset => "live_reset",
+            Self::PlatformEndMismatch => "platform_end_mismatch",
             Self::EkUnsuitable(_) => "ek_unsuitable",
             Self::EkCertificateMalformed(_) => "ek_certificate_malformed",
             Self::EkCertificateUnsuitable(_) => "ek_certificate_unsuitable",

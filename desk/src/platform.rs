@@ -4,7 +4,7 @@
 
 use crate::error::LaunchFailure;
 use attest::software::{PlatformStatement, SignedPlatform, certify};
-use attest::tpm2::statement::{self, SignedTpmStatement, TpmStatement};
+use attest::tpm2::{self, SignedTpmStatement, TpmStatement};
 use certs::SigningKey;
 use certs::order::{id, parameters_digest};
 use ring::digest::{Context, SHA256};
@@ -110,7 +110,6 @@ impl Activated<'_> {
         desk: &SigningKey,
         now: UnixMs,
     ) -> Result<SignedTpmStatement, LaunchFailure> {
-        let failed = |_| LaunchFailure::Platform;
         let statement = TpmStatement {
             ak_public: Blob::new(self.ak_public.to_vec()).map_err(|_| LaunchFailure::Platform)?,
             ek_certificate_digest: self.ek_certificate,
@@ -121,6 +120,6 @@ impl Activated<'_> {
             issued: now,
             until: self.until,
         };
-        statement::certify(desk, &statement).map_err(failed)
+        tpm2::certify(desk, &statement).map_err(|_| LaunchFailure::Platform)
     }
 }

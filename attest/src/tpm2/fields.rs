@@ -20,12 +20,20 @@ impl<'a> Fields<'a> {
         bytes.try_into().map_err(|_| DecodeError::Truncated(what))
     }
 
+    pub(crate) fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+        self.array(what).map(u8::from_be_bytes)
+    }
+
     pub(crate) fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
         self.array(what).map(u16::from_be_bytes)
     }
 
     pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         self.array(what).map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u64(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        self.array(what).map(u64::from_be_bytes)
     }
 
     /// A number that can only have one value here.

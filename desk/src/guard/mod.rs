@@ -13,7 +13,6 @@
 //! desk   at its next start, from the pid file  -> it kills what is left
 //! ```
 
-
 pub mod leftover;
 mod pidfile;
 mod plan;
