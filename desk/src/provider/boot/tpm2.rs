@@ -21,7 +21,6 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use wire::{Encode, SpkiHash, UnixMs};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-use zeroize::Zeroizing;
 
 /// Who vouches, and for which boot.
 pub(in crate::provider) struct Host<'a> {
@@ -33,7 +32,7 @@ pub(in crate::provider) struct Host<'a> {
     pub(in crate::provider) desk: &'a SigningKey,
     /// End of the lease, and of what is vouched for.
     pub(in crate::provider) until: UnixMs,
-    pub(in crate::provider) rng: &'a dyn SecureRandom,
+    pub(in crate::provider) rng: &'a (dyn SecureRandom + Sync),
 }
 
 /// The relay's keys.
@@ -102,11 +101,12 @@ async fn keys<W: AsyncWrite + Unpin, R: AsyncBufRead + Unpin>(
     })
 }
 
-/// Hands the credential over; the secret that the TPM found in it.
+/// Hands the credential over; the secret that the TPM found in it. It is worth
+/// nothing once it was told.
 async fn activated<W: AsyncWrite + Unpin, R: AsyncBufRead + Unpin>(
     dialogue: &mut Dialogue<'_, W, R>,
     credential: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, LaunchFailure> {
+) -> Result<Vec<u8>, LaunchFailure> {
     #[derive(Serialize)]
     struct Credential {
         credential: String,
@@ -114,7 +114,7 @@ async fn activated<W: AsyncWrite + Unpin, R: AsyncBufRead + Unpin>(
     #[derive(Deserialize)]
     #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
     enum Line {
-        Activated { secret: Zeroizing<String> },
+        Activated { secret: String },
     }
     dialogue
         .send(&Credential {
@@ -122,7 +122,7 @@ async fn activated<W: AsyncWrite + Unpin, R: AsyncBufRead + Unpin>(
         })
         .await?;
     let Line::Activated { secret } = dialogue.hear().await?;
-    unhex(&secret).map(Zeroizing::new)
+    unhex(&secret)
 }
 
 impl Host<'_> {
@@ -152,7 +152,10 @@ fn common_name(certificate: &[u8]) -> Option<String> {
 /// Keeps the check's own reason in the log.
 fn told(failure: LaunchFailure) -> impl Fn(attest::Error) -> LaunchFailure {
     move |error| {
-        tracing::warn!(reason = error.reason(), "vouch for the relay's TPM: {error}");
+        tracing::warn!(
+            reason = error.reason(),
+            "vouch for the relay's TPM: {error}"
+        );
         failure
     }
 }

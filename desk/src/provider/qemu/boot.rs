@@ -76,8 +76,7 @@ impl<'a> Boot<'a> {
         mut stopped: watch::Receiver<bool>,
     ) -> Result<Relay, LaunchFailure> {
         let parts = &self.host.parts;
-        let mut guarded =
-            Guarded::start(&parts.guard, self.folder.path(), &self.plan()).await?;
+        let mut guarded = Guarded::start(&parts.guard, self.folder.path(), &self.plan()).await?;
         let (tell, signs) = watch::channel(Signs::default());
         let limit = Duration::from_millis(parts.setting.boot_ms_max);
         let ready = tokio::select! {
@@ -200,7 +199,8 @@ impl<'a> Boot<'a> {
 
 /// Comes when the console shows that this boot leads nowhere.
 async fn bad_sign(mut signs: watch::Receiver<Signs>) -> LaunchFailure {
-    match signs.wait_for(|signs| *signs != Signs::default()).await {
+    let seen = signs.wait_for(|signs| *signs != Signs::default()).await;
+    match seen.map(|signs| *signs) {
         Ok(signs) if signs.refused => LaunchFailure::BootRefused,
         Ok(_) => LaunchFailure::Ended,
         // The console has closed: the machine's end is told by its guard.

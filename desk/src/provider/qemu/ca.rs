@@ -46,8 +46,8 @@ impl TpmCa {
         }
         let certificates = [read(&folder.join(ROOT))?, read(&folder.join(ISSUER))?];
         let [root, issuer] = &certificates;
-        let roots = Roots::development(&[root], &[issuer])
-            .map_err(|_| Error::TpmCa("its certificates"))?;
+        let roots =
+            Roots::development(&[root], &[issuer]).map_err(|_| Error::TpmCa("its certificates"))?;
         Ok(Self { config, roots })
     }
 }
@@ -88,8 +88,10 @@ fn configure(folder: &Path, programs: &Programs) -> Result<String, Error> {
         ),
     ];
     for (path, text) in texts {
-        std::fs::write(path, text)
-            .map_err(Error::file("write the TPM's configuration", Path::new(path)))?;
+        std::fs::write(path, text).map_err(Error::file(
+            "write the TPM's configuration",
+            Path::new(path),
+        ))?;
     }
     Ok(setup)
 }
