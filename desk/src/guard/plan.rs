@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A plan, in bytes: a few command lines.
-pub const PLAN_BYTES_MAX: usize = 64 * 1024;
+pub(super) const PLAN_BYTES_MAX: usize = 64 * 1024;
 /// Programs of one plan: preparation, TPM and machine, and one to spare.
-pub const PROGRAMS_MAX: usize = 4;
+pub(super) const PROGRAMS_MAX: usize = 4;
 
 /// What to run, the first line of a guard's standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod scripted;
+pub mod serving;
 
 use desk::clock;
 use desk::config::Config;
