@@ -174,16 +174,18 @@ async fn a_killed_guard_takes_its_programs_with_it_and_the_desk_hears_of_it() {
     assert_eq!(serving.event("relay_ended")["reason"], "relay_unresponsive");
 }
 
-async fn what_a_killed_desk_and_a_stopped_guard_leave_the_next_desk_ends() {
-    let (site, serving, _) = running("deaf").await;
-    let [guard, tpm, machine] = site.processes();
-    kill_process(guard, Signal::STOP).unwrap();
-    serving.signal(Signal::KILL);
-    assert!(!gone(machine, Duration::from_millis(300)));
+async fn what_an_earlier_desk_left_the_next_one_ends() {
+    let site = Site::new("good");
+    drop(site.serve());
+    let mut left = Command::new("sleep").arg("600").spawn().unwrap();
+    let process = desk::guard::Process::of(left.id()).unwrap();
+    let order = site.path("data/orders/earlier");
+    std::fs::create_dir(&order).unwrap();
+    let file = serde_json::json!({ "processes": [process] });
+    std::fs::write(order.join("processes.json"), file.to_string()).unwrap();
     let _again = site.serve();
-    for pid in [guard, tpm, machine] {
-        assert!(gone(pid, SOON), "{pid:?}");
-    }
+    assert!(!process.runs() && !order.exists());
+    left.wait().unwrap();
 }
 
 async fn bad_machines_are_refunded_by_name() {
@@ -357,7 +359,7 @@ fn main() {
         the_desk_vouches_for_the_tpm_s_key_and_ends_the_machine_with_itself,
         a_killed_desk_leaves_neither_machine_nor_tpm_nor_guard,
         a_killed_guard_takes_its_programs_with_it_and_the_desk_hears_of_it,
-        what_a_killed_desk_and_a_stopped_guard_leave_the_next_desk_ends,
+        what_an_earlier_desk_left_the_next_one_ends,
         bad_machines_are_refunded_by_name,
         a_third_machine_is_refused_while_two_run,
         a_machine_s_end_is_told_by_name,

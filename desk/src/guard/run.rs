@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -83,7 +83,17 @@ fn tell(told: &Told) {
     }
 }
 
-/// The end of a plan, for the named cause or none.
+fn tell_ended(ended: &[(String, ExitStatus)]) {
+    for (name, status) in ended {
+        tell(&Told::Ended {
+            name: name.clone(),
+            code: status.code(),
+            signal: status.signal(),
+        });
+    }
+}
+
+/// The end of a plan.
 struct Over;
 
 struct Guard {
@@ -153,27 +163,40 @@ impl Guard {
         }
     }
 
-    /// Lets go of a program that has ended: its number is another's soon. Over
-    /// unless it is the one that `exits`, with success.
+    /// Looks for programs that have ended. Over unless there is none, or only
+    /// the one that `exits`, with success.
     fn look(&mut self, exits: Option<&str>) -> Result<(), Over> {
-        let mut ended = None;
-        for (at, (name, child)) in self.running.iter_mut().enumerate() {
-            if let Some(status) = child.try_wait().map_err(|_| Over)? {
-                ended = Some((at, name.clone(), status));
-                break;
+        let mut ended = self.reap();
+        if ended.is_empty() {
+            return Ok(());
+        }
+        if let [(name, status)] = ended.as_slice()
+            && exits == Some(name)
+            && status.success()
+        {
+            tell_ended(&ended);
+            return Ok(());
+        }
+        // A TPM ends with its machine: whichever was seen first, both are
+        // told.
+        std::thread::sleep(Duration::from_millis(LOOK_MS));
+        ended.extend(self.reap());
+        tell_ended(&ended);
+        Err(Over)
+    }
+
+    /// Lets go of programs that have ended: their numbers are others' soon.
+    fn reap(&mut self) -> Vec<(String, ExitStatus)> {
+        let mut ended = Vec::new();
+        let mut running = Vec::new();
+        for (name, mut child) in std::mem::take(&mut self.running) {
+            match child.try_wait() {
+                Ok(Some(status)) => ended.push((name, status)),
+                Ok(None) | Err(_) => running.push((name, child)),
             }
         }
-        let Some((at, name, status)) = ended else {
-            return Ok(());
-        };
-        self.running.remove(at);
-        let expected = exits == Some(&*name) && status.success();
-        tell(&Told::Ended {
-            name,
-            code: status.code(),
-            signal: status.signal(),
-        });
-        if expected { Ok(()) } else { Err(Over) }
+        self.running = running;
+        ended
     }
 
     /// Kills everything, and is done when it is gone.

@@ -185,6 +185,8 @@ pub(super) fn tpm(programs: &Programs) -> Vec<String> {
         "--ctrl",
         &format!("type=unixio,path={TPM_SOCKET}"),
         "--terminate",
+        "--log",
+        "file=tpm.log,level=1",
     ]
     .map(str::to_owned)
     .to_vec()

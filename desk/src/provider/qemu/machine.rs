@@ -115,21 +115,22 @@ impl Guarded {
         Err(LaunchFailure::Spawn)
     }
 
-    /// Waits until a program ends by itself, or the guard ends them; how the
-    /// program `name` ended, if it was that one.
+    /// Waits until the guard has ended the plan; how the program `name` ended,
+    /// if it did so by itself.
     pub(super) async fn ended(&mut self, name: &str) -> Option<Exit> {
+        let mut exit = None;
         while let Some(told) = self.next().await {
             match told {
                 Told::Ended {
                     name: other,
                     code,
                     signal,
-                } => return (other == name).then_some(Exit { code, signal }),
-                Told::Started { .. } => {}
-                Told::Failed { .. } | Told::Done => return None,
+                } if other == name => exit = Some(Exit { code, signal }),
+                Told::Done => break,
+                Told::Ended { .. } | Told::Started { .. } | Told::Failed { .. } => {}
             }
         }
-        None
+        exit
     }
 
     /// Ends everything; when it returns, nothing of the plan runs.
