@@ -23,6 +23,7 @@ mod quote;
 pub mod release;
 mod signature;
 pub mod software;
+pub mod tpm2;
 
 pub use appraise::{Appraised, Expectation, ReleaseName, appraise};
 pub use check::Check;
