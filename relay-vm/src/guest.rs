@@ -18,6 +18,7 @@ mod mounts;
 mod power;
 mod privilege;
 mod pulse;
+mod registers;
 mod relay;
 mod supervisor;
 mod vitals;
@@ -27,10 +28,11 @@ pub use privilege::confine;
 pub use pulse::Pulse;
 
 use crate::Error;
-use crate::boot::Opening;
+use crate::boot::{Opening, Platform};
 use crate::network::Static;
 use channel::Channel;
 use console::Console;
+use interfaces::Device;
 use serde_json::json;
 
 /// The process that the kernel starts first.
@@ -46,7 +48,7 @@ struct Wake {
 
 /// The machine's place in the network.
 struct Network {
-    device: interfaces::Device,
+    device: Device,
     address: Static,
     lease: Option<dhcp::Lease>,
 }
@@ -131,8 +133,17 @@ fn join(told: Option<Static>) -> Result<Network, Error> {
     };
     interfaces::assign(&device, &address)?;
     Ok(Network {
-        device: device.name,
+        device,
         address,
         lease,
     })
+}
+
+/// The machine's platform, for the relay's own process.
+///
+/// # Errors
+/// There is no TPM, or it is not what it has to be.
+pub fn platform() -> Result<Box<dyn Platform>, Error> {
+    let _pcrs = registers::read()?;
+    Err(Error::Platform("opening the TPM".into()))
 }

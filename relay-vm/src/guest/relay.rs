@@ -47,7 +47,9 @@ impl Relay {
 
     /// Waits for its end, and names it.
     pub(super) fn wait(&mut self) -> &'static str {
-        self.child.wait().map_or("relay_lost", |status| name(status))
+        self.child
+            .wait()
+            .map_or("relay_lost", |status| name(status))
     }
 }
 
