@@ -11,9 +11,19 @@
 //!
 //! Structures are those of the TPM 2.0 Library, Part 2, in their wire form
 //! (big endian, sized buffers); nothing here talks to a device.
+//!
+//! Who lets a TPM's keys in asks three things, in this order: is the
+//! endorsement key (EK) one of a TPM whose maker is trusted ([`ek`]); is the
+//! attestation key (AK) of a kind that signs nothing but the TPM's own
+//! statements ([`public`]); and do both live in the same TPM
+//! ([`credential`]).
 
+mod ak_certificate;
 mod attested;
 mod boot_state;
+pub mod credential;
+mod derivation;
+pub mod ek;
 mod evidence;
 mod fields;
 mod pcr;
@@ -21,6 +31,7 @@ pub mod public;
 mod quote;
 mod statement;
 
+pub use ak_certificate::{AkRoot, ArchivedAk};
 pub use attested::{Attested, ClockInfo};
 pub use boot_state::BootState;
 pub use evidence::Tpm2Evidence;
