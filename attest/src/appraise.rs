@@ -7,6 +7,7 @@ mod tpm2;
 
 pub(crate) use checks::release as release_checks;
 pub use expectation::Expectation;
+pub(crate) use tpm2::image as image_checks;
 
 use crate::check::Check;
 use crate::error::Error;

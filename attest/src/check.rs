@@ -5,6 +5,14 @@ use serde::{Serialize, Serializer};
 wire::code! {
     /// One named check. Their order here is the order in which they are made.
     pub enum Check {
+        /// Of when the verdict speaks.
+        Time = 36 => "time",
+        /// The platform's document is in its one form.
+        DocumentForm = 37 => "document_form",
+        /// The key of its certificate signed the document.
+        DocumentSignature = 38 => "document_signature",
+        /// The document's certificates lead to a pinned root.
+        DocumentChain = 39 => "document_chain",
         /// The certificate can be read.
         Certificate = 0 => "certificate",
         /// The permit or admission names this key.

@@ -198,6 +198,30 @@ pub enum Error {
     /// The statement and the parameters name different ends.
     #[error("platform: its statement does not end with the lease; leave this relay")]
     PlatformEndMismatch,
+    /// A platform's document is not in its permitted form.
+    #[error("document: malformed ({0}); get it again")]
+    DocumentMalformed(DecodeError),
+    /// The key of a document's certificate did not sign it.
+    #[error("document: its signature does not hold; do not believe it")]
+    DocumentSignatureInvalid,
+    /// The document was not made for this nonce.
+    #[error("document: it does not answer this nonce; leave this relay")]
+    DocumentNonceMismatch,
+    /// The document was made too long ago to say anything of now.
+    #[error("document: too old to say anything of now; ask for a new one")]
+    DocumentStale,
+    /// A platform's certificates make no path.
+    #[error("chain: the platform's certificates do not hold ({0}); do not believe them")]
+    ChainInvalid(&'static str),
+    /// A platform's certificates come from another root.
+    #[error("chain: not from a pinned root; do not believe it")]
+    ChainRootUnknown,
+    /// A platform's certificates were not valid any more.
+    #[error("chain: the platform's certificates had expired; ask for new evidence")]
+    ChainExpired,
+    /// There is no release to compare a document with.
+    #[error("release: none to compare with; name one with --release FILE")]
+    ReleaseMissing,
     /// The endorsement key is not one of the TCG's templates.
     #[error("endorsement key: {0}; do not send it credentials")]
     EkUnsuitable(&'static str),
@@ -283,6 +307,14 @@ impl Error {
             Self::LivePcrMismatch => "live_pcr_mismatch",
             Self::LiveReset => "live_reset",
             Self::PlatformEndMismatch => "platform_end_mismatch",
+            Self::DocumentMalformed(_) => "document_malformed",
+            Self::DocumentSignatureInvalid => "document_signature_invalid",
+            Self::DocumentNonceMismatch => "document_nonce_mismatch",
+            Self::DocumentStale => "document_stale",
+            Self::ChainInvalid(_) => "chain_invalid",
+            Self::ChainRootUnknown => "chain_root_unknown",
+            Self::ChainExpired => "chain_expired",
+            Self::ReleaseMissing => "release_missing",
             Self::EkUnsuitable(_) => "ek_unsuitable",
             Self::EkCertificateMalformed(_) => "ek_certificate_malformed",
             Self::EkCertificateUnsuitable(_) => "ek_certificate_unsuitable",
@@ -300,8 +332,16 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
-            Self::EvidenceKindUnknown(_) | Self::RootMissing | Self::ClockWrong => Status::Unknown,
-            Self::RootExpired | Self::ReleaseExpired | Self::LeaseEnded => Status::Expired,
+            Self::EvidenceKindUnknown(_)
+            | Self::RootMissing
+            | Self::ReleaseMissing
+            | Self::ClockWrong => Status::Unknown,
+            Self::RootExpired
+            | Self::ReleaseExpired
+            | Self::LeaseEnded
+            | Self::DocumentStale
+            | Self::ChainExpired
+            | Self::EkCertificateExpired => Status::Expired,
             _ => Status::Refused,
         }
     }

@@ -11,7 +11,7 @@ use crate::policy::Assurance;
 use crate::software::SoftwareEvidence;
 use crate::tpm2::Tpm2Evidence;
 use wire::order::{Order, Parameters};
-use wire::{Decode, Encode};
+use wire::{Decode, Encode, UnixMs};
 
 /// Media type of [`SoftwareEvidence`].
 pub const SOFTWARE_MEDIA_TYPE: &str = "application/vnd.roundcast.evidence.software.v1";
@@ -73,6 +73,15 @@ impl Evidence {
         match self {
             Self::Software(e) => (&e.order, &e.parameters, &e.release),
             Self::Tpm2(e) => (&e.order, &e.parameters, &e.release),
+        }
+    }
+
+    /// When its platform says that it signed; nobody's word before the
+    /// statement is verified.
+    pub(crate) fn claimed_time(&self) -> Result<UnixMs, Error> {
+        match self {
+            Self::Software(e) => e.platform.statement().map(|statement| statement.issued),
+            Self::Tpm2(e) => e.statement.statement().map(|statement| statement.issued),
         }
     }
 

@@ -12,11 +12,14 @@
 //! [`Explanation`] go out. Both verdicts have private constructors.
 
 mod appraise;
+mod cbor;
+mod chain;
 mod check;
 mod error;
 pub mod evidence;
 mod explain;
 pub mod live;
+pub mod nitro;
 pub mod offline;
 mod policy;
 mod quote;

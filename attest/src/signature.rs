@@ -2,7 +2,7 @@
 //! verified in `certs`), and the platforms' ECDSA.
 
 use ring::digest::{Context, SHA256};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use wire::{Digest, PublicKey};
 
 /// Whether an Ed25519 signature (RFC 8032) of any claimed length holds.
@@ -15,6 +15,13 @@ pub(crate) fn holds(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
 /// (SEC 1, section 2.3.3) and is checked to be on the curve.
 pub(crate) fn p256_holds(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        .verify(message, signature)
+        .is_ok()
+}
+
+/// The same with P-384 and SHA-384.
+pub(crate) fn p384_holds(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
         .verify(message, signature)
         .is_ok()
 }

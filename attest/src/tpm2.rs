@@ -18,6 +18,7 @@
 //! statements ([`public`]); and do both live in the same TPM
 //! ([`credential`]).
 
+mod ak_certificate;
 mod attested;
 mod boot_state;
 pub mod credential;
@@ -30,6 +31,7 @@ pub mod public;
 mod quote;
 mod statement;
 
+pub use ak_certificate::{AkRoot, ArchivedAk};
 pub use attested::{Attested, ClockInfo};
 pub use boot_state::BootState;
 pub use evidence::Tpm2Evidence;

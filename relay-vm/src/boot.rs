@@ -8,11 +8,13 @@ mod conversation;
 pub(crate) mod line;
 mod platform;
 mod software;
+mod tpm2;
 
 pub use conversation::{Conversation, Turn};
 pub use line::Opening;
 pub use platform::{Keys, Platform, PlatformQuoter, Subject, Tpm2Keys, Vouched};
 pub use software::SoftwarePlatform;
+pub use tpm2::{Tpm, Tpm2Platform, TpmFailed};
 
 use link::{Binding, Identity};
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub enum Error {
     Random,
     /// The platform does not do what it is there for.
     #[error("boot: the platform failed at {0}; start the relay anew")]
-    Platform(&'static str),
+    Platform(String),
     /// No event loop.
     #[error("start: no event loop ({0}); check the process limits")]
     Runtime(#[source] std::io::Error),

@@ -20,6 +20,7 @@ mod privilege;
 mod pulse;
 mod relay;
 mod supervisor;
+mod tpm;
 mod vitals;
 mod watchdog;
 
@@ -27,10 +28,11 @@ pub use privilege::confine;
 pub use pulse::Pulse;
 
 use crate::Error;
-use crate::boot::Opening;
+use crate::boot::{Opening, Platform};
 use crate::network::Static;
 use channel::Channel;
 use console::Console;
+use interfaces::Device;
 use serde_json::json;
 
 /// The process that the kernel starts first.
@@ -46,7 +48,7 @@ struct Wake {
 
 /// The machine's place in the network.
 struct Network {
-    device: interfaces::Device,
+    device: Device,
     address: Static,
     lease: Option<dhcp::Lease>,
 }
@@ -131,8 +133,16 @@ fn join(told: Option<Static>) -> Result<Network, Error> {
     };
     interfaces::assign(&device, &address)?;
     Ok(Network {
-        device: device.name,
+        device,
         address,
         lease,
     })
+}
+
+/// The machine's platform, for the relay's own process.
+///
+/// # Errors
+/// There is no TPM, or it is not what it has to be.
+pub fn platform() -> Result<Box<dyn Platform>, Error> {
+    Ok(Box::new(tpm::platform()?))
 }

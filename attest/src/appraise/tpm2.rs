@@ -10,7 +10,7 @@ use crate::evidence::EvidenceKind;
 use crate::explain::{Refusal, Trace};
 use crate::policy::Policy;
 use crate::quote::{QuoteDigest, QuoteKey};
-use crate::release::Tpm2Measurement;
+use crate::release::{Release, Tpm2Measurement};
 use crate::tpm2::public::{AkPublic, Point};
 use crate::tpm2::{Attested, BootState, Pcrs, Quote, Tpm2Evidence, TpmStatement};
 use wire::{Digest, PublicKey, UnixMs};
@@ -33,7 +33,7 @@ pub(super) fn appraise(
         Ok((*ak.point(), detail))
     })?;
     let attested = quoted(trace, evidence, &ak)?;
-    image(trace, &evidence.pcrs, claims, against.policy)?;
+    image(trace, &evidence.pcrs, &claims.release, against.policy)?;
     trace.require(Check::Parameters, || {
         checks::parameters(&statement.parameters_digest, &claims.parameters_digest)
     })?;
@@ -132,16 +132,16 @@ fn digest(attested: &Attested, pcrs: &Pcrs) -> Detail {
 }
 
 /// What booted is the release's image, it alone, and not revoked.
-fn image(
+pub(crate) fn image(
     trace: &mut Trace<'_>,
     pcrs: &Pcrs,
-    claims: &Claims<'_>,
+    release: &Release,
     policy: &Policy,
 ) -> Result<(), Refusal> {
     trace.require(Check::ImageDenylist, || denylist(policy, &pcrs.digest()))?;
     trace.require(Check::Injection, || injection(pcrs))?;
     trace.require(Check::Measurement, || {
-        measurement(&claims.release.measurements.tpm2, pcrs)
+        measurement(&release.measurements.tpm2, pcrs)
     })
 }
 
@@ -162,7 +162,7 @@ fn injection(pcrs: &Pcrs) -> Detail {
 
 /// One profile of the quoted bank has all the values. A refusal names the
 /// first difference to the profile that is closest.
-pub(crate) fn measurement(profiles: &[Tpm2Measurement], pcrs: &Pcrs) -> Detail {
+fn measurement(profiles: &[Tpm2Measurement], pcrs: &Pcrs) -> Detail {
     let closest = profiles
         .iter()
         .filter(|profile| profile.pcrs.bank() == pcrs.bank())

@@ -131,6 +131,17 @@ pub struct Point {
 }
 
 impl Point {
+    /// The two numbers one after the other.
+    pub(crate) fn from_coordinates(bytes: &[u8; 64]) -> Self {
+        let mut point = Self {
+            x: [0; 32],
+            y: [0; 32],
+        };
+        let numbers = point.x.iter_mut().chain(&mut point.y);
+        numbers.zip(bytes).for_each(|(to, from)| *to = *from);
+        point
+    }
+
     /// The uncompressed form of SEC 1, section 2.3.3: 4, x, y.
     #[must_use]
     pub fn to_uncompressed(&self) -> [u8; 65] {

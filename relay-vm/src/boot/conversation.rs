@@ -1,8 +1,8 @@
 //! The relay's end of the boot protocol.
 
+use super::Booted;
 use super::line::{self, Opening};
 use super::platform::{Keys, Platform, Subject, Vouched};
-use super::Booted;
 use crate::Error;
 use certs::SigningKey;
 use link::{Binding, Identity};

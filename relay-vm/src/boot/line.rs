@@ -24,9 +24,9 @@ use wire::{Decode, Encode};
 use zeroize::Zeroizing;
 
 /// A line of the desk, in bytes: a release statement in hexadecimal and room.
-pub const LINE_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
 /// A credential, in bytes: an identity object and a secret under RSA-4096.
-pub const CREDENTIAL_BYTES_MAX: usize = 1024;
+pub(super) const CREDENTIAL_BYTES_MAX: usize = 1024;
 /// The protocol's name in the first line.
 const SCHEMA: &str = "roundcast.boot/1";
 

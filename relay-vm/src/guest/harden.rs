@@ -104,7 +104,10 @@ mod tests {
 
     #[test]
     fn finds_the_chosen_level() {
-        assert_eq!(level("none [integrity] confidentiality\n"), Some("integrity"));
+        assert_eq!(
+            level("none [integrity] confidentiality\n"),
+            Some("integrity")
+        );
         assert_eq!(level("[none] integrity confidentiality\n"), Some("none"));
         assert_eq!(level("none integrity"), None);
     }

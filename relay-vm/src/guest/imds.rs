@@ -99,7 +99,9 @@ async fn ask(
         if response.status() != StatusCode::OK {
             return Err(Error::Metadata("it refuses"));
         }
-        let body = Limited::new(response.into_body(), bytes_max).collect().await;
+        let body = Limited::new(response.into_body(), bytes_max)
+            .collect()
+            .await;
         connection.abort();
         body.map(|body| body.to_bytes().into())
             .map_err(|_| Error::Metadata("its answer is too long or breaks off"))
@@ -125,12 +127,10 @@ mod tests {
     fn answer(request: &Request<Incoming>, data: &[u8]) -> (u16, Vec<u8>) {
         let header = |name: &str| request.headers().get(name).map(|v| v.to_str().unwrap());
         match (request.method().as_str(), request.uri().path()) {
-            ("PUT", "/latest/api/token") => {
-                match header("x-aws-ec2-metadata-token-ttl-seconds") {
-                    Some(TOKEN_LIFE_S) => (200, TOKEN.into()),
-                    _ => (400, Vec::new()),
-                }
-            }
+            ("PUT", "/latest/api/token") => match header("x-aws-ec2-metadata-token-ttl-seconds") {
+                Some(TOKEN_LIFE_S) => (200, TOKEN.into()),
+                _ => (400, Vec::new()),
+            },
             ("GET", "/latest/user-data") if header("x-aws-ec2-metadata-token") == Some(TOKEN) => {
                 (200, data.to_vec())
             }
@@ -172,7 +172,10 @@ mod tests {
         let address = service(vec![b'a'; USER_DATA_BYTES_MAX]).await;
         assert_eq!(user_data(address).await.unwrap().len(), USER_DATA_BYTES_MAX);
         let address = service(vec![b'a'; USER_DATA_BYTES_MAX + 1]).await;
-        assert_eq!(user_data(address).await.unwrap_err().reason(), "guest_metadata");
+        assert_eq!(
+            user_data(address).await.unwrap_err().reason(),
+            "guest_metadata"
+        );
     }
 
     #[tokio::test]

@@ -157,7 +157,12 @@ mod tests {
 
     #[test]
     fn refuses_hardware_addresses_of_another_length() {
-        for text in ["", "52:54:00:12:34", "52:54:00:12:34:56:78", "52:54:00:12:34:zz"] {
+        for text in [
+            "",
+            "52:54:00:12:34",
+            "52:54:00:12:34:56:78",
+            "52:54:00:12:34:zz",
+        ] {
             assert_eq!(hardware(text), None, "{text}");
         }
     }

@@ -28,7 +28,9 @@ impl Pulse {
         let step = "joining the pulse";
         let socket = UnixDatagram::unbound().map_err(Error::system(step))?;
         socket.set_nonblocking(true).map_err(Error::system(step))?;
-        socket.connect_addr(&address()?).map_err(Error::system(step))?;
+        socket
+            .connect_addr(&address()?)
+            .map_err(Error::system(step))?;
         Ok(Self(socket))
     }
 

@@ -1,16 +1,17 @@
 //! The relay's own process: the same program once more, as a user without
 //! rights, on pipes.
 
+use super::tpm;
 use crate::Error;
-use std::os::unix::fs::chown;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-/// The TPM behind the kernel's resource manager: the relay's objects are its
-/// own, and it cannot reset the device.
-pub(crate) const TPM: &str = "/dev/tpmrm0";
 /// This program.
 const PROGRAM: &str = "/proc/self/exe";
+/// Executed by all, written by none; the image keeps it for root alone.
+const PROGRAM_MODE: u32 = 0o555;
 /// A user and a group that own nothing but the TPM's device.
 const NOBODY: u32 = 65_534;
 
@@ -25,7 +26,11 @@ impl Relay {
     /// # Errors
     /// There is no TPM, or the kernel refuses.
     pub(super) fn start() -> Result<Self, Error> {
-        chown(TPM, Some(NOBODY), Some(NOBODY)).map_err(Error::system("handing the TPM over"))?;
+        let step = "opening the program to its user";
+        std::fs::set_permissions(PROGRAM, Permissions::from_mode(PROGRAM_MODE))
+            .map_err(Error::system(step))?;
+        chown(tpm::DEVICE, Some(NOBODY), Some(NOBODY))
+            .map_err(Error::system("handing the TPM over"))?;
         let child = Command::new(PROGRAM)
             .args(["--boot-stdio", "--json", "--guest"])
             .env_clear()
@@ -47,7 +52,9 @@ impl Relay {
 
     /// Waits for its end, and names it.
     pub(super) fn wait(&mut self) -> &'static str {
-        self.child.wait().map_or("relay_lost", |status| name(status))
+        self.child
+            .wait()
+            .map_or("relay_lost", |status| name(status))
     }
 }
 

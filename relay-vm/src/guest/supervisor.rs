@@ -67,7 +67,9 @@ pub(super) fn supervise(
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let started = Builder::new().name(name.to_owned()).spawn(work);
-    started.map(drop).map_err(Error::system("starting a thread"))
+    started
+        .map(drop)
+        .map_err(Error::system("starting a thread"))
 }
 
 /// Kicks the watchdog as long as there is a reason to stay on.
@@ -98,7 +100,10 @@ fn listen(line: &str, channel: Option<Channel>, mut input: ChildStdin, gone: &Se
     if begun.is_ok() {
         let mut piece = [0; PIECE_BYTES];
         while let Ok(length @ 1..) = channel.read(&mut piece) {
-            if input.write_all(piece.get(..length).unwrap_or_default()).is_err() {
+            if input
+                .write_all(piece.get(..length).unwrap_or_default())
+                .is_err()
+            {
                 break;
             }
         }

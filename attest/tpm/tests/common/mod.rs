@@ -1,6 +1,6 @@
 //! A real TPM 2.0 in software (swtpm) behind a Unix socket, made by a maker
 //! of its own.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use data_encoding::BASE64;
 use std::os::unix::net::UnixStream;
@@ -139,6 +139,7 @@ impl Emulator {
             .arg("--tpmstate")
             .arg(format!("dir={}", folder.path().display()))
             .stdin(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         Self { folder, child }

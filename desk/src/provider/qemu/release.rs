@@ -60,7 +60,7 @@ impl Release {
         let variables = read(
             VARIABLES,
             VARIABLES_BYTES_MAX,
-            "there are no firmware variables; make the keys with roundcast-image",
+            "there are no firmware variables; copy the file from `public` of the keys",
         )?;
         Ok(Self {
             disk: disk.ok_or_else(|| failed(DISK, "its path is not UTF-8"))?,

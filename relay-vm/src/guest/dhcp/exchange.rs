@@ -105,7 +105,9 @@ fn lease(reply: &Reply) -> Option<Lease> {
     };
     // Times of the server's own, if they are in order.
     let lease = match (reply.renew_s, reply.rebind_s) {
-        (Some(renew_s), Some(rebind_s)) if 0 < renew_s && renew_s < rebind_s && rebind_s < end_s => {
+        (Some(renew_s), Some(rebind_s))
+            if 0 < renew_s && renew_s < rebind_s && rebind_s < end_s =>
+        {
             Lease {
                 renew_s,
                 rebind_s,
@@ -156,7 +158,10 @@ mod tests {
         };
         assert_eq!(lease.address, Ipv4Addr::new(10, 0, 2, 15));
         assert_eq!(lease.prefix, 24);
-        assert_eq!((lease.renew_s, lease.rebind_s, lease.end_s), (1800, 3150, 3600));
+        assert_eq!(
+            (lease.renew_s, lease.rebind_s, lease.end_s),
+            (1800, 3150, 3600)
+        );
     }
 
     #[test]
@@ -191,7 +196,10 @@ mod tests {
     fn renews_the_same_address_alone() {
         let address = Ipv4Addr::new(10, 0, 2, 15);
         let mut exchange = Exchange::renewal(ME, 7, address);
-        assert!(matches!(exchange.hear(&reply(ACK, 7, &GOOD)), Heard::Bound(_)));
+        assert!(matches!(
+            exchange.hear(&reply(ACK, 7, &GOOD)),
+            Heard::Bound(_)
+        ));
         assert_eq!(exchange.hear(&reply(NAK, 7, &[SERVER])), Heard::Refused);
         let mut other = Exchange::renewal(ME, 7, Ipv4Addr::new(10, 0, 2, 16));
         assert_eq!(other.hear(&reply(ACK, 7, &GOOD)), Heard::Ignored);

@@ -39,10 +39,7 @@ pub(super) enum Said {
     /// Who has an address?
     Discover,
     /// I take this one, of this server.
-    Select {
-        address: Ipv4Addr,
-        server: Ipv4Addr,
-    },
+    Select { address: Ipv4Addr, server: Ipv4Addr },
     /// I have this one and want to keep it.
     Renew { address: Ipv4Addr },
 }
@@ -271,7 +268,13 @@ pub(super) mod tests {
         let packet = encode(Said::Discover, ME, 7);
         assert_eq!(packet.len(), PACKET_BYTES_MIN);
         assert_eq!(packet[10..12], BROADCAST);
-        let renewal = encode(Said::Renew { address: [10, 0, 2, 15].into() }, ME, 7);
+        let renewal = encode(
+            Said::Renew {
+                address: [10, 0, 2, 15].into(),
+            },
+            ME,
+            7,
+        );
         assert_eq!(renewal[12..16], [10, 0, 2, 15]);
         assert_eq!(renewal[10..12], [0, 0]);
     }
