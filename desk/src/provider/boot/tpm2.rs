@@ -159,3 +159,6 @@ fn told(failure: LaunchFailure) -> impl Fn(attest::Error) -> LaunchFailure {
         failure
     }
 }
+
+#[cfg(test)]
+mod tests;
