@@ -60,7 +60,11 @@ fn main() {
         from: BufReader::new(stream),
     };
     let (ak, ready) = lead(&mut talk, &desk, &opening);
-    println!("ready after {} ms: {}", begun.elapsed().as_millis(), ready["address"]);
+    println!(
+        "ready after {} ms: {}",
+        begun.elapsed().as_millis(),
+        ready["address"]
+    );
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().unwrap()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(visit(address, holder, &opening, &ak, ending == "stop"));
@@ -72,7 +76,10 @@ fn main() {
     while let Some(line) = talk.line() {
         println!("{line}");
     }
-    println!("the machine is gone after {} ms", begun.elapsed().as_millis());
+    println!(
+        "the machine is gone after {} ms",
+        begun.elapsed().as_millis()
+    );
 }
 
 struct Talk {
@@ -92,7 +99,11 @@ impl Talk {
         let begun = Instant::now();
         let answer = self.line().expect("the machine answers");
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        println!("{} after {} ms", answer["kind"], begun.elapsed().as_millis());
+        println!(
+            "{} after {} ms",
+            answer["kind"],
+            begun.elapsed().as_millis()
+        );
         answer
     }
 }
@@ -170,7 +181,9 @@ async fn visit(
     } else {
         Command::Status(Empty {})
     };
-    let mut channel = link::open_channel(&link, StreamKind::Command).await.unwrap();
+    let mut channel = link::open_channel(&link, StreamKind::Command)
+        .await
+        .unwrap();
     channel.send(&command).await.unwrap();
     let reply: CommandReply = channel.expect("no reply").await.unwrap();
     println!("reply: {reply:?}");
@@ -179,7 +192,9 @@ async fn visit(
 async fn challenge(link: &Link, me: &Identity, number: u8, opening: &Opening, ak: &AkPublic) {
     let nonce = Nonce([number; 32]);
     let begun = Instant::now();
-    let mut channel = link::open_channel(link, StreamKind::Challenge).await.unwrap();
+    let mut channel = link::open_channel(link, StreamKind::Challenge)
+        .await
+        .unwrap();
     channel.send(&Challenge { nonce }).await.unwrap();
     let _ = channel.send.finish();
     let response: Response = channel.expect("no answer").await.unwrap();
@@ -197,7 +212,10 @@ async fn challenge(link: &Link, me: &Identity, number: u8, opening: &Opening, ak
     let quote = Quote::parse(&response.quote).unwrap();
     quote.signed_by(ak.point()).unwrap();
     assert_eq!(&quote.attested().nonce, batch.digest().as_bytes());
-    println!("live quote {number} after {} ms", begun.elapsed().as_millis());
+    println!(
+        "live quote {number} after {} ms",
+        begun.elapsed().as_millis()
+    );
 }
 
 fn opening(desk: &SigningKey, holder: &SigningKey, lease_ms: u64) -> Opening {
