@@ -138,7 +138,7 @@ fn lead(talk: &mut Talk, desk: &SigningKey, opening: &Opening) -> (AkPublic, Val
 
 /// The certificate's evidence is the TPM's, over this boot.
 fn check_evidence(certificate: &[u8], ak: &AkPublic, opening: &Opening) {
-    let extension = certs::x509::extension(certificate, &certs::x509::EVIDENCE_OID);
+    let extension = certs::x509::extension(certificate, certs::x509::EVIDENCE_OID);
     let evidence = Evidence::from_extension(&extension.unwrap().unwrap()).unwrap();
     let Evidence::Tpm2(evidence) = evidence else {
         panic!("another kind of evidence");

@@ -73,7 +73,7 @@ fn booted(turn: Result<Turn, Error>) -> Booted {
 
 fn evidence(booted: &Booted) -> Evidence {
     let der = &booted.identity.certificate;
-    let extension = certs::x509::extension(der, &certs::x509::EVIDENCE_OID)
+    let extension = certs::x509::extension(der, certs::x509::EVIDENCE_OID)
         .unwrap()
         .unwrap();
     Evidence::from_extension(&extension).unwrap()
