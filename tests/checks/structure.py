@@ -31,7 +31,7 @@ USES = {
     "media": set(),
     "page": {"wire"},
     "voucher": {"certs", "wire"},
-    "relay-vm": {"attest", "certs", "link", "overlay", "wire"},
+    "relay-vm": {"attest", "certs", "link", "overlay", "tpm", "wire"},
     "desk": {"attest", "certs", "voucher", "wire"},
     "peer": {"attest", "certs", "link", "media", "overlay", "page", "voucher", "wire"},
 }

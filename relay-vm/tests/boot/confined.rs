@@ -8,9 +8,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use wire::Nonce;
 use wire::message::StreamKind;
 use wire::message::command::{Command as Order, CommandReply};
 use wire::message::control::Empty;
+use wire::message::live::{Challenge, Response};
 
 fn start() -> Child {
     Command::new(env!("CARGO_BIN_EXE_roundcast-relay"))
@@ -29,8 +31,8 @@ fn self_made(key: SigningKey) -> Identity {
     }
 }
 
-/// Asks the relay for its status as its holder.
-async fn status(address: SocketAddr, holder: SigningKey) -> CommandReply {
+/// Challenges the relay, and asks for its status, as its holder.
+async fn visit(address: SocketAddr, holder: SigningKey) -> (Response, CommandReply) {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let socket = Arc::new(Endpoint::bind(any, &self_made(holder)).unwrap());
     let link = socket.dial(address, None, Patience::Control).await.unwrap();
@@ -38,7 +40,7 @@ async fn status(address: SocketAddr, holder: SigningKey) -> CommandReply {
         .await
         .unwrap();
     channel.send(&Order::Status(Empty {})).await.unwrap();
-    channel.expect("no reply").await.unwrap()
+    (quoted, channel.expect("no reply").await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,7 +56,8 @@ async fn a_confined_relay_boots_serves_and_ends_with_its_desk() {
     writeln!(input, "{}", software(&desk, &opening, &request)).unwrap();
     let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     let address = ready["address"].as_str().unwrap().parse().unwrap();
-    let reply = status(address, holder).await;
+    let (quoted, reply) = visit(address, holder).await;
+    assert_eq!(quoted.quote.len(), 64, "an Ed25519 signature");
     assert!(matches!(reply, CommandReply::Status(_)), "{reply:?}");
     drop(input);
     let status = child.wait().unwrap();
