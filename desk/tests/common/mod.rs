@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client;
+pub mod quic;
 pub mod scripted;
 pub mod serving;
 
