@@ -89,13 +89,12 @@ fn parts(credential: &[u8]) -> Result<(Tpm2bIdObject, Tpm2bEncryptedSecret), Err
 
 /// What the TPM says of a credential that it cannot open.
 fn named(error: Error) -> Error {
-    const FOREIGN: [TpmRcBase; 6] = [
+    const FOREIGN: [TpmRcBase; 5] = [
         TpmRcBase::Integrity,
         TpmRcBase::Value,
         TpmRcBase::Size,
         TpmRcBase::Insufficient,
         TpmRcBase::EccPoint,
-        TpmRcBase::Failure,
     ];
     match error {
         Error::CommandRefused { code, .. }
