@@ -224,6 +224,36 @@ fn a_list_of_roots_is_bounded_and_holds_certificates() {
     }
 }
 
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    root: String,
+    authority: String,
+    certificate: String,
+    ek_public: String,
+}
+
+/// Of others' making: RSA throughout, a critical name of the TPM, an
+/// authority between.
+#[test]
+fn an_emulated_tpm_s_stored_certificate_is_verified() {
+    let vector: Vector = serde_json::from_str(include_str!("../vectors/endorsement.json")).unwrap();
+    let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+    let (root, authority) = (hex(&vector.root), hex(&vector.authority));
+    let (certificate, public) = (hex(&vector.certificate), hex(&vector.ek_public));
+    let check = |roots: &[&[u8]], between: &[&[u8]]| {
+        let roots = Roots::development(roots, between).unwrap();
+        verify(&certificate, &public, &roots, NOW)
+            .map(|endorsed| endorsed.public().clone())
+            .map_err(|error| error.reason())
+    };
+    let ek = check(&[&root], &[&authority]).unwrap();
+    assert_eq!(ek, check(&[&authority], &[]).unwrap());
+    assert_eq!(check(&[&root], &[]), Err("ek_issuer_unknown"));
+    let (_, credential) = Challenge::new(&ek, &ak(), &SystemRandom::new()).unwrap();
+    assert_eq!(credential.len(), CREDENTIAL_BYTES_MAX);
+}
+
 fn ak() -> AkPublic {
     AkPublic::parse(&public(0x0005_0072, &[], &[0x10, 0x18, 0x0b], Some(&key()))).unwrap()
 }

@@ -33,10 +33,13 @@ fn main() -> ExitCode {
         guest::run();
     }
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .init();
+    // A machine's console is for events: warnings name viewers' addresses.
+    if !cli.guest {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(tracing::Level::WARN)
+            .init();
+    }
     match serve(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

@@ -3,6 +3,7 @@
 //! 2.0 Library, Part 3, section 12.5).
 
 use crate::ak::Ak;
+use crate::device::Device;
 use crate::ek::Ek;
 use crate::error::Error;
 use crate::frame::{Authorization, sized};
@@ -43,7 +44,7 @@ impl Ek {
             .loaded
             .device
             .run::<_, TpmActivateCredentialResponse>(&command, &by)
-            .map_err(named)?;
+            .map_err(|error| named(error, &self.loaded.device))?;
         // The session ended with the command that it authorised.
         session.forget();
         match sized(&answer.parameters) {
@@ -88,21 +89,22 @@ fn parts(credential: &[u8]) -> Result<(Tpm2bIdObject, Tpm2bEncryptedSecret), Err
 }
 
 /// What the TPM says of a credential that it cannot open.
-fn named(error: Error) -> Error {
-    const FOREIGN: [TpmRcBase; 6] = [
+fn named(error: Error, device: &Device) -> Error {
+    const FOREIGN: [TpmRcBase; 5] = [
         TpmRcBase::Integrity,
         TpmRcBase::Value,
         TpmRcBase::Size,
         TpmRcBase::Insufficient,
         TpmRcBase::EccPoint,
-        TpmRcBase::Failure,
     ];
-    match error {
-        Error::CommandRefused { code, .. }
-            if TpmRc::try_from(code).is_ok_and(|code| FOREIGN.contains(&code.base())) =>
-        {
-            Error::CredentialForeign
-        }
-        other => other,
+    let Error::CommandRefused { code, .. } = error else {
+        return error;
+    };
+    match TpmRc::try_from(code).map(|code| code.base()) {
+        Ok(base) if FOREIGN.contains(&base) => Error::CredentialForeign,
+        // Emulators say so where the seed's padding is wrong; a TPM that has
+        // failed says so to everything.
+        Ok(TpmRcBase::Failure) if device.random(&mut [0]).is_ok() => Error::CredentialForeign,
+        _ => error,
     }
 }

@@ -44,15 +44,24 @@ pub(super) fn drop_all_but_power() -> Result<(), Error> {
 /// # Errors
 /// [`Error::Confinement`].
 pub fn confine() -> Result<(), Error> {
-    // The first question for the time looks the vDSO up, in a file on older
-    // kernels; the answer is kept.
-    let _ = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    open_sources()?;
     set_no_new_privs(true).map_err(Error::call("forbidding new rights"))?;
     // The stricter answer of the two filters counts.
     for filter in [denied()?, allowed()?] {
         apply_filter_all_threads(&filter).map_err(refused)?;
     }
     Ok(())
+}
+
+/// Has libraries open now what they look for at their first use.
+fn open_sources() -> Result<(), Error> {
+    // The vDSO, on older kernels by a file.
+    let _ = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // In a static program these crates do not find the C library's call, take
+    // the device instead, and keep it open.
+    let mut bytes = [0; 1];
+    getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+    getrandom_of_quinn::fill(&mut bytes).map_err(|_| Error::Random)
 }
 
 fn refused(error: impl std::fmt::Display) -> Error {

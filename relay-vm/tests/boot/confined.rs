@@ -36,6 +36,13 @@ async fn visit(address: SocketAddr, holder: SigningKey) -> (Response, CommandRep
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let socket = Arc::new(Endpoint::bind(any, &self_made(holder)).unwrap());
     let link = socket.dial(address, None, Patience::Control).await.unwrap();
+    let mut channel = link::open_channel(&link, StreamKind::Challenge)
+        .await
+        .unwrap();
+    let nonce = Nonce([3; 32]);
+    channel.send(&Challenge { nonce }).await.unwrap();
+    let _ = channel.send.finish();
+    let quoted = channel.expect("no answer").await.unwrap();
     let mut channel = link::open_channel(&link, StreamKind::Command)
         .await
         .unwrap();
