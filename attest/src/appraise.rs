@@ -2,19 +2,22 @@
 
 mod checks;
 mod expectation;
+mod software;
+mod tpm2;
 
 pub(crate) use checks::release as release_checks;
 pub use expectation::Expectation;
+pub(crate) use tpm2::image as image_checks;
 
 use crate::check::Check;
 use crate::error::Error;
 use crate::evidence::{Evidence, EvidenceKind};
 use crate::explain::{Explanation, Refusal, Step, Subject, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
-use crate::quote::QuoteKey;
-use crate::software::SoftwareEvidence;
+use crate::quote::{QuoteDigest, QuoteKey};
+use crate::release::Release;
 use wire::limits::CERTIFICATE_BYTES_MAX;
-use wire::order::Parameters;
+use wire::order::{Order, Parameters};
 use wire::{Digest, OrderId, SpkiHash, UnixMs};
 
 /// A relay whose evidence passed every check. It says what booted; that the
@@ -190,19 +193,37 @@ pub(crate) fn run(
     let kind = evidence.kind();
     trace.subject.evidence = Some(kind.name());
     trace.subject.assurance = Some(kind.assurance().name());
-    match evidence {
-        Evidence::Software(evidence) => software(
-            trace,
-            spki,
-            *evidence,
-            &Against {
-                expectation,
-                roots,
-                policy,
-                now,
-            },
-        ),
-    }
+    let against = Against {
+        expectation,
+        roots,
+        policy,
+        now,
+    };
+    let claims = Claims::check(&mut trace, spki, &evidence, &against)?;
+    let quote_key = match &evidence {
+        Evidence::Software(evidence) => {
+            software::appraise(&mut trace, evidence, &claims, &against)?
+        }
+        Evidence::Tpm2(evidence) => tpm2::appraise(&mut trace, evidence, &claims, &against)?,
+    };
+    let (subject, steps) = trace.finish();
+    Ok(Appraised {
+        spki,
+        order: claims.order_id,
+        holder_key: claims.order.holder_key,
+        parameters: claims.parameters.clone(),
+        parameters_digest: claims.parameters_digest,
+        release: ReleaseName {
+            name: claims.release.name(),
+            security_version: claims.release.security_version,
+            digest: claims.release_digest,
+        },
+        kind,
+        assurance: kind.assurance(),
+        quote_key,
+        subject,
+        steps,
+    })
 }
 
 /// An hour without bounds, for a relay that nothing is known of.
@@ -245,65 +266,56 @@ fn extension(certificate: &[u8]) -> Result<(Vec<u8>, String), Error> {
     Ok((value, detail))
 }
 
-/// The checks of kind `software`, in the design's order.
-fn software(
-    mut trace: Trace<'_>,
+/// What evidence of every kind carries, after the checks that do not depend
+/// on the platform: the order is the admitted one, the release the
+/// developer's and of the ordered channel.
+struct Claims<'a> {
     spki: SpkiHash,
-    evidence: SoftwareEvidence,
-    against: &Against<'_>,
-) -> Result<Appraised, Refusal> {
-    let order = certs::order::id(&evidence.order);
-    trace.subject.order = Some(order.to_hex());
-    match against.expectation {
-        Some(expected) => {
-            trace.require(Check::Order, || checks::order(&expected.order(), &order))?
+    order: &'a Order,
+    order_id: OrderId,
+    parameters: &'a Parameters,
+    parameters_digest: Digest,
+    release: Release,
+    release_digest: Digest,
+}
+
+impl<'a> Claims<'a> {
+    fn check(
+        trace: &mut Trace<'_>,
+        spki: SpkiHash,
+        evidence: &'a Evidence,
+        against: &Against<'_>,
+    ) -> Result<Self, Refusal> {
+        let (order, parameters, release_json) = evidence.claims();
+        let order_id = certs::order::id(order);
+        trace.subject.order = Some(order_id.to_hex());
+        match against.expectation {
+            Some(expected) => {
+                trace.require(Check::Order, || checks::order(&expected.order(), &order_id))?
+            }
+            None => trace.skip(Check::Order, "not checked against an order"),
         }
-        None => trace.skip(Check::Order, "not checked against an order"),
+        let (release, release_digest) = checks::release(
+            trace,
+            release_json,
+            against.roots,
+            against.policy,
+            against.now,
+        )?;
+        trace.require(Check::ReleaseChannel, || checks::channel(order, &release))?;
+        Ok(Self {
+            spki,
+            order,
+            order_id,
+            parameters,
+            parameters_digest: certs::order::parameters_digest(parameters),
+            release,
+            release_digest,
+        })
     }
-    let (release, digest) = checks::release(
-        &mut trace,
-        &evidence.release,
-        against.roots,
-        against.policy,
-        against.now,
-    )?;
-    trace.require(Check::ReleaseChannel, || {
-        checks::channel(&evidence.order, &release)
-    })?;
-    let platform = checks::platform(&mut trace, &evidence, &order, &digest, against.now)?;
-    let kind = EvidenceKind::Software;
-    trace.require(Check::Assurance, || {
-        checks::assurance(against.policy, kind.assurance())
-    })?;
-    trace.require(Check::Measurement, || {
-        checks::measurement(&release, &platform)
-    })?;
-    let parameters_digest = certs::order::parameters_digest(&evidence.parameters);
-    trace.require(Check::Parameters, || {
-        checks::parameters(&platform, &parameters_digest)
-    })?;
-    trace.require(Check::Terms, || {
-        checks::terms(&evidence.order, &evidence.parameters, &platform)
-    })?;
-    trace.require(Check::Boot, || {
-        checks::boot(&platform, &evidence, &spki, &order, &parameters_digest)
-    })?;
-    let (subject, steps) = trace.finish();
-    Ok(Appraised {
-        spki,
-        order,
-        holder_key: evidence.order.holder_key,
-        parameters: evidence.parameters,
-        parameters_digest,
-        release: ReleaseName {
-            name: release.name(),
-            security_version: release.security_version,
-            digest,
-        },
-        kind,
-        assurance: kind.assurance(),
-        quote_key: QuoteKey::Software(platform.boot_key),
-        subject,
-        steps,
-    })
+
+    /// What the boot must have been quoted with.
+    fn boot_digest(&self) -> QuoteDigest {
+        QuoteDigest::boot(&self.spki, &self.order_id, &self.parameters_digest)
+    }
 }

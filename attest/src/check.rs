@@ -5,6 +5,14 @@ use serde::{Serialize, Serializer};
 wire::code! {
     /// One named check. Their order here is the order in which they are made.
     pub enum Check {
+        /// Of when the verdict speaks.
+        Time = 36 => "time",
+        /// The platform's document is in its one form.
+        DocumentForm = 37 => "document_form",
+        /// The key of its certificate signed the document.
+        DocumentSignature = 38 => "document_signature",
+        /// The document's certificates lead to a pinned root.
+        DocumentChain = 39 => "document_chain",
         /// The certificate can be read.
         Certificate = 0 => "certificate",
         /// The permit or admission names this key.
@@ -41,6 +49,20 @@ wire::code! {
         Freshness = 16 => "freshness",
         /// The policy takes this assurance.
         Assurance = 17 => "assurance",
+        /// The attestation key signs its TPM's own statements alone.
+        AttestationKey = 27 => "attestation_key",
+        /// The quote is in its one form, made by a TPM, over registers.
+        QuoteForm = 28 => "quote_form",
+        /// The attestation key signed the quote.
+        QuoteSignature = 29 => "quote_signature",
+        /// The quote is over exactly the released registers.
+        PcrSelection = 30 => "pcr_selection",
+        /// The registers that are shown are the quoted ones.
+        PcrDigest = 31 => "pcr_digest",
+        /// The image is not denied.
+        ImageDenylist = 35 => "image_denylist",
+        /// Nothing was handed to the boot from beside the image.
+        Injection = 32 => "injection",
         /// The measured program is the release's.
         Measurement = 18 => "measurement",
         /// The parameters are those that the platform certified.
@@ -59,6 +81,10 @@ wire::code! {
         LiveForm = 25 => "live_form",
         /// The quote is over this connection, both keys, order and nonce.
         LiveBinding = 26 => "live_binding",
+        /// The registers are those of the boot.
+        LiveMeasurement = 33 => "live_measurement",
+        /// The machine was not reset since its boot evidence.
+        LiveReset = 34 => "live_reset",
     }
 }
 

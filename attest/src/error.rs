@@ -2,6 +2,7 @@
 
 use crate::explain::Status;
 use thiserror::Error;
+use wire::codec::DecodeError;
 
 /// Each variant is one refusal with one stable name, see [`Error::reason`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -102,6 +103,9 @@ pub enum Error {
     /// The policy does not take evidence of this assurance.
     #[error("policy: assurance {0} is not accepted; it can be allowed on the command line alone")]
     AssuranceNotAccepted(&'static str),
+    /// Another desk's word about its hosts is accepted, not this one's.
+    #[error("policy: desk {0} is no trusted operator; name it with --trust-operator if it is")]
+    OperatorNotTrusted(String),
     /// The relay was started with other parameters than it shows.
     #[error("parameters: not the ones that the platform certified; leave this relay")]
     ParametersMismatch,
@@ -152,6 +156,96 @@ pub enum Error {
     /// The relay's platform could not quote.
     #[error("quote: the platform could not sign; restart the relay")]
     QuoteFailed,
+    /// A TPM key's public area is not in a permitted form.
+    #[error("tpm key: {0}; the machine's TPM must give keys of P-256 or RSA 2048")]
+    TpmPublicMalformed(DecodeError),
+    /// The attestation key could sign what its TPM did not make.
+    #[error("attestation key: {0}; do not certify it")]
+    AkUnsuitable(&'static str),
+    /// A quote is not in its permitted form.
+    #[error("quote: malformed ({0}); leave this relay")]
+    QuoteMalformed(DecodeError),
+    /// What was signed was not made by a TPM.
+    #[error("quote: no TPM made what was signed; leave this relay")]
+    QuoteMagic,
+    /// The TPM attests something else than its registers.
+    #[error("quote: it attests something else than registers; leave this relay")]
+    QuoteType,
+    /// The attestation key did not sign the quote.
+    #[error("quote: not signed by the certified attestation key; leave this relay")]
+    QuoteSignatureInvalid,
+    /// Another bank of registers was quoted than is shown.
+    #[error("quote: of another bank of registers than is shown; leave this relay")]
+    PcrBankMismatch,
+    /// Other registers were quoted than a release measures.
+    #[error("quote: it is not over exactly the released registers; leave this relay")]
+    PcrSelectionMismatch,
+    /// The registers shown are not the quoted ones.
+    #[error("quote: the registers shown are not the quoted ones; leave this relay")]
+    PcrDigestMismatch,
+    /// A register is not the release's.
+    #[error("measurement: PCR {0} is not the release's; leave this relay")]
+    PcrMismatch(u8),
+    /// Something was handed to the boot from beside the image.
+    #[error("measurement: PCR {0} is not zero, something came from beside the image; leave it")]
+    PcrInjected(u8),
+    /// The registers changed after the boot.
+    #[error("live: the registers are not those of the boot; leave this relay")]
+    LivePcrMismatch,
+    /// The machine was reset or restarted after the boot evidence.
+    #[error("live: the machine was reset since its boot evidence; leave this relay")]
+    LiveReset,
+    /// The statement and the parameters name different ends.
+    #[error("platform: its statement does not end with the lease; leave this relay")]
+    PlatformEndMismatch,
+    /// A platform's document is not in its permitted form.
+    #[error("document: malformed ({0}); get it again")]
+    DocumentMalformed(DecodeError),
+    /// The key of a document's certificate did not sign it.
+    #[error("document: its signature does not hold; do not believe it")]
+    DocumentSignatureInvalid,
+    /// The document was not made for this nonce.
+    #[error("document: it does not answer this nonce; leave this relay")]
+    DocumentNonceMismatch,
+    /// The document was made too long ago to say anything of now.
+    #[error("document: too old to say anything of now; ask for a new one")]
+    DocumentStale,
+    /// A platform's certificates make no path.
+    #[error("chain: the platform's certificates do not hold ({0}); do not believe them")]
+    ChainInvalid(&'static str),
+    /// A platform's certificates come from another root.
+    #[error("chain: not from a pinned root; do not believe it")]
+    ChainRootUnknown,
+    /// A platform's certificates were not valid any more.
+    #[error("chain: the platform's certificates had expired; ask for new evidence")]
+    ChainExpired,
+    /// There is no release to compare a document with.
+    #[error("release: none to compare with; name one with --release FILE")]
+    ReleaseMissing,
+    /// The endorsement key is not one of the TCG's templates.
+    #[error("endorsement key: {0}; do not send it credentials")]
+    EkUnsuitable(&'static str),
+    /// The endorsement key's certificate cannot be read.
+    #[error("endorsement certificate: malformed {0}; have the TPM provisioned again")]
+    EkCertificateMalformed(&'static str),
+    /// The certificate is for something else than an endorsement key.
+    #[error("endorsement certificate: not for an endorsement key ({0}); leave this machine")]
+    EkCertificateUnsuitable(&'static str),
+    /// Nobody who is trusted signed the certificate.
+    #[error("endorsement certificate: no trusted maker of TPMs signed it; leave this machine")]
+    EkIssuerUnknown,
+    /// The certificate or one above it is not valid at this time.
+    #[error("endorsement certificate: not valid at this time; check the clock, renew the TPM's")]
+    EkCertificateExpired,
+    /// The certificate is another key's.
+    #[error("endorsement certificate: it is for another key; leave this machine")]
+    EkKeyMismatch,
+    /// The endorsement key cannot be encrypted to.
+    #[error("credential: nothing can be encrypted to this endorsement key; leave this machine")]
+    CredentialImpossible,
+    /// The secret that came back is not the one that was sent.
+    #[error("credential: the TPM did not decrypt it; both keys are not in the certified TPM")]
+    CredentialAnswerWrong,
     /// The system's random numbers failed.
     #[error("key: no random numbers; check the system's random source")]
     RandomnessUnavailable,
@@ -184,6 +278,7 @@ impl Error {
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",
             Self::AssuranceNotAccepted(_) => "assurance_not_accepted",
+            Self::OperatorNotTrusted(_) => "operator_not_trusted",
             Self::ParametersMismatch => "parameters_mismatch",
             Self::TermsMismatch(_) => "terms_mismatch",
             Self::MeasurementMismatch => "measurement_mismatch",
@@ -198,6 +293,36 @@ impl Error {
             Self::LiveBindingMismatch => "live_binding_mismatch",
             Self::BatchSize { .. } => "batch_size",
             Self::QuoteFailed => "quote_failed",
+            Self::TpmPublicMalformed(_) => "tpm_public_malformed",
+            Self::AkUnsuitable(_) => "ak_unsuitable",
+            Self::QuoteMalformed(_) => "quote_malformed",
+            Self::QuoteMagic => "quote_magic",
+            Self::QuoteType => "quote_type",
+            Self::QuoteSignatureInvalid => "quote_signature_invalid",
+            Self::PcrBankMismatch => "pcr_bank_mismatch",
+            Self::PcrSelectionMismatch => "pcr_selection_mismatch",
+            Self::PcrDigestMismatch => "pcr_digest_mismatch",
+            Self::PcrMismatch(_) => "pcr_mismatch",
+            Self::PcrInjected(_) => "pcr_injected",
+            Self::LivePcrMismatch => "live_pcr_mismatch",
+            Self::LiveReset => "live_reset",
+            Self::PlatformEndMismatch => "platform_end_mismatch",
+            Self::DocumentMalformed(_) => "document_malformed",
+            Self::DocumentSignatureInvalid => "document_signature_invalid",
+            Self::DocumentNonceMismatch => "document_nonce_mismatch",
+            Self::DocumentStale => "document_stale",
+            Self::ChainInvalid(_) => "chain_invalid",
+            Self::ChainRootUnknown => "chain_root_unknown",
+            Self::ChainExpired => "chain_expired",
+            Self::ReleaseMissing => "release_missing",
+            Self::EkUnsuitable(_) => "ek_unsuitable",
+            Self::EkCertificateMalformed(_) => "ek_certificate_malformed",
+            Self::EkCertificateUnsuitable(_) => "ek_certificate_unsuitable",
+            Self::EkIssuerUnknown => "ek_issuer_unknown",
+            Self::EkCertificateExpired => "ek_certificate_expired",
+            Self::EkKeyMismatch => "ek_key_mismatch",
+            Self::CredentialImpossible => "credential_impossible",
+            Self::CredentialAnswerWrong => "credential_answer_wrong",
             Self::RandomnessUnavailable => "randomness_unavailable",
         }
     }
@@ -207,8 +332,16 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
-            Self::EvidenceKindUnknown(_) | Self::RootMissing | Self::ClockWrong => Status::Unknown,
-            Self::RootExpired | Self::ReleaseExpired | Self::LeaseEnded => Status::Expired,
+            Self::EvidenceKindUnknown(_)
+            | Self::RootMissing
+            | Self::ReleaseMissing
+            | Self::ClockWrong => Status::Unknown,
+            Self::RootExpired
+            | Self::ReleaseExpired
+            | Self::LeaseEnded
+            | Self::DocumentStale
+            | Self::ChainExpired
+            | Self::EkCertificateExpired => Status::Expired,
             _ => Status::Refused,
         }
     }

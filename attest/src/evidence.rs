@@ -9,10 +9,14 @@ mod cmw;
 use crate::error::Error;
 use crate::policy::Assurance;
 use crate::software::SoftwareEvidence;
-use wire::{Decode, Encode};
+use crate::tpm2::Tpm2Evidence;
+use wire::order::{Order, Parameters};
+use wire::{Decode, Encode, UnixMs};
 
 /// Media type of [`SoftwareEvidence`].
 pub const SOFTWARE_MEDIA_TYPE: &str = "application/vnd.roundcast.evidence.software.v1";
+/// Media type of [`Tpm2Evidence`].
+pub const TPM2_MEDIA_TYPE: &str = "application/vnd.roundcast.evidence.tpm2.v1";
 
 /// A kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub const SOFTWARE_MEDIA_TYPE: &str = "application/vnd.roundcast.evidence.softwa
 pub enum EvidenceKind {
     /// A desk certifies the hash of a program that it started.
     Software,
+    /// A TPM quotes what was booted; the desk certifies the TPM.
+    Tpm2,
 }
 
 impl EvidenceKind {
@@ -28,6 +34,7 @@ impl EvidenceKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Software => "software",
+            Self::Tpm2 => "tpm2",
         }
     }
 
@@ -36,6 +43,7 @@ impl EvidenceKind {
     pub const fn assurance(self) -> Assurance {
         match self {
             Self::Software => Assurance::Development,
+            Self::Tpm2 => Assurance::Operator,
         }
     }
 }
@@ -46,6 +54,8 @@ impl EvidenceKind {
 pub enum Evidence {
     /// See [`SoftwareEvidence`].
     Software(Box<SoftwareEvidence>),
+    /// See [`Tpm2Evidence`].
+    Tpm2(Box<Tpm2Evidence>),
 }
 
 impl Evidence {
@@ -54,6 +64,24 @@ impl Evidence {
     pub const fn kind(&self) -> EvidenceKind {
         match self {
             Self::Software(_) => EvidenceKind::Software,
+            Self::Tpm2(_) => EvidenceKind::Tpm2,
+        }
+    }
+
+    /// What every kind carries: order, parameters and `release.json`.
+    pub(crate) fn claims(&self) -> (&Order, &Parameters, &[u8]) {
+        match self {
+            Self::Software(e) => (&e.order, &e.parameters, &e.release),
+            Self::Tpm2(e) => (&e.order, &e.parameters, &e.release),
+        }
+    }
+
+    /// When its platform says that it signed; nobody's word before the
+    /// statement is verified.
+    pub(crate) fn claimed_time(&self) -> Result<UnixMs, Error> {
+        match self {
+            Self::Software(e) => e.platform.statement().map(|statement| statement.issued),
+            Self::Tpm2(e) => e.statement.statement().map(|statement| statement.issued),
         }
     }
 
@@ -62,6 +90,7 @@ impl Evidence {
     pub fn to_extension(&self) -> Vec<u8> {
         match self {
             Self::Software(evidence) => cmw::wrap(SOFTWARE_MEDIA_TYPE, &evidence.to_bytes()),
+            Self::Tpm2(evidence) => cmw::wrap(TPM2_MEDIA_TYPE, &evidence.to_bytes()),
         }
     }
 
@@ -72,11 +101,14 @@ impl Evidence {
     /// well-formed record of a kind that this build does not know.
     pub fn from_extension(value: &[u8]) -> Result<Self, Error> {
         let record = cmw::unwrap(value)?;
-        if record.media_type != SOFTWARE_MEDIA_TYPE {
-            return Err(Error::EvidenceKindUnknown(record.media_type.to_owned()));
+        match record.media_type {
+            SOFTWARE_MEDIA_TYPE => SoftwareEvidence::from_bytes(record.value)
+                .map(|evidence| Self::Software(Box::new(evidence)))
+                .map_err(|_| Error::EvidenceMalformed("software evidence")),
+            TPM2_MEDIA_TYPE => Tpm2Evidence::from_bytes(record.value)
+                .map(|evidence| Self::Tpm2(Box::new(evidence)))
+                .map_err(|_| Error::EvidenceMalformed("TPM evidence")),
+            other => Err(Error::EvidenceKindUnknown(other.to_owned())),
         }
-        let evidence = SoftwareEvidence::from_bytes(record.value)
-            .map_err(|_| Error::EvidenceMalformed("software evidence"))?;
-        Ok(Self::Software(Box::new(evidence)))
     }
 }

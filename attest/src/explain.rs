@@ -2,6 +2,7 @@
 
 use crate::check::Check;
 use crate::error::Error;
+use crate::offline::Judged;
 use crate::policy::Policy;
 use serde::Serialize;
 
@@ -95,6 +96,9 @@ pub struct Subject {
     /// Against whom it proves anything, e.g. `development`: nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assurance: Option<&'static str>,
+    /// Of when the verdict speaks: `live`, `now` or `archived`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<&'static str>,
 }
 
 /// A verdict with its reasons; serialises as `roundcast.explanation/1`.
@@ -125,6 +129,11 @@ impl Explanation {
             steps,
         }
     }
+
+    pub(crate) fn judged(mut self, when: Judged) -> Self {
+        self.subject.judged = Some(when.name());
+        self
+    }
 }
 
 /// As the terminal shows it: the verdict, then one line per check.
@@ -139,6 +148,9 @@ impl std::fmt::Display for Explanation {
         }
         if let Some(assurance) = self.subject.assurance {
             write!(f, ", assurance {assurance}")?;
+        }
+        if let Some(judged) = self.subject.judged {
+            write!(f, ", judged {judged}")?;
         }
         for step in &self.steps {
             let (result, check) = (step.result.name(), step.check.name());

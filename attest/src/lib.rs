@@ -12,17 +12,21 @@
 //! [`Explanation`] go out. Both verdicts have private constructors.
 
 mod appraise;
+mod cbor;
+mod chain;
 mod check;
 mod error;
 pub mod evidence;
 mod explain;
 pub mod live;
+pub mod nitro;
 pub mod offline;
 mod policy;
 mod quote;
 pub mod release;
 mod signature;
 pub mod software;
+pub mod tpm2;
 
 pub use appraise::{Appraised, Expectation, ReleaseName, appraise};
 pub use check::Check;

@@ -4,7 +4,7 @@ use crate::check::Check;
 use crate::error::Error;
 use crate::release::{TrustRoot, VerifiedRelease};
 use std::collections::BTreeSet;
-use wire::Digest;
+use wire::{Digest, SpkiHash};
 
 /// Against whom evidence proves anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,7 @@ impl Assurance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     accepted: BTreeSet<Assurance>,
+    operators: BTreeSet<SpkiHash>,
     security_version_min: u64,
     denied: BTreeSet<Digest>,
     #[cfg(feature = "ablation")]
@@ -45,6 +46,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             accepted: BTreeSet::from([Assurance::Platform]),
+            operators: BTreeSet::new(),
             security_version_min: 0,
             denied: BTreeSet::new(),
             #[cfg(feature = "ablation")]
@@ -54,10 +56,13 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Also takes a TPM that the host's operator certified.
+    /// Also takes a TPM that this desk certified, as operator of the host;
+    /// `desk` is the hash of its key, as in its URI. The caller shows a
+    /// banner for as long as this is in force.
     #[must_use]
-    pub fn with_operator(mut self) -> Self {
+    pub fn with_operator(mut self, desk: SpkiHash) -> Self {
         self.accepted.insert(Assurance::Operator);
+        self.operators.insert(desk);
         self
     }
 
@@ -101,6 +106,12 @@ impl Policy {
     #[must_use]
     pub fn accepts(&self, assurance: Assurance) -> bool {
         self.accepted.contains(&assurance)
+    }
+
+    /// Whether this desk's word about its own hosts is believed.
+    #[must_use]
+    pub fn trusts_operator(&self, desk: &SpkiHash) -> bool {
+        self.operators.contains(desk)
     }
 
     pub(crate) fn denies(&self, digest: &Digest) -> bool {

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::signature::{holds, sha256};
+use crate::tpm2::BootState;
 use wire::{Digest, OrderId, PublicKey, SpkiHash};
 
 /// Domain label of boot evidence.
@@ -59,6 +60,9 @@ pub trait Quoter {
 pub enum QuoteKey {
     /// The boot key of software evidence: Ed25519 over the digest.
     Software(PublicKey),
+    /// The attestation key of TPM evidence, and what its live quotes are
+    /// compared with.
+    Tpm2(BootState),
     /// No key: every quote is taken. Only minted together with an
     /// appraisal that nothing stands behind.
     #[cfg(feature = "ablation")]
@@ -66,11 +70,25 @@ pub enum QuoteKey {
 }
 
 impl QuoteKey {
-    pub(crate) fn verify(&self, digest: &QuoteDigest, quote: &[u8]) -> bool {
+    /// Whether the key signed this digest and no other.
+    ///
+    /// # Errors
+    /// What is wrong with the quote itself: `quote_malformed`, `quote_magic`,
+    /// `quote_type` or `quote_signature_invalid`.
+    pub(crate) fn signed(&self, digest: &QuoteDigest, quote: &[u8]) -> Result<bool, Error> {
         match self {
-            Self::Software(key) => holds(key, digest.as_bytes(), quote),
+            Self::Software(key) => Ok(holds(key, digest.as_bytes(), quote)),
+            Self::Tpm2(boot) => boot.signed(digest, quote),
             #[cfg(feature = "ablation")]
-            Self::Anything => true,
+            Self::Anything => Ok(true),
+        }
+    }
+
+    /// The boot that a TPM's live quotes must belong to; software has none.
+    pub(crate) const fn boot(&self) -> Option<&BootState> {
+        match self {
+            Self::Tpm2(boot) => Some(boot),
+            _ => None,
         }
     }
 }

@@ -16,7 +16,7 @@ mod root;
 mod sign;
 
 pub use hex32::Hex32;
-pub use metadata::{Measurements, Release, SoftwareMeasurement};
+pub use metadata::{Measurements, Release, SoftwareMeasurement, Tpm2Measurement};
 pub use root::{Role, Root, RootRoles, TrustRoot};
 pub use sign::{KeyRing, sign, sign_root};
 

@@ -51,7 +51,7 @@ fn refuses_development_by_default() {
     };
     assert_eq!(reason(&world), "assurance_not_accepted");
     let world = World {
-        policy: Policy::default().with_operator(),
+        policy: Policy::default().with_operator(certs::x509::spki_of_public(&key(6).public())),
         ..World::default()
     };
     assert_eq!(reason(&world), "assurance_not_accepted");

@@ -1,6 +1,7 @@
 //! What an operator may set. Unknown fields are refused.
 
 use crate::Error;
+use crate::provider::qemu::QemuSetting;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::Path;
@@ -28,6 +29,8 @@ pub struct Config {
     pub class: Vec<ClassSetting>,
     /// The provider `local`.
     pub local: LocalSetting,
+    /// The provider `qemu`.
+    pub qemu: QemuSetting,
 }
 
 /// One class, without its key epoch.
@@ -96,6 +99,7 @@ impl Default for Config {
             .flatten()
             .collect(),
             local: LocalSetting::default(),
+            qemu: QemuSetting::default(),
         }
     }
 }
@@ -129,6 +133,7 @@ impl Config {
         if config.local.relay_addresses.is_empty() {
             return Err(Error::Setting("local.relay_addresses is empty"));
         }
+        config.qemu.check()?;
         Ok(config)
     }
 
@@ -205,6 +210,8 @@ mod tests {
             "shoop = 'x'".to_owned(),
             "[local]\nrelay_adress = []".to_owned(),
             "[local]\nrelay_addresses = []".to_owned(),
+            "[qemu]\nguests_max = 3".to_owned(),
+            "[qemu]\nmemory = 512".to_owned(),
             "class = []".to_owned(),
             format!("{class}colour = 'red'"),
             format!("{class}{class}"),

@@ -6,6 +6,7 @@
 //! DIR/keys/CLASS.pk8  RSA class key, PKCS#8, 0600
 //! DIR/ledger.sqlite
 //! DIR/orders/ORDER/   a relay's working folder
+//! DIR/tpm-ca/         the CA of emulated machines' TPMs
 //! ```
 
 use crate::Error;
@@ -75,12 +76,24 @@ impl DataDir {
         Ok(path)
     }
 
-    /// Removes what relays of an earlier desk left behind.
+    /// The folder of the TPMs' CA, absolute; made if it is missing.
     ///
     /// # Errors
     /// [`Error::File`].
+    pub fn tpm_ca(&self) -> Result<PathBuf, Error> {
+        let path = self.0.join("tpm-ca");
+        self.make(&path)?;
+        path.canonicalize()
+            .map_err(Error::file("find the TPM CA's folder", &path))
+    }
+
+    /// Ends and removes what relays of an earlier desk left behind.
+    ///
+    /// # Errors
+    /// [`Error::Leftover`], [`Error::File`].
     pub fn clear_orders(&self) -> Result<(), Error> {
         let path = self.0.join("orders");
+        crate::guard::leftover::end(&path)?;
         fs::remove_dir_all(&path)
             .map_err(Error::file("clear the orders' folder", &path))
             .and_then(|()| self.make(&path))

@@ -97,6 +97,27 @@ pub enum Error {
         /// What is wrong.
         detail: &'static str,
     },
+    /// A program of the provider `qemu` is not installed.
+    #[error(
+        "find {program}: it is not on this machine; install Debian's package {package}, or set its path in the configuration"
+    )]
+    Program {
+        /// The program or file.
+        program: PathBuf,
+        /// Where Debian has it.
+        package: &'static str,
+    },
+    /// The CA of the provider's TPMs.
+    #[error(
+        "open the TPMs' CA: {0} cannot be made or read; look at what swtpm_setup says, or remove the folder tpm-ca"
+    )]
+    TpmCa(&'static str),
+    /// What a guard is to run.
+    #[error("read the guard's plan: {0}; guards are started by a desk, not by hand")]
+    Plan(&'static str),
+    /// A process of an earlier desk cannot be ended.
+    #[error("end what an earlier desk left: process {0} stays; end it, then start the desk again")]
+    Leftover(u32),
     /// A key or certificate could not be made.
     #[error(transparent)]
     Certs(#[from] certs::Error),
@@ -149,6 +170,33 @@ pub enum LaunchFailure {
     /// The platform statement could not be made.
     #[error("the platform statement cannot be made")]
     Platform,
+    /// As many machines run as may.
+    #[error("all machines of this desk are taken")]
+    GuestsFull,
+    /// No port for the relay.
+    #[error("the relay's address is not one of this machine")]
+    Address,
+    /// The machine's TPM could not be made or run.
+    #[error("the machine's TPM cannot be made or run")]
+    Tpm,
+    /// The firmware refused the image.
+    #[error("Secure Boot refused the image")]
+    BootRefused,
+    /// The machine was not ready in time.
+    #[error("the machine was not ready in time")]
+    BootTimeout,
+    /// The endorsement key is none of this desk's TPMs.
+    #[error("the endorsement key is not one of this desk's TPMs")]
+    Endorsement,
+    /// The endorsement key is that of another machine of this desk.
+    #[error("the endorsement key is that of another boot")]
+    OtherBoot,
+    /// The attestation key may sign what its TPM did not make.
+    #[error("the attestation key is not one for attestation alone")]
+    AttestationKey,
+    /// The secret of the credential was not told.
+    #[error("the attestation key is not in this boot's TPM")]
+    Activation,
 }
 
 impl LaunchFailure {
@@ -164,6 +212,15 @@ impl LaunchFailure {
             Self::DeskEnded => "launch_desk_ended",
             Self::Folder => "launch_folder_failed",
             Self::Platform => "launch_platform_failed",
+            Self::GuestsFull => "launch_guests_full",
+            Self::Address => "launch_address_failed",
+            Self::Tpm => "launch_tpm_failed",
+            Self::BootRefused => "boot_refused",
+            Self::BootTimeout => "boot_timeout",
+            Self::Endorsement => "launch_ek_refused",
+            Self::OtherBoot => "launch_ek_of_another_boot",
+            Self::AttestationKey => "launch_ak_refused",
+            Self::Activation => "launch_activation_failed",
         }
     }
 }
@@ -192,6 +249,10 @@ impl Error {
             Self::NotFound => "not_found",
             Self::Timeout => "timeout",
             Self::Release { .. } => "release_bundle_invalid",
+            Self::Program { .. } => "program_missing",
+            Self::TpmCa(_) => "tpm_ca_failed",
+            Self::Plan(_) => "guard_plan_invalid",
+            Self::Leftover(_) => "leftover_process",
             Self::Certs(error) => error.reason(),
             Self::Listen { .. } => "listen_failed",
             Self::Tls(_) => "tls_failed",

@@ -7,7 +7,9 @@
 //! shop      class keys, key set, blind signatures
 //! orders    check -> ledger row -> launch -> running | refunded
 //! ledger    one row per voucher; answers that can be given again
-//! provider  who runs relays; `local`: processes of this machine
+//! provider  who runs relays; `local`: processes of this machine, `qemu`:
+//!           measured boots of the image in emulated machines
+//! guard     keeps a machine's programs from outliving the desk
 //! platform  what the desk certifies about what it started
 //! ```
 
@@ -17,6 +19,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod event;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod ledger;

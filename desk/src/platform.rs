@@ -1,13 +1,16 @@
-//! The desk as a platform of evidence kind `software`: it certifies what it
-//! started, and judges nothing.
+//! The desk as a platform: it certifies what it started, and judges nothing.
+//! Of evidence kind `software` that is a program's hash and key, of kind
+//! `tpm2` the attestation key of a machine's TPM.
 
 use crate::error::LaunchFailure;
 use attest::software::{PlatformStatement, SignedPlatform, certify};
+use attest::tpm2::{self, SignedTpmStatement, TpmStatement};
 use certs::SigningKey;
 use certs::order::{id, parameters_digest};
 use ring::digest::{Context, SHA256};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use wire::codec::Blob;
 use wire::order::{Order, Parameters};
 use wire::{Digest, PublicKey, UnixMs};
 
@@ -75,5 +78,48 @@ impl Started<'_> {
             issued: now,
         };
         certify(desk, &statement).map_err(|_| LaunchFailure::Platform)
+    }
+}
+
+/// A TPM's key that has shown where it lives, to be certified.
+#[derive(Debug)]
+pub struct Activated<'a> {
+    /// The attestation key's `TPMT_PUBLIC`.
+    pub ak_public: &'a [u8],
+    /// SHA-256 of the endorsement key's certificate.
+    pub ek_certificate: Digest,
+    /// The desk's name for this boot.
+    pub boot: [u8; 16],
+    /// What the machine was started for.
+    pub order: &'a Order,
+    /// What the relay was started with.
+    pub parameters: &'a Parameters,
+    /// The `release.json` that it was started with.
+    pub release: &'a [u8],
+    /// End of the lease.
+    pub until: UnixMs,
+}
+
+impl Activated<'_> {
+    /// The desk's signature over it.
+    ///
+    /// # Errors
+    /// [`LaunchFailure::Platform`].
+    pub fn certify(
+        &self,
+        desk: &SigningKey,
+        now: UnixMs,
+    ) -> Result<SignedTpmStatement, LaunchFailure> {
+        let statement = TpmStatement {
+            ak_public: Blob::new(self.ak_public.to_vec()).map_err(|_| LaunchFailure::Platform)?,
+            ek_certificate_digest: self.ek_certificate,
+            boot: self.boot,
+            order: id(self.order),
+            parameters_digest: parameters_digest(self.parameters),
+            release_digest: Digest(voucher::encoding::sha256(self.release)),
+            issued: now,
+            until: self.until,
+        };
+        tpm2::certify(desk, &statement).map_err(|_| LaunchFailure::Platform)
     }
 }

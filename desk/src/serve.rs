@@ -1,4 +1,4 @@
-//! A whole desk: shop and desk in one process, with the provider `local`.
+//! A whole desk: shop and desk in one process, with a provider.
 
 use crate::clock;
 use crate::config::Config;
@@ -9,17 +9,29 @@ use crate::http::{Desk, Limits, routes, serve};
 use crate::identity::Identity;
 use crate::ledger::{Ledger, SqliteLedger};
 use crate::orders::{Orders, Parts};
-use crate::provider::{Bundle, Local};
+use crate::provider::{Bundle, Local, Provider, Qemu, qemu};
 use crate::shop::Shop;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// How often the shop looks whether a key epoch has begun, in ms.
 const ROLL_MS: u64 = 60 * 60 * 1000;
+
+/// This program, as its children can start it even if its file was replaced.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// Who runs the relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// [`Local`].
+    Local,
+    /// [`Qemu`].
+    Qemu,
+}
 
 /// What `serve` was told.
 #[derive(Debug)]
@@ -28,7 +40,9 @@ pub struct Settings {
     pub config: Config,
     /// The data folder.
     pub data: PathBuf,
-    /// The release bundle's folder.
+    /// Who runs the relays.
+    pub provider: ProviderKind,
+    /// The release's folder, in the form of the provider.
     pub release: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
@@ -46,10 +60,11 @@ pub async fn run(
     let Settings {
         config,
         data,
+        provider,
         release,
         listen,
     } = settings;
-    let bundle = Bundle::open(&release)?;
+    let release = Release::open(provider, &release)?;
     let data = DataDir::open(&data)?;
     let _lock = data.lock()?;
     data.clear_orders()?;
@@ -70,13 +85,9 @@ pub async fn run(
     let orders = Orders::new(Parts {
         check: shop.clone(),
         ledger: Arc::clone(&ledger),
-        provider: Arc::new(Local::new(
-            bundle,
-            data.clone(),
-            identity.clone(),
-            config.local.relay_addresses.clone(),
-            Arc::clone(&events),
-        )),
+        provider: release
+            .provider(&config, &data, &identity, Arc::clone(&events))
+            .await?,
         refunder: shop.clone(),
         events: Arc::clone(&events),
         channel: config.channel.clone(),
@@ -95,6 +106,50 @@ pub async fn run(
     rolling.abort();
     orders.close().await;
     Ok(())
+}
+
+/// What relays are started from: read before anything else, since a mistake
+/// in it is the operator's most frequent.
+enum Release {
+    Local(Bundle),
+    Qemu(qemu::Release),
+}
+
+impl Release {
+    fn open(provider: ProviderKind, folder: &Path) -> Result<Self, Error> {
+        match provider {
+            ProviderKind::Local => Bundle::open(folder).map(Self::Local),
+            ProviderKind::Qemu => qemu::Release::open(folder).map(Self::Qemu),
+        }
+    }
+
+    async fn provider(
+        self,
+        config: &Config,
+        data: &DataDir,
+        identity: &Identity,
+        events: Arc<dyn Events>,
+    ) -> Result<Arc<dyn Provider>, Error> {
+        let (data, identity) = (data.clone(), identity.clone());
+        match self {
+            Self::Local(bundle) => {
+                let addresses = config.local.relay_addresses.clone();
+                let local = Local::new(bundle, data, identity, addresses, events);
+                Ok(Arc::new(local))
+            }
+            Self::Qemu(release) => {
+                let parts = qemu::Parts {
+                    setting: config.qemu.clone(),
+                    release,
+                    data,
+                    identity,
+                    events,
+                    guard: THIS_PROGRAM.into(),
+                };
+                Ok(Arc::new(Qemu::open(parts).await?))
+            }
+        }
+    }
 }
 
 async fn open_shop(

@@ -8,20 +8,14 @@ mod stand_in;
 use attest::Evidence;
 use attest::software::PlatformStatement;
 use common::client::{get, post};
+use common::serving::{DESK, Serving, codes, gone, refused};
 use common::{random, stable};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use std::io::{BufRead, BufReader};
+use rustix::process::{Signal, kill_process};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use voucher::{
-    DeskUri, IssueResponse, OrderState, OrderStatus, PurchaseRecord, SignedKeySet, State,
-    VoucherRecord, generator,
-};
+use voucher::{OrderState, OrderStatus, SignedKeySet, State, VoucherRecord, generator};
 use wire::Decode;
-
-const DESK: &str = env!("CARGO_BIN_EXE_roundcast-desk");
 
 /// A folder with a bundle whose relay behaves as `release` says, and a desk's
 /// data.
@@ -49,15 +43,7 @@ impl Site {
     }
 
     fn codes(&self, count: &str) -> Vec<String> {
-        let made = Command::new(DESK)
-            .args(["codes", "make", "--class", "small.local.1h.45gb"])
-            .args(["--count", count, "--data"])
-            .arg(self.path("data"))
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
-        let text = String::from_utf8(made.stdout).unwrap();
-        text.lines().map(str::to_owned).collect()
+        codes(&self.path("data"), count)
     }
 
     fn serve_command(&self, listen: &str) -> Command {
@@ -83,113 +69,6 @@ impl Site {
         assert_eq!(folders.len(), 1);
         std::fs::read(folders[0].join("certificate.der")).unwrap()
     }
-}
-
-/// A desk that serves, and what it said.
-struct Serving {
-    child: Child,
-    events: Arc<Mutex<Vec<serde_json::Value>>>,
-    uri: DeskUri,
-}
-
-impl Serving {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let events: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
-        let heard = events.clone();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap();
-                heard.lock().unwrap().push(event);
-            }
-        });
-        let mut serving = Self {
-            child,
-            events,
-            uri: "roundcast-desk://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-                .parse()
-                .unwrap(),
-        };
-        let ready = serving.event("desk_ready");
-        serving.uri = ready["uri"].as_str().unwrap().parse().unwrap();
-        serving
-    }
-
-    /// The first event of a kind; waits for it.
-    fn event(&self, kind: &str) -> serde_json::Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let events = self.events.lock().unwrap();
-            if let Some(event) = events.iter().find(|event| event["kind"] == kind) {
-                return event.clone();
-            }
-            assert!(Instant::now() < deadline, "no {kind} among {events:?}");
-            drop(events);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn relay_pid(&self) -> Pid {
-        let pid = self.event("stand_in")["pid"].as_i64().unwrap();
-        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
-    }
-
-    fn signal(mut self, signal: Signal) -> ExitStatus {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-        self.child.wait().unwrap()
-    }
-
-    async fn buy(&self, code: &str) -> VoucherRecord {
-        let keys: SignedKeySet = get(&self.uri, "/v1/keys").await.unwrap();
-        let set = keys.verify(&self.uri).unwrap();
-        let offer = set
-            .offers
-            .iter()
-            .find(|o| o.class.hours() == 1 && o.class.gigabytes() == 45);
-        let names = (&set.shop, &set.ledger);
-        let mut rng = generator(&random());
-        let code = code.parse().unwrap();
-        let purchase =
-            PurchaseRecord::begin(&mut rng, &self.uri, names, offer.unwrap(), code).unwrap();
-        let issued: IssueResponse = post(&self.uri, "/v1/issue", &purchase.request())
-            .await
-            .unwrap();
-        purchase.finish(&issued).unwrap()
-    }
-
-    async fn redeem(&self, record: &mut VoucherRecord) -> OrderStatus {
-        let keys: SignedKeySet = get(&self.uri, "/v1/keys").await.unwrap();
-        let desk_key = keys.verify(&self.uri).unwrap().desk_key;
-        let now = desk::clock::now().unwrap();
-        let request = record
-            .begin_redeem(&mut generator(&random()), desk_key, &stable(), now)
-            .unwrap();
-        post(&self.uri, "/v1/redeem", &request).await.unwrap()
-    }
-
-    async fn status(&self, order: &str) -> OrderStatus {
-        get(&self.uri, &format!("/v1/order/{order}")).await.unwrap()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn gone(pid: Pid, within: Duration) -> bool {
-    let deadline = Instant::now() + within;
-    while Instant::now() < deadline {
-        if test_kill_process(pid).is_err() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
 }
 
 fn file_sha256(path: &Path) -> [u8; 32] {
@@ -341,12 +220,6 @@ async fn a_relay_that_does_not_end_is_killed() {
     assert!(serving.signal(Signal::TERM).success());
     assert!(gone(pid, Duration::from_secs(1)));
     assert!(begun.elapsed() < Duration::from_secs(9));
-}
-
-fn refused(command: &mut Command) -> (i32, String) {
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), text)
 }
 
 async fn a_start_that_cannot_be_is_refused_by_name() {

@@ -2,12 +2,15 @@
 
 use crate::Error;
 use crate::admittance::{Challengers, Commanders};
-use crate::boot::{Boot, Booted, read_line};
+use crate::boot::{Booted, Conversation, Platform, Turn, line};
+use crate::guest::Pulse;
 use crate::lease::End;
+use certs::SigningKey;
 use link::{
     Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, SendRate,
     Verification,
 };
+use ring::rand::SystemRandom;
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -27,10 +30,14 @@ const LOAD_MS: u64 = 1_000;
 const REPORTS_MAX: usize = 1_024;
 
 /// How the program was started.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Options {
     /// JSON events on standard output.
     pub json: bool,
+    /// What vouches for it.
+    pub platform: Box<dyn Platform>,
+    /// Whom to tell that it lives.
+    pub pulse: Option<Pulse>,
 }
 
 /// A booted relay and everything its links share.
@@ -74,9 +81,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     // where that is behind.
     let clock = Clock::raised_by_beacons();
     let mut input = BufReader::new(tokio::io::stdin());
-    let boot = Boot::begin(&read_line(&mut input).await?)?;
-    print_line(&boot.request())?;
-    let booted = boot.finish(&read_line(&mut input).await?)?;
+    let booted = boot(options.platform, &mut input).await?;
     let name = format!("relay-{}", booted.binding.spki.short());
     let emit = Emitter::new(name, options.json);
     let Started {
@@ -84,20 +89,41 @@ pub async fn run(options: Options) -> Result<(), Error> {
         endpoint,
         events,
     } = Relay::start(booted, clock, emit)?;
-    print_line(
-        &json!({
-            "kind": "ready",
-            "address": endpoint.address()?.to_string(),
-            "certificate": data_encoding::HEXLOWER.encode(&relay.booted.identity.certificate),
-        })
-        .to_string(),
-    )?;
-    let reason = relay.serve(&endpoint, events, input).await;
+    let address = endpoint.address()?.to_string();
+    print_line(&line::ready(&address, &relay.booted.identity.certificate))?;
+    let beat = async {
+        match options.pulse {
+            Some(pulse) => pulse.beat().await,
+            None => std::future::pending().await,
+        }
+    };
+    let reason = tokio::select! {
+        reason = relay.serve(&endpoint, events, input) => reason,
+        () = beat => Reason::Done,
+    };
     relay
         .emit
         .tell("relay_ending", json!({"reason": reason.name()}));
     endpoint.close(reason).await;
     Ok(())
+}
+
+/// Leads the boot conversation on standard input and output.
+async fn boot<R>(platform: Box<dyn Platform>, input: &mut R) -> Result<Booted, Error>
+where
+    R: tokio::io::AsyncBufRead + Unpin,
+{
+    let key = SigningKey::generate(&SystemRandom::new()).map_err(|_| Error::Random)?;
+    let mut conversation = Conversation::new(key, platform);
+    loop {
+        match conversation.hear(&line::read(input).await?)? {
+            Turn::Say { line, then } => {
+                print_line(&line)?;
+                conversation = *then;
+            }
+            Turn::Booted(booted) => return Ok(*booted),
+        }
+    }
 }
 
 fn print_line(line: &str) -> Result<(), Error> {

@@ -38,7 +38,7 @@ def main():
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     seeds = {"wire": wire, "certs": lambda: altered(4),
-             "attest": lambda: altered(7), "media": media}[target]()
+             "attest": lambda: altered(7), "tpm": lambda: altered(6), "media": media}[target]()
     for name, data in seeds:
         (folder / name).write_bytes(data)
 

@@ -3,12 +3,9 @@
 use super::Expectation;
 use crate::check::Check;
 use crate::error::Error;
-use crate::evidence::EvidenceKind;
 use crate::explain::{Refusal, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
-use crate::quote::{QuoteDigest, QuoteKey};
 use crate::release::{self, CLOCK_SKEW_MS_MAX, Release, TrustRoot, Unverified};
-use crate::software::{PlatformStatement, SoftwareEvidence};
 use wire::order::{Order, Parameters};
 use wire::{Digest, OrderId, SpkiHash, UnixMs};
 
@@ -16,7 +13,7 @@ use wire::{Digest, OrderId, SpkiHash, UnixMs};
 /// afterwards: they may lie this far apart, in milliseconds.
 const LAUNCH_MS_MAX: u64 = 5 * 60 * 1000;
 
-type Detail = Result<String, Error>;
+pub(super) type Detail = Result<String, Error>;
 
 pub(super) fn admission(expected: &Expectation, found: &SpkiHash) -> Detail {
     if expected.spki() != *found {
@@ -105,44 +102,16 @@ pub(super) fn channel(order: &Order, release: &Release) -> Detail {
     Ok(format!("channel {}", release.channel))
 }
 
-/// The platform's statement: signed by the order's desk, about this order
-/// and this release file, at a time that fits.
-pub(super) fn platform(
-    trace: &mut Trace<'_>,
-    evidence: &SoftwareEvidence,
-    order: &OrderId,
-    release: &Digest,
-    now: UnixMs,
-) -> Result<PlatformStatement, Refusal> {
-    let desk = &evidence.order.desk_key;
-    trace.require(Check::Platform, || {
-        evidence
-            .platform
-            .verify(desk)
-            .map(|()| format!("signed by desk {}", desk.short()))
-    })?;
-    let statement = trace.derive(Check::PlatformForm, || {
-        let statement = evidence.platform.statement()?;
-        let detail = format!("program {}", statement.executable_sha256.short());
-        Ok((statement, detail))
-    })?;
-    trace.require(Check::PlatformOrder, || {
-        self::order(order, &statement.order)
-    })?;
-    trace.require(Check::PlatformRelease, || {
-        if statement.release != *release {
-            return Err(Error::ReleaseMismatch);
-        }
-        Ok(format!("release file {}", release.short()))
-    })?;
-    trace.require(Check::Freshness, || {
-        freshness(&statement, &evidence.parameters, now)
-    })?;
-    Ok(statement)
+/// The platform certified this release file.
+pub(super) fn release_file(certified: &Digest, found: &Digest) -> Detail {
+    if certified != found {
+        return Err(Error::ReleaseMismatch);
+    }
+    Ok(format!("release file {}", found.short()))
 }
 
-fn freshness(statement: &PlatformStatement, parameters: &Parameters, now: UnixMs) -> Detail {
-    if statement.issued > now.plus_ms(CLOCK_SKEW_MS_MAX) {
+pub(super) fn freshness(issued: UnixMs, parameters: &Parameters, now: UnixMs) -> Detail {
+    if issued > now.plus_ms(CLOCK_SKEW_MS_MAX) {
         return Err(Error::ClockWrong);
     }
     if parameters.lease_end <= now {
@@ -159,20 +128,8 @@ pub(super) fn assurance(policy: &Policy, found: Assurance) -> Detail {
     Ok(format!("assurance {} is accepted", found.name()))
 }
 
-pub(super) fn measurement(release: &Release, platform: &PlatformStatement) -> Detail {
-    let expected = release
-        .measurements
-        .software
-        .as_ref()
-        .ok_or(Error::MeasurementMissing(EvidenceKind::Software.name()))?;
-    if expected.executable_sha256.0 != platform.executable_sha256.0 {
-        return Err(Error::MeasurementMismatch);
-    }
-    Ok(format!("program {}", platform.executable_sha256.short()))
-}
-
-pub(super) fn parameters(platform: &PlatformStatement, found: &Digest) -> Detail {
-    if platform.parameters != *found {
+pub(super) fn parameters(certified: &Digest, found: &Digest) -> Detail {
+    if certified != found {
         return Err(Error::ParametersMismatch);
     }
     Ok(format!("parameters {}", found.short()))
@@ -180,15 +137,11 @@ pub(super) fn parameters(platform: &PlatformStatement, found: &Digest) -> Detail
 
 /// The relay was started with what the order paid for: a desk can neither
 /// sell an hour and start half of one, nor the other way round.
-pub(super) fn terms(
-    order: &Order,
-    parameters: &Parameters,
-    platform: &PlatformStatement,
-) -> Detail {
+pub(super) fn terms(order: &Order, parameters: &Parameters, issued: UnixMs) -> Detail {
     if parameters.byte_cap != order.byte_cap {
         return Err(Error::TermsMismatch("byte cap"));
     }
-    let paid_end = platform.issued.plus_ms(order.lease_ms);
+    let paid_end = issued.plus_ms(order.lease_ms);
     if parameters.lease_end.0.abs_diff(paid_end.0) > LAUNCH_MS_MAX {
         return Err(Error::TermsMismatch("lease"));
     }
@@ -196,18 +149,4 @@ pub(super) fn terms(
         "{} bytes, {} ms",
         parameters.byte_cap, order.lease_ms
     ))
-}
-
-pub(super) fn boot(
-    platform: &PlatformStatement,
-    evidence: &SoftwareEvidence,
-    spki: &SpkiHash,
-    order: &OrderId,
-    parameters: &Digest,
-) -> Detail {
-    let digest = QuoteDigest::boot(spki, order, parameters);
-    if !QuoteKey::Software(platform.boot_key).verify(&digest, &evidence.boot_quote) {
-        return Err(Error::BootBindingMismatch);
-    }
-    Ok("bound to key, order and parameters".into())
 }

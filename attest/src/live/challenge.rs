@@ -52,7 +52,8 @@ impl Challenge {
     ///
     /// # Errors
     /// `live_exporter_missing`, `live_reflection`, `live_too_old`,
-    /// `live_malformed` or `live_binding_mismatch`.
+    /// `live_malformed` or `live_binding_mismatch`; with a TPM also what is
+    /// wrong with its quote, `live_pcr_mismatch` and `live_reset`.
     pub fn verify(
         self,
         response: &Response,
@@ -87,12 +88,16 @@ impl Challenge {
             // The appraised key and the key of this handshake are one: else
             // the evidence is somebody else's.
             let same_key = connection.peer == appraised.spki();
-            if same_key && appraised.quote_key().verify(&digest, &response.quote) {
+            if same_key && appraised.quote_key().signed(&digest, &response.quote)? {
                 Ok("the attested key answered for this connection, both keys and order".into())
             } else {
                 Err(Error::LiveBindingMismatch)
             }
         })?;
+        if let Some(boot) = appraised.quote_key().boot() {
+            trace.require(Check::LiveMeasurement, || boot.unchanged(&response.quote))?;
+            trace.require(Check::LiveReset, || boot.running(&response.quote))?;
+        }
         let (subject, steps) = trace.finish();
         Ok(LiveVerdict {
             spki: connection.peer,

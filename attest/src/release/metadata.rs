@@ -2,6 +2,7 @@
 
 use super::hex32::Hex32;
 use crate::error::Error;
+use crate::tpm2::{Bank, PcrForm, Pcrs};
 use serde::{Deserialize, Serialize};
 use wire::UnixMs;
 use wire::limits::LABEL_BYTES_MAX;
@@ -18,12 +19,65 @@ const RECIPE_BYTES_MAX: usize = 1024;
 /// under the floor of security versions.
 const DENIED_MAX: usize = 64;
 
+/// Profiles of machines with a TPM: kinds of firmware, times banks.
+const TPM2_PROFILES_MAX: usize = 8;
+
 /// Measurement of the platform kind `software`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SoftwareMeasurement {
     /// SHA-256 of the executable.
     pub executable_sha256: Hex32,
+}
+
+/// What the registers of a TPM hold after one kind of firmware has booted
+/// the image. In JSON `{"name": .., "bank": "sha256", "pcrs": {"4": hex, ..}}`
+/// with all of [`crate::tpm2::PCRS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Tpm2Form", into = "Tpm2Form")]
+pub struct Tpm2Measurement {
+    /// For people, e.g. `ovmf-secure-boot`.
+    pub name: String,
+    /// The registers' values.
+    pub pcrs: Pcrs,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tpm2Form {
+    name: String,
+    bank: String,
+    pcrs: PcrForm,
+}
+
+impl TryFrom<Tpm2Form> for Tpm2Measurement {
+    type Error = Error;
+    fn try_from(form: Tpm2Form) -> Result<Self, Error> {
+        let bank = Bank::from_name(&form.bank).ok_or(Error::ReleaseMalformed("bank"))?;
+        Ok(Self {
+            name: form.name,
+            pcrs: form.pcrs.values(bank)?,
+        })
+    }
+}
+
+impl From<Tpm2Measurement> for Tpm2Form {
+    fn from(measurement: Tpm2Measurement) -> Self {
+        Self {
+            name: measurement.name,
+            bank: measurement.pcrs.bank().name().into(),
+            pcrs: (&measurement.pcrs).into(),
+        }
+    }
+}
+
+impl Tpm2Measurement {
+    /// A name, every measured register measured, every other one untouched.
+    fn holds(&self) -> bool {
+        label(&self.name, LABEL_BYTES_MAX)
+            && self.pcrs.unmeasured().is_none()
+            && self.pcrs.injected().is_none()
+    }
 }
 
 /// Measurements per platform kind; a kind that is absent cannot be run.
@@ -33,6 +87,9 @@ pub struct Measurements {
     /// Development runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software: Option<SoftwareMeasurement>,
+    /// Machines with a TPM, one profile per firmware and bank.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tpm2: Vec<Tpm2Measurement>,
 }
 
 /// A release of the relay, as the developer signs it.
@@ -104,10 +161,7 @@ impl Release {
 
     /// Every field within its bound; the error names the field.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let label = |text: &str, max: usize| {
-            let graphic = |c: char| c.is_ascii_alphanumeric() || ".-+_".contains(c);
-            !text.is_empty() && text.len() <= max && text.chars().all(graphic)
-        };
+        let tpm2 = &self.measurements.tpm2;
         let commit = self.source_commit.as_str();
         let hexadecimal = |c: char| matches!(c, '0'..='9' | 'a'..='f');
         let fields = [
@@ -127,6 +181,10 @@ impl Release {
                 self.recipe.len() <= RECIPE_BYTES_MAX && !self.recipe.chars().any(char::is_control),
                 "recipe",
             ),
+            (
+                tpm2.len() <= TPM2_PROFILES_MAX && tpm2.iter().all(Tpm2Measurement::holds),
+                "tpm2 measurements",
+            ),
             (self.denied.len() <= DENIED_MAX, "denied"),
         ];
         match fields.iter().find(|(holds, _)| !holds) {
@@ -134,4 +192,10 @@ impl Release {
             None => Ok(()),
         }
     }
+}
+
+/// A short name of letters, digits and `.-+_`.
+fn label(text: &str, bytes_max: usize) -> bool {
+    let graphic = |c: char| c.is_ascii_alphanumeric() || ".-+_".contains(c);
+    !text.is_empty() && text.len() <= bytes_max && text.chars().all(graphic)
 }

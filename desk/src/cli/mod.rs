@@ -6,7 +6,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Events, Stdout};
-use crate::serve::{Settings, run};
+use crate::guard;
+use crate::serve::{ProviderKind, Settings, run};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -35,12 +36,18 @@ enum Command {
     Codes(CodesCommand),
     /// List the classes for sale, with their prices.
     Classes(ClassesArgs),
+    /// Keep the programs of one machine from outliving the desk that started
+    /// this one.
+    #[command(hide = true)]
+    Guard,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ProviderName {
     /// Processes of this machine: for development.
     Local,
+    /// Measured boots of the image in emulated machines of this one.
+    Qemu,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +61,8 @@ struct ServeArgs {
     /// Where to listen.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: SocketAddr,
-    /// The release bundle: `roundcast-relay` and `release.json`.
+    /// The release: `release.json` beside `roundcast-relay` (local), or beside
+    /// `disk.img` and `OVMF_VARS.fd` (qemu).
     #[arg(long, value_name = "DIR")]
     release: PathBuf,
     /// The configuration, TOML.
@@ -110,19 +118,25 @@ impl Cli {
             Command::Serve(args) => serve(args),
             Command::Codes(CodesCommand::Make(args)) => codes::make(&args),
             Command::Classes(args) => classes(&args),
+            Command::Guard => guard::main(),
         }
     }
 }
 
 fn serve(args: ServeArgs) -> Result<(), Error> {
-    let ProviderName::Local = args.provider;
+    let provider = match args.provider {
+        ProviderName::Local => ProviderKind::Local,
+        ProviderName::Qemu => ProviderKind::Qemu,
+    };
     let mut config = Config::load(args.config.as_deref())?;
     if !args.relay_address.is_empty() {
+        config.qemu.relay_addresses = args.relay_address.clone();
         config.local.relay_addresses = args.relay_address;
     }
     let settings = Settings {
         config,
         data: args.data,
+        provider,
         release: args.release,
         listen: args.listen,
     };

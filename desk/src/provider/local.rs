@@ -2,7 +2,8 @@
 //! bundle. Evidence kind `software`, assurance `development`: it proves
 //! nothing against this machine.
 
-use super::boot::{Dialogue, is_event, read_line};
+use super::boot::{Dialogue, Opening, is_event, read_line, software};
+use super::parameters::parameters;
 use super::{Ended, Launch, Pending, Provider, Running, Standing};
 use crate::clock;
 use crate::data::DataDir;
@@ -22,14 +23,14 @@ use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{oneshot, watch};
 use voucher::RelayAddress;
-use wire::codec::Text;
-use wire::order::Parameters;
-use wire::{OrderId, UnixMs};
+use wire::{Encode, OrderId, UnixMs};
 
 /// The program in a bundle.
 const PROGRAM: &str = "roundcast-relay";
 /// The developer's signed statement in a bundle.
 const STATEMENT: &str = "release.json";
+/// How long one line of the boot protocol may take, in ms.
+const LINE_MS_MAX: u64 = 10_000;
 /// How long a relay may take to end once its input is closed, in ms: its
 /// holder's children get their notice, and the demo does not wait long.
 const STOP_MS_MAX: u64 = 3_000;
@@ -174,15 +175,19 @@ impl Local {
             .spawn()
             .map_err(|_| LaunchFailure::Spawn)?;
         let pid = child.id().ok_or(LaunchFailure::Ended)?;
-        let mut dialogue = Dialogue {
-            to: child.stdin.take().ok_or(LaunchFailure::Spawn)?,
-            from: BufReader::new(child.stdout.take().ok_or(LaunchFailure::Spawn)?),
-        };
-        let parameters = parameters(launch, self.address())?;
+        let input = child.stdin.take().ok_or(LaunchFailure::Spawn)?;
+        let output = BufReader::new(child.stdout.take().ok_or(LaunchFailure::Spawn)?);
         let event = |line: &str| self.events.forward(line);
-        let request = dialogue
-            .begin(&launch.order, &parameters, &self.bundle.statement, &event)
-            .await?;
+        let mut dialogue = Dialogue::new(input, output, LINE_MS_MAX, &event);
+        let address = self.address();
+        let parameters = parameters(launch, SocketAddr::new(address, 0), address)?;
+        let opening = Opening {
+            order: &launch.order,
+            parameters: &parameters,
+            release: &self.bundle.statement,
+            network: None,
+        };
+        let request = software::begin(&mut dialogue, opening).await?;
         // Measured now and not before: the process has answered, so the
         // program that it executes is the one that runs.
         let executable_sha256 = tokio::task::spawn_blocking(move || measure_process(pid))
@@ -197,7 +202,8 @@ impl Local {
             boot_key: request.boot_key,
         }
         .certify(self.identity.key(), now)?;
-        let address = dialogue.finish(&platform, &request, &event).await?;
+        let address = dialogue.finish(&platform.to_bytes(), &request.spki).await?;
+        let (input, output) = dialogue.into_ends();
         Ok(Booted {
             relay: RelayAddress {
                 address,
@@ -205,8 +211,8 @@ impl Local {
                 lease_end_ms: launch.lease_end,
             },
             child,
-            input: dialogue.to,
-            output: dialogue.from,
+            input,
+            output,
         })
     }
 
@@ -229,23 +235,6 @@ impl Local {
         });
         Running { relay, pid, ended }
     }
-}
-
-/// What the relay is told. Private networks are open to relays that listen on
-/// one themselves.
-fn parameters(launch: &Launch, address: IpAddr) -> Result<Parameters, LaunchFailure> {
-    let private_networks = match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    };
-    Ok(Parameters {
-        listen: Text::new(SocketAddr::new(address, 0).to_string())
-            .map_err(|_| LaunchFailure::Protocol)?,
-        rate_bps: launch.class.size().rate_bps(),
-        lease_end: launch.lease_end,
-        byte_cap: launch.order.byte_cap,
-        private_networks,
-    })
 }
 
 /// A relay that has booted.

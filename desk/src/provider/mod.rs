@@ -3,8 +3,11 @@
 
 mod boot;
 mod local;
+mod parameters;
+pub mod qemu;
 
 pub use local::{Bundle, Local};
+pub use qemu::Qemu;
 
 use crate::error::LaunchFailure;
 use std::future::Future;

@@ -3,7 +3,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client;
+pub mod quic;
 pub mod scripted;
+pub mod serving;
 
 use desk::clock;
 use desk::config::Config;

@@ -6,7 +6,7 @@ use attest::software::{PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
 use link::{Channel, Clock, Emitter, Endpoint, Identity, Link, Patience, RelayTrust, open_channel};
-use relay_vm::{Boot, Relay};
+use relay_vm::{Conversation, Relay, SoftwarePlatform, Turn};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -240,8 +240,12 @@ fn boot(desk: &SigningKey, order: &Order, paid: Paid, release: &[u8]) -> relay_v
         "parameters": hex(parameters.to_bytes()),
         "release": String::from_utf8_lossy(release),
     });
-    let boot = Boot::begin(&line.to_string()).unwrap();
-    let request: Value = serde_json::from_str(&boot.request()).unwrap();
+    let platform = SoftwarePlatform::new(&SystemRandom::new()).unwrap();
+    let conversation = Conversation::new(key(), Box::new(platform));
+    let Turn::Say { line, then } = conversation.hear(&line.to_string()).unwrap() else {
+        panic!("booted without a statement");
+    };
+    let request: Value = serde_json::from_str(&line).unwrap();
     let boot_key = PublicKey::from_hex(request["boot_key"].as_str().unwrap()).unwrap();
     let digest = ring::digest::digest(&ring::digest::SHA256, release);
     let statement = PlatformStatement {
@@ -254,7 +258,10 @@ fn boot(desk: &SigningKey, order: &Order, paid: Paid, release: &[u8]) -> relay_v
     };
     let platform = certify(desk, &statement).unwrap();
     let line = json!({"platform": hex(platform.to_bytes())});
-    boot.finish(&line.to_string()).unwrap()
+    match then.hear(&line.to_string()).unwrap() {
+        Turn::Booted(booted) => *booted,
+        Turn::Say { line, .. } => panic!("asks for more: {line}"),
+    }
 }
 
 /// Somebody with no permit, no command and no stream.

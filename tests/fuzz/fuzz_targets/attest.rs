@@ -48,6 +48,7 @@ fn world() -> World {
         software: Some(SoftwareMeasurement {
             executable_sha256: Digest([6; 32]).into(),
         }),
+        ..Measurements::default()
     };
     let release = ring.sign_release(&genuine).expect("a release");
     let (desk, boot, relay) = (key(7), key(8), key(9));

@@ -8,7 +8,7 @@ use attest::{Policy, TrustRoots};
 use certs::SigningKey;
 use desk::platform::Started;
 use link::{Emitter, Endpoint, RelayTrust};
-use relay_vm::{Boot, Booted, Commanders, Relay};
+use relay_vm::{Booted, Commanders, Conversation, Relay, SoftwarePlatform, Turn};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -125,8 +125,13 @@ impl Cloud {
             "parameters": hex(parameters.to_bytes()),
             "release": release,
         });
-        let boot = Boot::begin(&line.to_string())?;
-        let request: Value = serde_json::from_str(&boot.request())?;
+        let key = SigningKey::generate(&rng())?;
+        let platform = SoftwarePlatform::new(&rng())?;
+        let begun = Conversation::new(key, Box::new(platform)).hear(&line.to_string())?;
+        let Turn::Say { line, then } = begun else {
+            return Err(Failure::Stage("the relay asks for no statement"));
+        };
+        let request: Value = serde_json::from_str(&line)?;
         let boot_key = request
             .get("boot_key")
             .and_then(Value::as_str)
@@ -141,7 +146,10 @@ impl Cloud {
         }
         .certify(&self.desk, now())?;
         let line = json!({"platform": hex(platform.to_bytes())});
-        Ok(boot.finish(&line.to_string())?)
+        match then.hear(&line.to_string())? {
+            Turn::Booted(booted) => Ok(*booted),
+            Turn::Say { .. } => Err(Failure::Stage("the relay asks for more")),
+        }
     }
 }
 

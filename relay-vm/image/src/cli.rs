@@ -1,0 +1,264 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use image::inputs::{From, Inputs};
+use image::program::Source;
+use image::recipe::Recipe;
+use image::verify::{Finding, Outcome};
+use image::{Error, build, keys, measure, sign, verify};
+use ring::rand::SystemRandom;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use wire::UnixMs;
+
+/// Builds, measures, signs and verifies images of relays.
+#[derive(Debug, Parser)]
+#[command(name = "roundcast-image", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build an image from the source in this folder.
+    Build(BuildArgs),
+    /// Predict the TPM's registers after a boot, as JSON.
+    Measure {
+        /// The image's folder.
+        folder: PathBuf,
+        /// Folder with PK.der, KEK.der and db.der: predict for Secure Boot too.
+        #[arg(long)]
+        public: Option<PathBuf>,
+    },
+    /// Make a developer's keys in a new folder.
+    Keys {
+        /// The folder.
+        folder: PathBuf,
+        /// Fresh variables of OVMF, to enrol the keys in a copy.
+        #[arg(long, default_value = "/usr/share/OVMF/OVMF_VARS_4M.fd")]
+        variables: PathBuf,
+    },
+    /// Sign an image and its release.
+    Sign(SignArgs),
+    /// Verify a release's folder.
+    Verify {
+        /// The image's folder.
+        folder: PathBuf,
+        /// The developer's root.json.
+        #[arg(long)]
+        root: Option<PathBuf>,
+        /// Folder with PK.der, KEK.der and db.der.
+        #[arg(long)]
+        public: Option<PathBuf>,
+        /// Folder of a rebuild to compare with.
+        #[arg(long)]
+        against: Option<PathBuf>,
+        /// Tell the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct BuildArgs {
+    /// Folder for the image.
+    #[arg(long)]
+    out: PathBuf,
+    /// A static executable to put in as the first program; without it,
+    /// `roundcast-relay` is compiled from the source in this folder.
+    #[arg(long)]
+    relay: Option<PathBuf>,
+    /// The kernel's package (.deb), or `auto`: from the Debian mirror.
+    #[arg(long, default_value = "auto")]
+    kernel: From,
+    /// The package systemd-boot-efi (.deb), or `auto`.
+    #[arg(long, default_value = "auto")]
+    stub: From,
+    /// Other pins than those of the source.
+    #[arg(long)]
+    inputs: Option<PathBuf>,
+    /// Folder for compiling and downloads [default: the user's cache].
+    #[arg(long)]
+    cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SignArgs {
+    /// The image's folder.
+    folder: PathBuf,
+    /// Folder with `online` and `public` of the keys.
+    #[arg(long)]
+    keys: PathBuf,
+    /// What orders name.
+    #[arg(long, default_value = "stable")]
+    channel: String,
+    /// For people, e.g. 0.1.0.
+    #[arg(long)]
+    version: String,
+    /// Monotonic; older ones can be revoked by it.
+    #[arg(long)]
+    security_version: u64,
+    /// The floor that this release announces.
+    #[arg(long, default_value_t = 1)]
+    security_version_min: u64,
+    /// Until the release ends.
+    #[arg(long, default_value_t = 90)]
+    days: u64,
+    /// The source's commit, where the recipe names none.
+    #[arg(long)]
+    commit: Option<String>,
+    /// Also release this program for development runs without a TPM.
+    #[arg(long)]
+    software: Option<PathBuf>,
+    /// Also admit machines that check no signatures.
+    #[arg(long)]
+    without_secure_boot: bool,
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Build(args) => run_build(args),
+            Command::Measure { folder, public } => {
+                json(&measure::measure(&folder, public.as_deref())?)
+            }
+            Command::Keys { folder, variables } => {
+                keys::make(&folder, &variables, now()?, &SystemRandom::new())?;
+                println!(
+                    "keys: {}; what to do with them: CEREMONY.md",
+                    folder.display()
+                );
+                Ok(())
+            }
+            Command::Sign(args) => run_sign(args),
+            Command::Verify {
+                folder,
+                root,
+                public,
+                against,
+                json,
+            } => {
+                let options = verify::Options {
+                    root,
+                    public,
+                    against,
+                };
+                tell(&verify::verify(&folder, &options, now()?)?, json)
+            }
+        }
+    }
+}
+
+fn run_build(args: BuildArgs) -> Result<(), Error> {
+    let cache = args.cache.unwrap_or_else(|| {
+        let project = directories::ProjectDirs::from("", "", "roundcast");
+        project.map_or_else(
+            || "target/image".into(),
+            |project| project.cache_dir().join("image"),
+        )
+    });
+    let options = build::Options {
+        source: Source::relay(Path::new("."), &cache.join("target")),
+        relay: args.relay,
+        kernel: args.kernel,
+        stub: args.stub,
+        inputs: Inputs::load(args.inputs.as_deref())?,
+        cache: cache.join("packages"),
+    };
+    let recipe = build::build(&options, &args.out)?;
+    tell_recipe(&recipe, &args.out);
+    Ok(())
+}
+
+fn tell_recipe(recipe: &Recipe, out: &Path) {
+    for (part, input) in [("kernel", &recipe.kernel), ("stub", &recipe.stub)] {
+        let origin = &input.origin;
+        let note = if origin.pinned {
+            ""
+        } else {
+            "; NOT the pinned one: a rebuild of an older release will be `unknown`"
+        };
+        println!("{part}: {} {}{note}", origin.package, origin.version);
+    }
+    println!("program: SHA-256 {}", recipe.program.sha256);
+    println!(
+        "image: {} SHA-256 {}",
+        out.join(build::IMAGE_FILE).display(),
+        recipe.output.image_sha256
+    );
+    println!(
+        "disk: {} SHA-256 {}",
+        out.join(build::DISK_FILE).display(),
+        recipe.output.disk_sha256
+    );
+}
+
+fn run_sign(args: SignArgs) -> Result<(), Error> {
+    let options = sign::Options {
+        channel: args.channel,
+        version: args.version,
+        security_version: args.security_version,
+        security_version_min: args.security_version_min,
+        days: args.days,
+        commit: args.commit,
+        software: args.software,
+        without_secure_boot: args.without_secure_boot,
+    };
+    sign::sign_folder(
+        &args.folder,
+        &args.keys,
+        &options,
+        now()?,
+        &SystemRandom::new(),
+    )?;
+    println!("signed: {}", args.folder.join(sign::RELEASE_FILE).display());
+    Ok(())
+}
+
+fn tell(findings: &[Finding], as_json: bool) -> Result<(), Error> {
+    if as_json {
+        json(&findings)?;
+    } else {
+        for Finding {
+            part,
+            outcome,
+            detail,
+        } in findings
+        {
+            let word = match outcome {
+                Outcome::Holds => "holds",
+                Outcome::Differs => "DIFFERS",
+                Outcome::Unknown => "unknown",
+            };
+            println!("{word:8} {part}: {}", detail.trim_end());
+        }
+    }
+    match findings
+        .iter()
+        .filter(|finding| finding.outcome == Outcome::Differs)
+        .count()
+    {
+        0 => Ok(()),
+        count => Err(Error::Differs(count)),
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value);
+    println!(
+        "{}",
+        text.map_err(|_| Error::JsonMalformed { name: "the answer" })?
+    );
+    Ok(())
+}
+
+fn now() -> Result<UnixMs, Error> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| Error::Clock)?;
+    u64::try_from(since.as_millis())
+        .map(UnixMs)
+        .map_err(|_| Error::Clock)
+}

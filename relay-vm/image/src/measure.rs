@@ -1,0 +1,27 @@
+//! `measure`: which registers a boot of the image gives.
+
+use crate::build::IMAGE_FILE;
+use crate::{Error, files, keys};
+use boot::pcr::Bank;
+use boot::predict::{Profile, SecureBoot, predict};
+use std::path::Path;
+
+/// The profiles of the image in a folder: with Secure Boot under the keys in
+/// `public`, if there are any, and without; each in both banks.
+///
+/// # Errors
+/// `file_failed`, `stub_unknown`, `section_missing`.
+pub fn measure(folder: &Path, public: Option<&Path>) -> Result<Vec<Profile>, Error> {
+    let image = files::read(&folder.join(IMAGE_FILE))?;
+    let certificates = public.map(keys::certificates).transpose()?;
+    let mut settings = Vec::new();
+    settings.extend(certificates.as_ref().map(SecureBoot::On));
+    settings.push(SecureBoot::Off);
+    let mut profiles = Vec::new();
+    for setting in settings {
+        for bank in Bank::ALL {
+            profiles.push(predict(&image, bank, setting)?);
+        }
+    }
+    Ok(profiles)
+}

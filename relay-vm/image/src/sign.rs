@@ -1,0 +1,136 @@
+//! `sign`: the image for firmware, the release for viewers.
+
+use crate::build::{DISK_FILE, IMAGE_FILE};
+use crate::recipe::{self, Recipe};
+use crate::{Error, files, keys, measure};
+use attest::release::{Hex32, Release, SoftwareMeasurement, Tpm2Measurement, sign};
+use boot::authenticode::{self, Signer};
+use boot::disk;
+use boot::predict::Profile;
+use ring::digest::{SHA256, digest};
+use ring::rand::SecureRandom;
+use std::path::{Path, PathBuf};
+use wire::UnixMs;
+
+/// The release in an image's folder.
+pub const RELEASE_FILE: &str = "release.json";
+const DAY_MS: u64 = 24 * 3600 * 1000;
+/// A release that is forgotten must end.
+const DAYS_MAX: u64 = 400;
+
+/// What the release says.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What orders name.
+    pub channel: String,
+    /// For people.
+    pub version: String,
+    /// Compared with floors.
+    pub security_version: u64,
+    /// The floor that it announces.
+    pub security_version_min: u64,
+    /// Until it ends.
+    pub days: u64,
+    /// The source's commit, if the recipe names none.
+    pub commit: Option<String>,
+    /// A program for the platform kind `software`.
+    pub software: Option<PathBuf>,
+    /// Also admit machines that check no signatures.
+    pub without_secure_boot: bool,
+}
+
+/// Signs the image in `folder` with `db`, writes the disk anew, and writes
+/// `release.json`. `keys` holds `online` and `public`.
+///
+/// # Errors
+/// `already_signed`, `key_file_invalid`, `release_malformed`, `commit_unknown`.
+pub fn sign_folder(
+    folder: &Path,
+    keys: &Path,
+    options: &Options,
+    now: UnixMs,
+    rng: &dyn SecureRandom,
+) -> Result<(), Error> {
+    let (online, public) = (keys.join(keys::ONLINE), keys.join(keys::PUBLIC));
+    let recipe: Recipe = files::read_json(folder, recipe::FILE)?;
+    let release = release(folder, &public, &recipe, options, now)?;
+    let release = sign(&release, &[&keys::release_key(&online)?])?;
+    let path = folder.join(IMAGE_FILE);
+    let certificate = keys::certificates(&public)?.db;
+    let key = keys::db_key(&online)?;
+    let signer = Signer {
+        certificate: &certificate,
+        key: &key,
+    };
+    let image = authenticode::sign(&files::read(&path)?, &signer, rng)?;
+    files::write(&path, &image)?;
+    files::write_sparse(&folder.join(DISK_FILE), &disk::write(&image)?)?;
+    files::write(&folder.join(RELEASE_FILE), &release)
+}
+
+fn release(
+    folder: &Path,
+    public: &Path,
+    recipe: &Recipe,
+    options: &Options,
+    now: UnixMs,
+) -> Result<Release, Error> {
+    if !(1..=DAYS_MAX).contains(&options.days) {
+        return Err(Error::Option {
+            option: "--days",
+            detail: "from 1 to 400",
+        });
+    }
+    let commit = options.commit.as_ref().or(recipe.program.commit.as_ref());
+    let commit = commit.ok_or(Error::CommitUnknown)?;
+    let expires = now.plus_ms(options.days * DAY_MS);
+    let how = how_to_rebuild(recipe);
+    let mut release = Release::new(
+        &options.channel,
+        &options.version,
+        commit,
+        &how,
+        now,
+        expires,
+    );
+    release.security_version = options.security_version;
+    release.security_version_min = options.security_version_min;
+    let mut profiles = measure::measure(folder, Some(public))?;
+    if !options.without_secure_boot {
+        profiles.retain(|profile| profile.name.starts_with("ovmf-secure-boot"));
+    }
+    release.measurements.tpm2 = measurements(&profiles)?;
+    if let Some(path) = &options.software {
+        let mut executable = [0; 32];
+        executable.copy_from_slice(digest(&SHA256, &files::read(path)?).as_ref());
+        release.measurements.software = Some(SoftwareMeasurement {
+            executable_sha256: Hex32(executable),
+        });
+    }
+    Ok(release)
+}
+
+/// Profiles in the form of a release.
+///
+/// # Errors
+/// `json_malformed` never in fact: both have one form in JSON.
+pub fn measurements(profiles: &[Profile]) -> Result<Vec<Tpm2Measurement>, Error> {
+    serde_json::to_value(profiles)
+        .and_then(serde_json::from_value)
+        .map_err(|_| Error::JsonMalformed { name: RELEASE_FILE })
+}
+
+fn how_to_rebuild(recipe: &Recipe) -> String {
+    let package = |input: &recipe::Input| {
+        format!(
+            "{} {} (SHA-256 {})",
+            input.origin.package, input.origin.version, input.sha256
+        )
+    };
+    format!(
+        "`roundcast-image build` at this commit; kernel {}; stub {}; unsigned image SHA-256 {}",
+        package(&recipe.kernel),
+        package(&recipe.stub),
+        recipe.output.image_sha256
+    )
+}

@@ -1,0 +1,85 @@
+//! The machine's watchdog: it restarts a machine whose pid 1 has stopped.
+
+use crate::Error;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+const DEVICE: &str = "/dev/watchdog";
+const FACTS: &str = "/sys/class/watchdog/watchdog0";
+/// A timeout that nobody names, in s: the least that drivers begin with.
+const TIMEOUT_S_DEFAULT: u64 = 15;
+/// The longest pause between two kicks, in s.
+const PAUSE_S_MAX: u64 = 5;
+
+/// An armed watchdog, or none where the machine lacks one.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    device: Option<File>,
+    name: String,
+    pause: Duration,
+}
+
+impl Watchdog {
+    /// Opens the device, which arms it. It is never disarmed: a machine that
+    /// hangs while it turns off is restarted.
+    ///
+    /// # Errors
+    /// [`Error::System`] for a device that is there and cannot be opened.
+    pub(super) fn open() -> Result<Self, Error> {
+        let device = match File::options().write(true).open(DEVICE) {
+            Ok(device) => Some(device),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound) => None,
+            Err(e) => return Err(Error::system("opening the watchdog")(e)),
+        };
+        let fact = |name: &str| std::fs::read_to_string(format!("{FACTS}/{name}")).ok();
+        let timeout_s = fact("timeout")
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(TIMEOUT_S_DEFAULT);
+        let name = match (&device, fact("identity")) {
+            (Some(_), Some(name)) => name.trim().to_owned(),
+            (Some(_), None) => "unnamed".to_owned(),
+            (None, _) => "none".to_owned(),
+        };
+        Ok(Self {
+            device,
+            name,
+            pause: Duration::from_secs(pause_s(timeout_s)),
+        })
+    }
+
+    /// The driver's name of itself.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long to pause between two kicks.
+    pub(super) const fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// Puts the restart off. A failed kick is not told: the watchdog tells.
+    pub(super) fn kick(&mut self) {
+        if let Some(device) = &mut self.device {
+            let _ = device.write_all(b"k");
+        }
+    }
+}
+
+/// A third of the timeout, so that one late kick does no harm.
+fn pause_s(timeout_s: u64) -> u64 {
+    (timeout_s / 3).clamp(1, PAUSE_S_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause_s;
+
+    #[test]
+    fn two_kicks_fit_into_every_timeout_that_allows_it() {
+        for timeout_s in 3..100 {
+            assert!(2 * pause_s(timeout_s) < timeout_s);
+        }
+        assert_eq!(pause_s(0), 1);
+    }
+}
