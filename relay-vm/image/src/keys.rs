@@ -52,7 +52,7 @@ pub fn make(
         if part.exists() {
             return Err(Error::KeysExist(part));
         }
-        files::make_folder(&part)?;
+        files::make_own_folder(&part)?;
     }
     let (offline, online, public) = (
         folder.join(OFFLINE),
