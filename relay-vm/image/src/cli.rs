@@ -39,6 +39,12 @@ enum Command {
         /// Fresh variables of OVMF, to enrol the keys in a copy.
         #[arg(long, default_value = "/usr/share/OVMF/OVMF_VARS_4M.fd")]
         variables: PathBuf,
+        /// The root.json in force, which the new root is to follow.
+        #[arg(long, requires = "root_key")]
+        follows: Option<PathBuf>,
+        /// Keys of that root; two are needed.
+        #[arg(long)]
+        root_key: Vec<PathBuf>,
     },
     /// Sign an image and its release.
     Sign(SignArgs),
@@ -125,8 +131,16 @@ impl Cli {
             Command::Measure { folder, public } => {
                 json(&measure::measure(&folder, public.as_deref())?)
             }
-            Command::Keys { folder, variables } => {
-                keys::make(&folder, &variables, now()?, &SystemRandom::new())?;
+            Command::Keys {
+                folder,
+                variables,
+                follows,
+                root_key,
+            } => {
+                let previous = follows.map(|root| keys::Previous::load(&root, &root_key));
+                let previous = previous.transpose()?;
+                let rng = SystemRandom::new();
+                keys::make(&folder, &variables, previous.as_ref(), now()?, &rng)?;
                 say(&format!(
                     "keys: {}; what to do with them: CEREMONY.md",
                     folder.display()
@@ -231,7 +245,7 @@ fn tell(findings: &[Finding], as_json: bool) -> Result<(), Error> {
                 Outcome::Differs => "DIFFERS",
                 Outcome::Unknown => "unknown",
             };
-            say(&format!("{word:8} {part}: {}", detail.trim_end()))?;
+            say(&format!("{word:8} {part}: {detail}"))?;
         }
     }
     match findings

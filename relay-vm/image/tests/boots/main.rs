@@ -87,6 +87,28 @@ fn without_keys_an_unsigned_image_boots_and_measures_as_predicted() {
 }
 
 #[test]
+fn another_implementation_accepts_the_signature_and_refuses_a_foreign_one() {
+    if !asked() {
+        return;
+    }
+    let path = WORLD.image_folder().join("certificate.pem");
+    let der = std::fs::read(WORLD.public().join("db.der")).unwrap();
+    let base64 = data_encoding::BASE64.encode(&der);
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+    std::fs::write(&path, pem).unwrap();
+    for (developer, accepted) in [("own", true), ("foreign", false)] {
+        let image = path.with_extension(developer);
+        std::fs::write(&image, WORLD.signed_by(developer)).unwrap();
+        let status = Command::new("sbverify")
+            .arg("--cert")
+            .arg(&path)
+            .arg(&image)
+            .status();
+        assert_eq!(status.unwrap().success(), accepted, "{developer}");
+    }
+}
+
+#[test]
 fn an_unsigned_image_is_refused() {
     if asked() {
         let disk = WORLD.disk("unsigned.img", &WORLD.image);

@@ -49,7 +49,7 @@ impl World {
         build::build(&options("probe"), &folder.path().join("image")).unwrap();
         for developer in ["own", "foreign"] {
             let keys = folder.path().join(developer);
-            keys::make(&keys, Path::new(NO_KEYS), NOW, &SystemRandom::new()).unwrap();
+            keys::make(&keys, Path::new(NO_KEYS), None, NOW, &SystemRandom::new()).unwrap();
         }
         let image = files::read(&folder.path().join("image").join(IMAGE_FILE)).unwrap();
         Self { folder, image }
