@@ -19,7 +19,10 @@ use boot::pcr::Bank;
 use boot::predict::REGISTERS;
 use data_encoding::HEXLOWER;
 use guest::{End, boot};
+use image::files;
+use image::inputs::{From, obtain};
 use image::measure::measure;
+use image::recipe::{self, Recipe};
 use std::path::Path;
 use std::process::Command;
 use world::{NO_KEYS, WORLD};
@@ -74,7 +77,39 @@ fn as_predicted(console: &str, setting: &str) {
 fn an_own_signed_image_boots_and_measures_as_predicted() {
     if asked() {
         let disk = WORLD.disk("own.img", &WORLD.signed_by("own"));
-        as_predicted(&ran(boot(&disk, &WORLD.variables())), "ovmf-secure-boot");
+        let console = ran(boot(&disk, &WORLD.variables()));
+        as_predicted(&console, "ovmf-secure-boot");
+        all_modules_loaded(&console);
+    }
+}
+
+/// Secure Boot locks the kernel down: it takes signed modules only.
+fn all_modules_loaded(console: &str) {
+    let recipe: Recipe = files::read_json(&WORLD.image_folder(), recipe::FILE).unwrap();
+    let loaded = console
+        .lines()
+        .filter_map(|line| line.trim_end().split_once("probe loaded "));
+    let loaded: Vec<_> = loaded.map(|(_, name)| name).collect();
+    let listed: Vec<_> = recipe
+        .modules
+        .iter()
+        .map(|module| module.name.as_str())
+        .collect();
+    assert_eq!(loaded, listed);
+}
+
+#[test]
+fn a_pin_that_the_mirror_has_dropped_gives_way_to_the_current_version_and_is_told() {
+    if !asked() {
+        return;
+    }
+    let options = world::options("probe");
+    let cache = options.cache.join("gone");
+    for mut pin in [options.inputs.kernel, options.inputs.stub] {
+        pin.version = "0.0-gone".into();
+        let origin = obtain(&pin, &From::Mirror, &cache).unwrap().origin;
+        assert!(!origin.pinned);
+        assert_ne!(origin.version, pin.version);
     }
 }
 
