@@ -105,7 +105,10 @@ fn leading_zeros_of_a_signature_may_be_left_out_and_not_added() {
     }
     for wrong in [&[][..], &[0], &[&[0], r].concat()] {
         let bytes = with_signature(&attest, wrong, s);
-        assert_eq!(Quote::parse(&bytes).unwrap_err().reason(), "quote_malformed");
+        assert_eq!(
+            Quote::parse(&bytes).unwrap_err().reason(),
+            "quote_malformed"
+        );
     }
 }
 
