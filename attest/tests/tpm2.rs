@@ -7,30 +7,72 @@ mod common;
 use attest::live::{Batch, Challenge, Connection, Leaf, TlsSide};
 use attest::offline::{verify_certificate, verify_certificate_archived};
 use attest::tpm2::{Bank, Quote};
-use attest::{Appraised, Check, Evidence, Expectation, Outcome, Policy, QuoteDigest, appraise};
+use attest::{
+    Appraised, Check, Evidence, Expectation, Outcome, Policy, QuoteDigest, TrustRoots, appraise,
+};
 use common::tpm::{Machine, altered, machine, pcrs, with_signature};
-use common::{HOUR_MS, NOW, YEAR_MS, tpm_cases};
+use common::{HOUR_MS, NOW, YEAR_MS, sets, tpm_cases};
+use data_encoding::HEXLOWER;
+use serde::Deserialize;
 use wire::message::live::Response;
-use wire::{Nonce, SpkiHash};
+use wire::{Nonce, SpkiHash, UnixMs};
 
 fn verdict(machine: &Machine) -> Appraised {
     machine.world.verdict(&machine.evidence()).unwrap()
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    root: String,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    certificate: String,
+    spki: String,
+    order: String,
+    now_ms: u64,
+    operators: Vec<String>,
+    reason: Option<String>,
+}
+
 #[test]
-fn every_case_gets_its_verdict() {
-    for case in tpm_cases::all() {
-        let world = &case.machine.world;
+fn stored_certificates_get_their_verdicts() {
+    let set: Set = serde_json::from_str(include_str!("../vectors/tpm2.json")).unwrap();
+    let roots = TrustRoots::from_root_file(set.root.as_bytes()).unwrap();
+    for case in &set.cases {
+        let policy = case
+            .operators
+            .iter()
+            .fold(Policy::default(), |policy, desk| {
+                policy.with_operator(SpkiHash::from_hex(desk).unwrap())
+            });
         let verdict = appraise(
-            &case.certificate,
-            &case.expectation,
-            &world.roots(),
-            &case.policy(),
-            world.now,
+            &HEXLOWER.decode(case.certificate.as_bytes()).unwrap(),
+            &Expectation::new(
+                SpkiHash::from_hex(&case.spki).unwrap(),
+                wire::OrderId::from_hex(&case.order).unwrap(),
+            ),
+            &roots,
+            &policy,
+            UnixMs(case.now_ms),
         );
         let reason = verdict.err().map(|refusal| refusal.reason());
-        assert_eq!(reason, case.reason, "{}", case.name);
+        assert_eq!(reason, case.reason.as_deref(), "{}", case.name);
     }
+}
+
+#[test]
+fn the_stored_set_is_the_one_that_is_made() {
+    let stored = include_str!("../vectors/tpm2.json");
+    assert!(
+        stored == sets::file(&sets::tpm2()),
+        "make_vectors tpm2 prints another set"
+    );
 }
 
 #[test]

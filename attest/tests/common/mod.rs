@@ -7,6 +7,9 @@
 )]
 
 pub mod cases;
+pub mod nitro;
+pub mod nitro_cases;
+pub mod sets;
 pub mod tpm;
 pub mod tpm_cases;
 
