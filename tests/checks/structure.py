@@ -25,6 +25,7 @@ USES = {
     "wire": set(),
     "certs": {"wire"},
     "attest": {"certs", "wire"},
+    "tpm": {"attest"},
     "overlay": {"certs", "wire"},
     "link": {"attest", "certs", "overlay", "wire"},
     "media": set(),

@@ -68,7 +68,8 @@ def main():
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     seeds = {"wire": wire, "certs": lambda: altered(4),
-             "attest": lambda: altered(7), "platforms": platforms, "media": media}[target]()
+             "attest": lambda: altered(7), "platforms": platforms,
+             "tpm": lambda: altered(6), "media": media}[target]()
     for name, data in seeds:
         (folder / name).write_bytes(data)
 

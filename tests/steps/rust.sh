@@ -36,6 +36,9 @@ step_programs() {
 # and processes may lose a race on a busy machine: what fails once is run once
 # more and named; what fails twice fails.
 step_test() {
+  need swtpm swtpm
+  need swtpm_setup swtpm-tools
+  need tpm2_nvwrite tpm2-tools
   if cargo test --locked --no-fail-fast; then return; fi
   echo "seen: unsteady: at least one test failed at first; all are run once more"
   cargo test --locked --no-fail-fast

@@ -20,8 +20,9 @@ use zeroize::Zeroizing;
 
 /// Bytes of a challenge's secret; a TPM takes at most a digest's.
 pub const SECRET_BYTES: usize = 32;
-/// Longest credential: 70 bytes of the object and an RSA-2048 cipher text.
-pub const CREDENTIAL_BYTES_MAX: usize = 72 + 2 + RSA_MODULUS_BYTES;
+/// Longest credential: an object of a code and an encrypted secret, then an
+/// RSA-2048 cipher text, each after its length.
+pub const CREDENTIAL_BYTES_MAX: usize = 2 + (2 + 32) + (2 + SECRET_BYTES) + 2 + RSA_MODULUS_BYTES;
 
 /// The label of the seed, without its closing zero byte.
 const SEED_LABEL: &str = "IDENTITY";

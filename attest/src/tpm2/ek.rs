@@ -201,6 +201,7 @@ fn refusal(error: &webpki::Error) -> Error {
     match error {
         E::CertExpired { .. } | E::CertNotValidYet { .. } => Error::EkCertificateExpired,
         E::UnknownIssuer
+        | E::EndEntityUsedAsCa
         | E::InvalidSignatureForPublicKey
         | E::UnsupportedSignatureAlgorithmContext(_)
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Error::EkIssuerUnknown,
