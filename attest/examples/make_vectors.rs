@@ -1,4 +1,4 @@
-//! Prints `vectors/appraisal.json`.
+//! Prints a file of `vectors`: `make_vectors appraisal|tpm2|nitro`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/common/mod.rs"]
@@ -7,6 +7,19 @@ mod common;
 use data_encoding::HEXLOWER;
 
 fn main() {
+    let set = match std::env::args().nth(1).as_deref() {
+        Some("appraisal") => appraisal(),
+        Some("tpm2") => common::sets::tpm2(),
+        Some("nitro") => common::sets::nitro(),
+        _ => {
+            eprintln!("make_vectors appraisal|tpm2|nitro");
+            std::process::exit(2)
+        }
+    };
+    print!("{}", common::sets::file(&set));
+}
+
+fn appraisal() -> serde_json::Value {
     let cases: Vec<_> = common::cases::all()
         .into_iter()
         .map(|case| {
@@ -22,9 +35,8 @@ fn main() {
             })
         })
         .collect();
-    let vectors = serde_json::json!({
+    serde_json::json!({
         "root": String::from_utf8(common::World::default().root).unwrap(),
         "cases": cases,
-    });
-    println!("{}", serde_json::to_string_pretty(&vectors).unwrap());
+    })
 }

@@ -12,10 +12,12 @@
 //! Documents of enclaves come from the same root and are another kind of
 //! evidence: refused by name, their registers never read as a TPM's.
 
+mod compare;
 mod document;
 mod sign1;
 mod verify;
 
+pub use compare::compare;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use verify::{AGE_MS_MAX, Archived, Live, Root, verify_archived, verify_live};
 pub(crate) use verify::{Signed, timely};

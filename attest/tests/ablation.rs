@@ -6,8 +6,9 @@
 mod common;
 
 use attest::live::{AGE_MS_MAX, Batch, Challenge, Connection, Leaf, TlsSide};
+use attest::tpm2::Bank;
 use attest::{Check, Expectation, Policy, Quoter, appraise};
-use common::{HOUR_MS, NOW, World, YEAR_MS, cases, key};
+use common::{HOUR_MS, NOW, World, YEAR_MS, cases, key, tpm, tpm_cases};
 use wire::codec::Text;
 use wire::message::live::Response;
 use wire::{Digest, Nonce, OrderId, SpkiHash};
@@ -75,6 +76,135 @@ fn stored_attacks_succeed_without_their_control() {
             case.name
         );
     }
+}
+
+/// The control that stops a machine's lie; none where nothing is left to go
+/// on with, or where another test takes the control away.
+fn machine_control(reason: &str) -> Option<Check> {
+    Some(match reason {
+        "assurance_not_accepted" | "operator_not_trusted" => Check::Assurance,
+        "spki_not_admitted" => Check::Admission,
+        "platform_end_mismatch" | "lease_ended" => Check::Freshness,
+        "release_mismatch" => Check::PlatformRelease,
+        "parameters_mismatch" => Check::Parameters,
+        "terms_mismatch" => Check::Terms,
+        "quote_signature_invalid" => Check::QuoteSignature,
+        "pcr_selection_mismatch" | "pcr_bank_mismatch" => Check::PcrSelection,
+        "pcr_mismatch" | "measurement_missing" => Check::Measurement,
+        "boot_binding_mismatch" => Check::Boot,
+        "release_expired" => Check::ReleaseExpiry,
+        "release_signature_invalid" => Check::ReleaseSignature,
+        "release_channel_mismatch" => Check::ReleaseChannel,
+        "platform_signature_invalid" => Check::Platform,
+        _ => return None,
+    })
+}
+
+#[test]
+fn lies_of_machines_succeed_without_their_control() {
+    let mut taken_away = std::collections::BTreeSet::new();
+    for case in tpm_cases::all() {
+        let Some(check) = case.reason.and_then(machine_control) else {
+            continue;
+        };
+        let world = &case.machine.world;
+        let verdict = |policy: &Policy| {
+            let (certificate, wanted) = (&case.certificate, &case.expectation);
+            appraise(certificate, wanted, &world.roots(), policy, world.now)
+        };
+        assert!(verdict(&case.policy()).is_err());
+        let mut policy = case.policy().dangerously_without(check);
+        if case.name == "another bank than shown" {
+            // Of two banks the values differ, and so does their hash.
+            policy = policy.dangerously_without(Check::PcrDigest);
+        }
+        let ablated = verdict(&policy);
+        let reason = ablated.err().map(|refusal| refusal.reason());
+        assert_eq!(reason, None, "{}: {check} is not what stops it", case.name);
+        taken_away.insert(check);
+    }
+    assert_eq!(taken_away.len(), 14, "{taken_away:?}");
+}
+
+#[test]
+fn an_injected_command_line_is_stopped_by_its_own_rule() {
+    let machine = tpm::machine(|m| m.pcrs = tpm::altered(Bank::Sha256, 12));
+    let certificate = machine.world.certificate(machine.evidence().to_extension());
+    let reason = |policy: &Policy| {
+        let verdict = appraise(
+            &certificate,
+            &machine.world.expectation(),
+            &machine.world.roots(),
+            policy,
+            machine.world.now,
+        );
+        verdict.err().map(|refusal| refusal.reason())
+    };
+    let policy = machine.world.policy.clone();
+    assert_eq!(reason(&policy), Some("pcr_injected"));
+    // Two rules stop it: without the first, the second does.
+    let policy = policy.dangerously_without(Check::Injection);
+    assert_eq!(reason(&policy), Some("pcr_mismatch"));
+    let policy = policy.dangerously_without(Check::Measurement);
+    assert_eq!(reason(&policy), None);
+}
+
+#[test]
+fn registers_that_were_not_quoted_are_taken_without_the_digest() {
+    let machine = tpm::machine(|m| {
+        m.pcrs = tpm::altered(Bank::Sha256, 4);
+        m.shown = Some(tpm::pcrs(Bank::Sha256));
+    });
+    let certificate = machine.world.certificate(machine.evidence().to_extension());
+    let mut world = machine.world;
+    needs(
+        Check::PcrDigest,
+        "pcr_digest_mismatch",
+        &mut world,
+        &certificate,
+    );
+}
+
+#[test]
+fn a_revoked_image_is_taken_without_the_denylist() {
+    let machine = tpm::machine(|m| {
+        let revoked = tpm::pcrs(Bank::Sha256).digest();
+        m.world.policy = m.world.policy.clone().with_denied(revoked);
+    });
+    let certificate = machine.world.certificate(machine.evidence().to_extension());
+    let mut world = machine.world;
+    needs(
+        Check::ImageDenylist,
+        "release_denied",
+        &mut world,
+        &certificate,
+    );
+}
+
+#[test]
+fn a_machine_that_was_reset_or_changed_answers_without_the_live_controls() {
+    let genuine = tpm::Machine::default();
+    let appraised = genuine.world.verdict(&genuine.evidence()).unwrap();
+    let (leaf, connection) = ends(&genuine.world);
+    let batch = Batch::new(&[leaf.digest().unwrap()]).unwrap();
+    let taken = |check, change: fn(&mut tpm::Machine)| {
+        let quote = tpm::machine(change).quote(&batch.digest());
+        let response = batch.response(0, &quote).unwrap();
+        let policy = genuine.world.policy.clone();
+        [policy.clone(), policy.dangerously_without(check)].map(|policy| {
+            Challenge::new(NONCE, 0)
+                .verify(&response, &connection, &appraised, &policy, 1)
+                .is_ok()
+        })
+    };
+    let reset = taken(Check::LiveReset, |m| m.fields.reset_count += 1);
+    assert_eq!(reset, [false, true]);
+    let changed = taken(Check::LiveMeasurement, |m| {
+        m.pcrs = tpm::altered(Bank::Sha256, 11);
+    });
+    assert_eq!(changed, [false, true]);
+    let foreign = taken(Check::LiveBinding, |m| m.ak = tpm::ak(41));
+    assert_eq!(foreign, [false, true]);
 }
 
 #[test]

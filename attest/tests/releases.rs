@@ -5,8 +5,11 @@ mod common;
 
 use attest::offline::verify_release;
 use attest::release::{Hex32, KeyRing, Role, Root, RootRoles, TrustRoot, sign, sign_root, verify};
+use attest::tpm2::{Bank, Pcrs};
 use attest::{Error, Status, TrustRoots};
+use common::tpm::{Machine, pcrs};
 use common::{NOW, World, YEAR_MS, key, key_ring};
+use data_encoding::BASE64;
 use wire::Digest;
 
 fn root() -> TrustRoot {
@@ -252,4 +255,82 @@ fn a_release_carries_revocations() {
             .with_security_version_min(3)
             .with_denied(Digest([0xaa; 32]))
     );
+}
+
+/// A release whose payload was written by hand, signed by the developer.
+fn signed(edit_payload: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let genuine: serde_json::Value =
+        serde_json::from_slice(&Machine::default().world.release_json()).unwrap();
+    let kind = genuine["payloadType"].as_str().unwrap();
+    let payload = BASE64.decode(genuine["payload"].as_str().unwrap().as_bytes());
+    let payload = edit(&payload.unwrap(), edit_payload);
+    let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
+    let signature = key(4).sign_raw(&[head.as_bytes(), &payload].concat());
+    let signed = serde_json::json!({
+        "payloadType": kind,
+        "payload": BASE64.encode(&payload),
+        "signatures": [{ "keyid": Digest(key(4).public().0).to_hex(), "sig": BASE64.encode(&signature) }],
+    });
+    serde_json::to_vec(&signed).unwrap()
+}
+
+#[test]
+fn a_release_names_the_registers_of_each_firmware() {
+    let release = verify(&signed(|_| ()), &root(), NOW).unwrap();
+    let profiles = &release.measurements.tpm2;
+    assert_eq!(profiles.len(), 2);
+    assert_eq!(profiles[0].name, "ovmf-sha256");
+    assert_eq!(profiles[0].pcrs, pcrs(Bank::Sha256));
+    assert_eq!(profiles[1].pcrs, pcrs(Bank::Sha384));
+    let form = serde_json::to_value(&profiles[0]).unwrap();
+    assert_eq!(form["bank"], "sha256");
+    assert_eq!(form["pcrs"]["11"], "11".repeat(32));
+}
+
+#[test]
+fn a_release_with_a_careless_profile_is_refused_whoever_signed_it() {
+    let refused = |what: &str, change: fn(&mut serde_json::Value)| {
+        let json = signed(|payload| change(&mut payload["measurements"]["tpm2"][0]));
+        assert_eq!(release_reason(&json), "release_malformed", "{what}");
+    };
+    assert!(verify(&signed(|_| ()), &root(), NOW).is_ok());
+    refused("PCR 4 not measured", |p| {
+        p["pcrs"]["4"] = "00".repeat(32).into()
+    });
+    refused("PCR 7 not measured", |p| {
+        p["pcrs"]["7"] = "00".repeat(32).into()
+    });
+    refused("PCR 11 not measured", |p| {
+        p["pcrs"]["11"] = "00".repeat(32).into()
+    });
+    refused("PCR 12 allowed", |p| {
+        p["pcrs"]["12"] = "01".repeat(32).into()
+    });
+    refused("PCR 13 allowed", |p| {
+        p["pcrs"]["13"] = "01".repeat(32).into()
+    });
+    refused("PCR 9 left out", |p| {
+        p["pcrs"].as_object_mut().unwrap().remove("9");
+    });
+    refused("PCR 16 added", |p| p["pcrs"]["16"] = "16".repeat(32).into());
+    refused("a wildcard", |p| p["pcrs"]["9"] = "*".into());
+    refused("null", |p| p["pcrs"]["9"] = serde_json::Value::Null);
+    refused("upper case", |p| p["pcrs"]["9"] = "AB".repeat(32).into());
+    refused("too short", |p| p["pcrs"]["9"] = "09".repeat(31).into());
+    refused("SHA-384 in bank sha256", |p| {
+        p["pcrs"]["9"] = "09".repeat(48).into()
+    });
+    refused("unknown bank", |p| p["bank"] = "sha1".into());
+    refused("unknown field", |p| p["any"] = true.into());
+    refused("no name", |p| p["name"] = "".into());
+    let many = signed(|payload| {
+        let profile = payload["measurements"]["tpm2"][0].clone();
+        payload["measurements"]["tpm2"] = vec![profile; 9].into();
+    });
+    assert_eq!(release_reason(&many), "release_malformed");
+    // Nor does the developer's own tool sign one.
+    let mut careless = Machine::default().world.release;
+    let profile = &mut careless.measurements.tpm2[0];
+    profile.pcrs = Pcrs::new(Bank::Sha256, [0; 6].map(|_: u8| vec![0; 32])).unwrap();
+    assert!(sign(&careless, &[&key(4)]).is_err());
 }

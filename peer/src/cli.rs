@@ -26,7 +26,7 @@ pub enum Verb {
     Watch(Box<Watch>),
     /// Buy and list vouchers.
     Wallet(Wallet),
-    /// Explain an invite, a relay's certificate or a release, offline.
+    /// Explain an invite, a relay's evidence or a release, offline.
     Verify(Verify),
     /// Check the configuration file.
     Config(ConfigVerb),
@@ -181,8 +181,19 @@ pub enum WalletVerb {
 /// `roundcast verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// An invite, a relay's certificate (DER file), or a release folder.
+    /// An invite, a relay's certificate (DER file), a platform's document
+    /// (CBOR file), or a release folder.
     pub what: String,
+    /// Judge a saved certificate at its own time, not now.
+    #[arg(long)]
+    pub archived: bool,
+    /// The release.json that a platform's document is compared with.
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
+    /// The nonce that a platform's document was asked for with, in
+    /// hexadecimal digits: judge it now; else it is judged at its own time.
+    #[arg(long, value_name = "HEX", conflicts_with = "archived")]
+    pub nonce: Option<String>,
     /// JSON on standard output.
     #[arg(long)]
     pub json: bool,

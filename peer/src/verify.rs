@@ -1,5 +1,8 @@
-//! `roundcast verify`: what an invite, a relay's certificate or a release is
-//! worth, offline and step by step.
+//! `roundcast verify`: what an invite, a relay's evidence or a release is
+//! worth, offline and step by step. It says of when it speaks: a certificate
+//! is judged now or, with `--archived`, at its own time; a platform's document
+//! is judged live, with the nonce that it was asked for with, or at its own
+//! time.
 //!
 //! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
 //! kind of evidence that this build cannot judge), 2 usage.
@@ -13,6 +16,7 @@ mod tests;
 use crate::config::read_bounded;
 use crate::{Error, cli};
 use attest::offline;
+use link::RelayTrust;
 use report::Report;
 use std::io;
 use std::path::Path;
@@ -33,7 +37,7 @@ const PROGRAM: &str = "roundcast-relay";
 /// Explains what `options.what` is and proves.
 ///
 /// # Errors
-/// [`Error::Usage`] if it is none of the three; [`Error::File`];
+/// [`Error::Usage`] if it is none of these; [`Error::File`];
 /// [`Error::Attest`] for a bad `--trust-root`.
 pub fn run(options: &cli::Verify) -> Result<u8, Error> {
     let report = explain(options, crate::wallet::now())?;
@@ -59,20 +63,55 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
         return Ok(Report::of("release", explanation));
     }
     let bytes = file(path)?;
-    // DER begins with the tag of a SEQUENCE, which no JSON does.
-    if bytes.first() == Some(&0x30) {
-        let explanation = offline::verify_certificate(&bytes, roots, policy, now);
-        Ok(Report::of("certificate", explanation))
-    } else if bytes.first() == Some(&b'{') {
-        let explanation = offline::verify_release(&bytes, None, roots, policy, now);
-        Ok(Report::of("release", explanation))
-    } else {
-        Err(NEITHER)
+    match bytes.first() {
+        Some(&DER_SEQUENCE) => {
+            let explanation = if options.archived {
+                offline::verify_certificate_archived(&bytes, roots, policy)
+            } else {
+                offline::verify_certificate(&bytes, roots, policy, now)
+            };
+            Ok(Report::of("certificate", explanation))
+        }
+        Some(&COSE_ARRAY | &COSE_TAG) => document(options, &bytes, &trust.relays, now),
+        Some(&JSON_OBJECT) => {
+            let explanation = offline::verify_release(&bytes, None, roots, policy, now);
+            Ok(Report::of("release", explanation))
+        }
+        _ => Err(NEITHER),
     }
 }
 
+/// A platform's document, compared with `--release`.
+fn document(
+    options: &cli::Verify,
+    bytes: &[u8],
+    trust: &RelayTrust,
+    now: UnixMs,
+) -> Result<Report, Error> {
+    let release = options.release.as_deref().map(file).transpose()?;
+    let release = release.as_deref();
+    let (roots, policy) = (&trust.roots, &trust.policy);
+    let explanation = match &options.nonce {
+        Some(nonce) => {
+            let nonce = hex::decode(nonce)
+                .map_err(|_| Error::Usage("--nonce is a row of hexadecimal digits"))?;
+            offline::verify_document_live(bytes, release, roots, policy, now, &nonce)
+        }
+        None => offline::verify_document_archived(bytes, release, roots, policy),
+    };
+    Ok(Report::of("document", explanation))
+}
+
+/// First byte of each kind of file: no two kinds share one.
+const DER_SEQUENCE: u8 = 0x30;
+const JSON_OBJECT: u8 = b'{';
+/// A CBOR array of four, and tag 18 before it (RFC 9052).
+const COSE_ARRAY: u8 = 0x84;
+const COSE_TAG: u8 = 0xd2;
+
 const NEITHER: Error = Error::Usage(
-    "WHAT is an invite (roundcast:...), a relay's certificate (DER), a release.json, or a folder with one",
+    "WHAT is an invite (roundcast:...), a relay's certificate (DER), a platform's document (COSE), \
+     a release.json, or a folder with one",
 );
 
 fn file(path: &Path) -> Result<Vec<u8>, Error> {

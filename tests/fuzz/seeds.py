@@ -1,5 +1,7 @@
 """Writes the corpus that a fuzz target starts from: seeds.py TARGET FOLDER."""
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +27,34 @@ def altered(kinds):
         yield f"kind-{kind}-json", bytes([kind]) + b'{"payloadType":"","payload":"","signatures":[]}'
 
 
+def platforms():
+    """The ways into the target, the sets of our own making, and, where they
+    are at hand, real documents of other projects."""
+    yield from altered(6)
+    sets = ROOT / "attest/vectors"
+    for case in json.loads((sets / "nitro.json").read_text(encoding="utf-8"))["cases"]:
+        yield "nitro-" + slug(case["name"]), bytes([4]) + bytes.fromhex(case["document"])
+    for case in json.loads((sets / "tpm2.json").read_text(encoding="utf-8"))["cases"]:
+        der = bytes.fromhex(case["certificate"])
+        # id-pe-cmw (RFC 9999), then an OCTET STRING with a four-byte head.
+        _, _, rest = der.partition(bytes.fromhex("06082b06010505070123"))
+        if rest[:2] == b"\x04\x82":
+            end = 4 + int.from_bytes(rest[2:4], "big")
+            yield "tpm2-" + slug(case["name"]), bytes([2]) + rest[4:end]
+    shared = Path(os.environ.get("ROUNDCAST_VECTORS") or ROOT.parent / "shared/vectors")
+    for path in [*shared.glob("*/*.bin"), *shared.glob("*/*.cbor")]:
+        yield f"real-{path.stem}", bytes([4]) + path.read_bytes()
+    for path in shared.glob("*/test-*-fixture.json"):
+        fixture = json.loads(path.read_text(encoding="utf-8"))
+        for quote in fixture["attestation"]["tpm"].values():
+            yield f"real-{path.stem}", bytes([0]) + bytes.fromhex(quote["attest_data"])
+
+
+def slug(name):
+    """A name as a file's."""
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
 def media():
     """The demo's clip to the end of its first fragments, cut in several ways."""
     clip = (ROOT / "tests/media/clip.mp4").read_bytes()
@@ -38,7 +68,8 @@ def main():
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     seeds = {"wire": wire, "certs": lambda: altered(4),
-             "attest": lambda: altered(7), "tpm": lambda: altered(6), "media": media}[target]()
+             "attest": lambda: altered(7), "platforms": platforms,
+             "tpm": lambda: altered(6), "media": media}[target]()
     for name, data in seeds:
         (folder / name).write_bytes(data)
 

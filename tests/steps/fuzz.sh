@@ -4,7 +4,7 @@
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-45}
 FUZZ_LONG_SECONDS=${FUZZ_LONG_SECONDS:-3600}
-FUZZ_TARGETS=(wire certs attest tpm media)
+FUZZ_TARGETS=(wire certs attest platforms tpm media)
 
 # fuzz TARGET SECONDS
 fuzz() {
@@ -25,10 +25,12 @@ fuzz() {
 step_fuzz_wire() { fuzz wire "$FUZZ_SECONDS"; }
 step_fuzz_certs() { fuzz certs "$FUZZ_SECONDS"; }
 step_fuzz_attest() { fuzz attest "$FUZZ_SECONDS"; }
+step_fuzz_platforms() { fuzz platforms "$FUZZ_SECONDS"; }
 step_fuzz_tpm() { fuzz tpm "$FUZZ_SECONDS"; }
 step_fuzz_media() { fuzz media "$FUZZ_SECONDS"; }
 step_long_fuzz_wire() { fuzz wire "$FUZZ_LONG_SECONDS"; }
 step_long_fuzz_certs() { fuzz certs "$FUZZ_LONG_SECONDS"; }
 step_long_fuzz_attest() { fuzz attest "$FUZZ_LONG_SECONDS"; }
+step_long_fuzz_platforms() { fuzz platforms "$FUZZ_LONG_SECONDS"; }
 step_long_fuzz_tpm() { fuzz tpm "$FUZZ_LONG_SECONDS"; }
 step_long_fuzz_media() { fuzz media "$FUZZ_LONG_SECONDS"; }

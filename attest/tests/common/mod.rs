@@ -1,7 +1,17 @@
 //! A developer, a desk, a holder and a relay, all from fixed seeds.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing
+)]
 
 pub mod cases;
+pub mod nitro;
+pub mod nitro_cases;
+pub mod sets;
+pub mod tpm;
+pub mod tpm_cases;
 
 use attest::release::{self, KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{self, BootKey, PlatformStatement, SoftwareEvidence};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     schema: &'static str,
-    /// `invite`, `certificate` or `release`.
+    /// `invite`, `certificate`, `document` or `release`.
     kind: &'static str,
     status: Status,
     reason: Option<&'static str>,

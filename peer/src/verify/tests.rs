@@ -106,9 +106,13 @@ impl Files {
     fn options(&self, what: &Path, root: bool, development: bool) -> Verify {
         Verify {
             what: what.to_str().unwrap().to_owned(),
+            archived: false,
+            release: None,
+            nonce: None,
             json: true,
             trust: TrustOptions {
                 trust_root: root.then(|| self.path("root.json")),
+                trust_operator: Vec::new(),
                 trust_development: development,
             },
         }
@@ -178,6 +182,37 @@ fn a_relay_s_certificate_is_judged_by_policy() {
         (status.exit_code(), &json["reason"]),
         (3, &json!("assurance_not_accepted"))
     );
+}
+
+#[test]
+fn a_saved_certificate_is_judged_now_or_at_its_own_time_and_says_which() {
+    let files = Files::new();
+    let mut options = files.options(&files.certificate(), true, true);
+    let later = NOW.plus_ms(90 * 24 * HOUR_MS);
+    let report = explain(&options, later).unwrap();
+    assert_ne!(report.status(), Status::Verified);
+    assert_eq!(json!(report)["subject"]["judged"], "now");
+    options.archived = true;
+    let report = explain(&options, later).unwrap();
+    assert_eq!(report.status(), Status::Verified);
+    assert_eq!(json!(report)["subject"]["judged"], "archived");
+    assert!(report.text().contains("says nothing about now"));
+}
+
+#[test]
+fn a_platform_s_document_is_taken_for_one_and_refused_for_its_form() {
+    let files = Files::new();
+    fs::write(files.path("document.cbor"), [0x84, 0x44, 0xa1]).unwrap();
+    let mut options = files.options(&files.path("document.cbor"), true, true);
+    options.release = Some(files.path("release.json"));
+    let report = explain(&options, NOW).unwrap();
+    let json = json!(report);
+    assert_eq!(
+        (&json["kind"], &json["reason"]),
+        (&json!("document"), &json!("document_malformed"))
+    );
+    options.nonce = Some("not hexadecimal".into());
+    assert_eq!(explain(&options, NOW).unwrap_err().exit_code(), 2);
 }
 
 #[test]

@@ -1,0 +1,29 @@
+//! What a document's registers must be.
+
+use super::document::Document;
+use crate::appraise::image_checks;
+use crate::check::Check;
+use crate::explain::{Refusal, Step, Trace};
+use crate::policy::Policy;
+use crate::release::VerifiedRelease;
+
+/// The registers are those of one of the release's profiles of bank
+/// `sha384`, nothing came from beside the image, and it is not revoked.
+/// Whose word the document is, is not asked here.
+///
+/// # Errors
+/// `pcr_selection_mismatch`, `release_denied`, `pcr_injected`,
+/// `pcr_mismatch`, `measurement_missing`.
+pub fn compare(
+    document: &Document,
+    release: &VerifiedRelease,
+    policy: &Policy,
+) -> Result<Vec<Step>, Refusal> {
+    let mut trace = Trace::new(policy);
+    let pcrs = trace.derive(Check::PcrSelection, || {
+        let pcrs = document.pcrs()?;
+        Ok((pcrs, "the released registers are there".into()))
+    })?;
+    image_checks(&mut trace, &pcrs, release, policy)?;
+    Ok(trace.finish().1)
+}
