@@ -3,7 +3,7 @@
 //! credential, challenges the relay live, and ends it.
 //!
 //! ```text
-//! drive_machine SOCKET UDP_PORT desk|stop|lease
+//! drive_machine SOCKET UDP_PORT desk|stop|lease [ADDRESS/PREFIX GATEWAY]
 //! qemu-system-x86_64 ... -device virtio-serial-pci
 //!   -chardev socket,id=boot,path=SOCKET -device virtserialport,chardev=boot,name=roundcast.boot
 //!   -netdev user,id=n0,hostfwd=udp:127.0.0.1:UDP_PORT-:7000 -device virtio-net-pci,netdev=n0
@@ -23,6 +23,7 @@ use attest::tpm2::{Quote, SignedTpmStatement, TpmStatement, certify};
 use attest::{Evidence, QuoteDigest};
 use certs::SigningKey;
 use link::{Clock, Endpoint, Identity, Link, Patience};
+use relay_vm::Static;
 use relay_vm::boot::Opening;
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
@@ -46,15 +47,18 @@ const CHALLENGES: u8 = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [socket, port, ending] = arguments.as_slice() else {
-        panic!("drive_machine SOCKET UDP_PORT desk|stop|lease");
+    let [socket, port, ending, network @ ..] = arguments.as_slice() else {
+        panic!("drive_machine SOCKET UDP_PORT desk|stop|lease [ADDRESS/PREFIX GATEWAY]");
     };
     let listener = UnixListener::bind(socket).expect("the socket's path is free");
     let (stream, _) = listener.accept().unwrap();
     let begun = Instant::now();
     let (desk, holder) = (key(), key());
     let lease_ms = if ending == "lease" { 40_000 } else { 600_000 };
-    let opening = opening(&desk, &holder, lease_ms);
+    let mut opening = opening(&desk, &holder, lease_ms);
+    if let [address, gateway] = network {
+        opening.network = Some(Static::parse(address, Some(gateway)).unwrap());
+    }
     let mut talk = Talk {
         to: stream.try_clone().unwrap(),
         from: BufReader::new(stream),
