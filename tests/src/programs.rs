@@ -64,18 +64,25 @@ pub struct Programs {
     pub relay: PathBuf,
     /// Shop and desk.
     pub desk: PathBuf,
+    /// The developer's tool for images; empty where there are none.
+    pub image: PathBuf,
 }
 
 impl Programs {
     /// Builds the programs if this process was started by cargo; else finds
-    /// them beside the own executable.
+    /// them beside the own executable. `images` says whether the tool for
+    /// images is among them.
     ///
     /// # Errors
     /// See [`ProgramsError`].
-    pub fn find() -> Result<Self, ProgramsError> {
+    pub fn find(images: bool) -> Result<Self, ProgramsError> {
         let (folder, _) = folders()?;
         let built = match cargo() {
-            Some(cargo) => build(&cargo, &PACKAGES, None)?,
+            Some(cargo) => {
+                let image = images.then_some("image");
+                let packages: Vec<_> = PACKAGES.into_iter().chain(image).collect();
+                build(&cargo, &packages, None)?
+            }
             None => BTreeMap::new(),
         };
         let find = |name: &str| locate(&built, &folder, name);
@@ -83,6 +90,11 @@ impl Programs {
             roundcast: find("roundcast")?,
             relay: find("roundcast-relay")?,
             desk: find("roundcast-desk")?,
+            image: if images {
+                find("roundcast-image")?
+            } else {
+                PathBuf::new()
+            },
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Before the evening: the desk opens, and B and D buy a voucher each.
 
 use super::cast::{self, DESK};
+use super::command::command;
 use super::error::Error;
 use super::log::Log;
 use super::patience;
-use super::provider::Cloud;
+use super::provider::{Cloud, Provider};
 use super::stage::Stage;
 use super::world::World;
-use crate::process::{self, Exit, Launch};
+use crate::process::{self, Launch};
 use serde::Deserialize;
 
 /// What B and D buy: the smallest round.
@@ -41,6 +42,9 @@ pub async fn open(world: &mut World, stage: &mut Stage, cloud: Cloud) -> Result<
             "         {buyer} has bought a voucher at the desk"
         ));
     }
+    if stage.provider == Provider::Qemu && cloud == Cloud::Believed {
+        stage.operator = Some(format!("demo-desk={uri}"));
+    }
     stage.desk_uri = Some(uri);
     Ok(())
 }
@@ -62,7 +66,7 @@ async fn codes(stage: &Stage) -> Result<Offer, Error> {
         .option("--count", BUYERS.len().to_string())
         .option("--data", stage.data(DESK))
         .flag("--json");
-    let text = command("make purchase codes", &launch).await?;
+    let text = command("make purchase codes", &launch, patience::COMMAND).await?;
     serde_json::from_str(&text).map_err(|error| Error::Command {
         step: "make purchase codes",
         exit: format!("an answer that cannot be read ({error})"),
@@ -80,17 +84,7 @@ async fn buy(stage: &Stage, buyer: &str, desk: &str, class: &str, code: &str) ->
         .option("--class", class)
         .option("--data", stage.data(buyer))
         .flag("--json");
-    command("buy a voucher", &launch).await.map(drop)
-}
-
-async fn command(step: &'static str, launch: &Launch) -> Result<String, Error> {
-    let (exit, text) = process::run(step, launch, patience::COMMAND).await?;
-    match exit {
-        Exit::Code(0) => Ok(text),
-        other => Err(Error::Command {
-            step,
-            exit: format!("{other:?}"),
-            log: process::tail(&launch.log),
-        }),
-    }
+    command("buy a voucher", &launch, patience::COMMAND)
+        .await
+        .map(drop)
 }

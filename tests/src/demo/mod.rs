@@ -9,6 +9,7 @@
 pub mod arguments;
 pub mod attack;
 pub mod cast;
+pub mod command;
 pub mod curtain;
 pub mod error;
 pub mod evening;
@@ -56,7 +57,7 @@ use world::{World, monotonic_us};
 pub async fn run(arguments: &Arguments) -> Result<Report, Error> {
     let narrator = Narrator::new(arguments.json);
     narrator.say("Building the programs ...");
-    let programs = Programs::find()?;
+    let programs = Programs::find(arguments.provider == Provider::Qemu)?;
     let plan = Plan {
         length: Duration::from_secs(arguments.seconds),
         cloud: arguments.cloud(),

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// A program starts, makes its keys and listens; a desk makes RSA class keys,
 /// which takes seconds on a slow machine.
 pub const READY: Duration = Duration::from_secs(60);
+/// An image: the relay is compiled once more, statically and with all
+/// optimisations.
+pub const IMAGE: Duration = Duration::from_secs(1800);
 /// A command that ends by itself: a purchase.
 pub const COMMAND: Duration = Duration::from_secs(60);
 /// From the start of `watch` to its first chunk when there is room.
