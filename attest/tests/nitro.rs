@@ -13,6 +13,7 @@ use common::{nitro_cases, sets};
 use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 use serde::Deserialize;
+use std::sync::LazyLock;
 use wire::UnixMs;
 
 #[derive(Deserialize)]
@@ -60,6 +61,13 @@ fn verdict(
         .map_err(|refusal| refusal.reason())
 }
 
+/// A genuine document and its root: signing is slow.
+static GENUINE: LazyLock<(Vec<u8>, Root<Development>)> = LazyLock::new(|| {
+    let parts = Parts::default();
+    let root = Root::development(&parts.platform.root).unwrap();
+    (parts.document(), root)
+});
+
 #[test]
 fn stored_documents_get_their_verdicts() {
     let set: Set = serde_json::from_str(include_str!("../vectors/nitro.json")).unwrap();
@@ -86,24 +94,22 @@ fn the_stored_set_is_the_one_that_is_made() {
 
 #[test]
 fn a_pinned_root_takes_no_document_of_our_own_platform() {
-    let genuine = Parts::default().document();
-    let refused = verify_archived(&genuine, &Root::aws().unwrap()).unwrap_err();
+    let refused = verify_archived(&GENUINE.0, &Root::aws().unwrap()).unwrap_err();
     assert_eq!(refused.reason(), "chain_root_unknown");
 }
 
 #[test]
 fn every_single_byte_change_of_a_genuine_document_is_refused() {
-    let genuine = Parts::default().document();
-    let root = Root::development(&Parts::default().platform.root).unwrap();
-    assert!(verify_archived(&genuine, &root).is_ok());
+    let (genuine, root) = &*GENUINE;
+    assert!(verify_archived(genuine, root).is_ok());
     for position in 0..genuine.len() {
         let mut changed = genuine.clone();
         changed[position] ^= 0x01;
-        assert!(verify_archived(&changed, &root).is_err(), "byte {position}");
+        assert!(verify_archived(&changed, root).is_err(), "byte {position}");
     }
     for len in 0..genuine.len() {
         assert!(
-            verify_archived(&genuine[..len], &root).is_err(),
+            verify_archived(&genuine[..len], root).is_err(),
             "{len} bytes"
         );
     }
@@ -127,14 +133,13 @@ proptest! {
     fn cut_and_repeated_parts_of_a_document_are_refused(
         from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(),
     ) {
-        let genuine = Parts::default().document();
+        let (genuine, root) = &*GENUINE;
         let (from, to) = (from.index(genuine.len()), to.index(genuine.len()));
         let (from, to) = (from.min(to), from.max(to) + 1);
-        let root = Root::development(&Parts::default().platform.root).unwrap();
         let cut = [&genuine[..from], &genuine[to..]].concat();
-        prop_assert!(verify_archived(&cut, &root).is_err());
+        prop_assert!(verify_archived(&cut, root).is_err());
         let doubled = [&genuine[..to], &genuine[from..]].concat();
-        prop_assert!(verify_archived(&doubled, &root).is_err());
+        prop_assert!(verify_archived(&doubled, root).is_err());
     }
 }
 
