@@ -17,7 +17,7 @@ FOLDERS = {
 }
 CODE = {".rs", ".py", ".sh", ".js", ".mjs", ".css", ".html", ".toml"}
 # Packages that may use no clock, socket, file, thread or environment.
-PURE = ["wire", "certs", "attest", "overlay", "peer/media", "desk/voucher"]
+PURE = ["wire", "certs", "attest", "overlay", "peer/media", "desk/voucher", "relay-vm/image/boot"]
 BANNED = ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn",
           "std::env::var", "std::fs::File::open", "std::net::UdpSocket::bind"]
 # Who may use whom, among the packages of this workspace.
@@ -32,6 +32,9 @@ USES = {
     "page": {"wire"},
     "voucher": {"certs", "wire"},
     "relay-vm": {"attest", "certs", "link", "overlay", "tpm", "wire"},
+    "boot": set(),
+    "image": {"attest", "boot", "certs", "wire"},
+    "probe": set(),
     "desk": {"attest", "certs", "voucher", "wire"},
     "peer": {"attest", "certs", "link", "media", "overlay", "page", "voucher", "wire"},
 }
@@ -115,7 +118,7 @@ def packages():
 
 def mains():
     """Each shipped program refuses to be built with the ablation feature."""
-    for folder in ["peer", "relay-vm", "desk"]:
+    for folder in ["peer", "relay-vm", "relay-vm/image", "desk"]:
         sources = "".join(
             p.read_text(encoding="utf-8") for p in (ROOT / folder / "src").rglob("*.rs"))
         if not re.search(r"const _: \(\) = assert!\(\s*!certs::ABLATION", sources):

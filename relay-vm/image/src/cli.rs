@@ -7,6 +7,7 @@ use image::recipe::Recipe;
 use image::verify::{Finding, Outcome};
 use image::{Error, build, keys, measure, sign, verify};
 use ring::rand::SystemRandom;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::UnixMs;
@@ -38,6 +39,12 @@ enum Command {
         /// Fresh variables of OVMF, to enrol the keys in a copy.
         #[arg(long, default_value = "/usr/share/OVMF/OVMF_VARS_4M.fd")]
         variables: PathBuf,
+        /// The root.json in force, which the new root is to follow.
+        #[arg(long, requires = "root_key")]
+        follows: Option<PathBuf>,
+        /// Keys of that root; two are needed.
+        #[arg(long)]
+        root_key: Vec<PathBuf>,
     },
     /// Sign an image and its release.
     Sign(SignArgs),
@@ -124,13 +131,20 @@ impl Cli {
             Command::Measure { folder, public } => {
                 json(&measure::measure(&folder, public.as_deref())?)
             }
-            Command::Keys { folder, variables } => {
-                keys::make(&folder, &variables, now()?, &SystemRandom::new())?;
-                println!(
+            Command::Keys {
+                folder,
+                variables,
+                follows,
+                root_key,
+            } => {
+                let previous = follows.map(|root| keys::Previous::load(&root, &root_key));
+                let previous = previous.transpose()?;
+                let rng = SystemRandom::new();
+                keys::make(&folder, &variables, previous.as_ref(), now()?, &rng)?;
+                say(&format!(
                     "keys: {}; what to do with them: CEREMONY.md",
                     folder.display()
-                );
-                Ok(())
+                ))
             }
             Command::Sign(args) => run_sign(args),
             Command::Verify {
@@ -168,11 +182,10 @@ fn run_build(args: BuildArgs) -> Result<(), Error> {
         cache: cache.join("packages"),
     };
     let recipe = build::build(&options, &args.out)?;
-    tell_recipe(&recipe, &args.out);
-    Ok(())
+    tell_recipe(&recipe, &args.out)
 }
 
-fn tell_recipe(recipe: &Recipe, out: &Path) {
+fn tell_recipe(recipe: &Recipe, out: &Path) -> Result<(), Error> {
     for (part, input) in [("kernel", &recipe.kernel), ("stub", &recipe.stub)] {
         let origin = &input.origin;
         let note = if origin.pinned {
@@ -180,19 +193,19 @@ fn tell_recipe(recipe: &Recipe, out: &Path) {
         } else {
             "; NOT the pinned one: a rebuild of an older release will be `unknown`"
         };
-        println!("{part}: {} {}{note}", origin.package, origin.version);
+        say(&format!(
+            "{part}: {} {}{note}",
+            origin.package, origin.version
+        ))?;
     }
-    println!("program: SHA-256 {}", recipe.program.sha256);
-    println!(
-        "image: {} SHA-256 {}",
-        out.join(build::IMAGE_FILE).display(),
-        recipe.output.image_sha256
-    );
-    println!(
-        "disk: {} SHA-256 {}",
-        out.join(build::DISK_FILE).display(),
-        recipe.output.disk_sha256
-    );
+    say(&format!("program: SHA-256 {}", recipe.program.sha256))?;
+    for (file, sha256) in [
+        (build::IMAGE_FILE, &recipe.output.image_sha256),
+        (build::DISK_FILE, &recipe.output.disk_sha256),
+    ] {
+        say(&format!("{}: SHA-256 {sha256}", out.join(file).display()))?;
+    }
+    Ok(())
 }
 
 fn run_sign(args: SignArgs) -> Result<(), Error> {
@@ -213,8 +226,8 @@ fn run_sign(args: SignArgs) -> Result<(), Error> {
         now()?,
         &SystemRandom::new(),
     )?;
-    println!("signed: {}", args.folder.join(sign::RELEASE_FILE).display());
-    Ok(())
+    let path = args.folder.join(sign::RELEASE_FILE);
+    say(&format!("signed: {}", path.display()))
 }
 
 fn tell(findings: &[Finding], as_json: bool) -> Result<(), Error> {
@@ -232,7 +245,7 @@ fn tell(findings: &[Finding], as_json: bool) -> Result<(), Error> {
                 Outcome::Differs => "DIFFERS",
                 Outcome::Unknown => "unknown",
             };
-            println!("{word:8} {part}: {}", detail.trim_end());
+            say(&format!("{word:8} {part}: {detail}"))?;
         }
     }
     match findings
@@ -247,11 +260,17 @@ fn tell(findings: &[Finding], as_json: bool) -> Result<(), Error> {
 
 fn json<T: serde::Serialize>(value: &T) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value);
-    println!(
-        "{}",
-        text.map_err(|_| Error::JsonMalformed { name: "the answer" })?
-    );
-    Ok(())
+    let text = text.map_err(|_| Error::JsonMalformed { name: "the answer" })?;
+    say(&text)
+}
+
+/// One line; a reader who went away is an error, not a panic.
+fn say(line: &str) -> Result<(), Error> {
+    writeln!(std::io::stdout(), "{line}").map_err(|source| Error::File {
+        step: "write to",
+        path: "standard output".into(),
+        source,
+    })
 }
 
 fn now() -> Result<UnixMs, Error> {

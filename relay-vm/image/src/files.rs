@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -142,6 +142,18 @@ pub fn write_json<T: Serialize>(folder: &Path, name: &'static str, value: &T) ->
 /// `file_failed`, `disk_full`.
 pub fn make_folder(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(Error::file("make the folder", path))
+}
+
+/// Makes a folder that its owner alone may look into, and those above it.
+///
+/// # Errors
+/// `file_failed`, `disk_full`.
+pub fn make_own_folder(path: &Path) -> Result<(), Error> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(Error::file("make the folder", path))
 }
 
 fn replace(

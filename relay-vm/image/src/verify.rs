@@ -47,9 +47,10 @@ impl Finding {
 
     fn compare(part: &'static str, found: &str, expected: &str) -> Self {
         if found == expected {
-            Self::new(part, Outcome::Holds, found)
+            Self::new(part, Outcome::Holds, one_line(found))
         } else {
-            Self::new(part, Outcome::Differs, format!("{found}, not {expected}"))
+            let detail = format!("{}, not {}", one_line(found), one_line(expected));
+            Self::new(part, Outcome::Differs, detail)
         }
     }
 
@@ -59,6 +60,10 @@ impl Finding {
             Err(error) => Self::new(part, Outcome::Differs, error.to_string()),
         }
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.trim_end().escape_default().to_string()
 }
 
 /// What to verify with.

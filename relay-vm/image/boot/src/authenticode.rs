@@ -118,6 +118,10 @@ pub fn verify(executable: &[u8], certificate: &[u8]) -> Result<(), Error> {
         && length.is_some_and(|length| length.next_multiple_of(ALIGNMENT) == entry.len());
     let content = length.and_then(|length| entry.get(CERTIFICATE_HEADER_BYTES..length));
     let content = content.filter(|_| fits).ok_or(Error::SignatureInvalid)?;
+    let padding = entry.get(CERTIFICATE_HEADER_BYTES + content.len()..);
+    if padding.unwrap_or_default().iter().any(|byte| *byte != 0) {
+        return Err(Error::SignatureInvalid);
+    }
     let key = message::public_key(certificate)?;
     let split = content.len().checked_sub(key.modulus_bytes);
     let signature = split

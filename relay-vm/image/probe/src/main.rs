@@ -1,10 +1,10 @@
 //! `roundcast-probe`: stands in the relay's place in an image that a test
 //! boots. It writes the TPM's registers and the firmware's event log on the
-//! console, and powers the machine off.
+//! console, loads the modules, and powers the machine off.
 
 use data_encoding::HEXLOWER;
 use rustix::mount::{MountFlags, mount};
-use rustix::system::{RebootCommand, reboot};
+use rustix::system::{RebootCommand, finit_module, reboot};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -47,6 +47,19 @@ fn tell() -> io::Result<()> {
     for line in fs::read("/sys/kernel/security/tpm0/binary_bios_measurements")?.chunks(LINE_BYTES) {
         println!("probe log {}", HEXLOWER.encode(line));
     }
+    load_modules()?;
     println!("probe ends");
+    Ok(())
+}
+
+/// Loads the image's modules as the relay does, in their order.
+fn load_modules() -> io::Result<()> {
+    for name in fs::read_to_string("/modules/order")?.lines() {
+        let file = fs::File::open(format!("/modules/{name}.ko"))?;
+        match finit_module(&file, c"", 0) {
+            Ok(()) => println!("probe loaded {name}"),
+            Err(e) => println!("probe refused {name} {e}"),
+        }
+    }
     Ok(())
 }

@@ -1,0 +1,105 @@
+//! The commands of `CEREMONY.md`, on the program itself.
+
+use crate::scene::{COMMIT, Scene};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tool(scene: &Scene, arguments: &[&str]) -> Output {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roundcast-image"));
+    for argument in arguments {
+        // What begins so is a file of the scene.
+        match argument.strip_prefix("@") {
+            Some(name) => command.arg(scene.path(name)),
+            None => command.arg(argument),
+        };
+    }
+    command.current_dir(project).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn a_release_is_built_signed_and_verified_by_the_commands_of_the_guide() {
+    let scene = Scene::new();
+    let steps: [&[&str]; 5] = [
+        &["keys", "@keys", "--variables", "@variables"],
+        &[
+            "build",
+            "--out",
+            "@image",
+            "--relay",
+            "@program",
+            "--kernel",
+            "@linux-image-test.deb",
+            "--stub",
+            "@systemd-boot-efi.deb",
+            "--cache",
+            "@cache",
+        ],
+        &["measure", "@image", "--public", "@keys/public"],
+        &[
+            "sign",
+            "@image",
+            "--keys",
+            "@keys",
+            "--version",
+            "0.1.0",
+            "--security-version",
+            "1",
+            "--commit",
+            COMMIT,
+        ],
+        &[
+            "verify",
+            "@image",
+            "--root",
+            "@keys/public/root.json",
+            "--public",
+            "@keys/public",
+        ],
+    ];
+    for step in steps {
+        let output = tool(&scene, step);
+        assert!(output.status.success(), "{}: {}", step[0], text(&output));
+        let said = text(&output);
+        match step[0] {
+            "build" => assert!(said.contains("NOT the pinned one"), "{said}"),
+            "measure" => assert_eq!(said.matches("\"bank\"").count(), 4, "{said}"),
+            "verify" => assert_eq!(
+                said.matches("holds").count(),
+                said.lines().count() + 1,
+                "{said}"
+            ),
+            _ => {}
+        }
+    }
+    std::fs::write(scene.path("image/disk.img"), "x").unwrap();
+    let output = tool(&scene, &["verify", "@image"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("DIFFERS  disk"), "{}", text(&output));
+}
+
+#[test]
+fn a_missing_tool_is_named_with_its_package() {
+    let scene = Scene::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roundcast-image"));
+    command
+        .args(["build", "--kernel"])
+        .arg(scene.path("linux-image-test.deb"));
+    command
+        .arg("--out")
+        .arg(scene.path("image"))
+        .arg("--cache")
+        .arg(scene.path("cache"));
+    let output = command.env("PATH", scene.0.path()).output().unwrap();
+    let said = text(&output);
+    assert!(
+        said.contains("dpkg-deb: not installed; `apt-get install dpkg`"),
+        "{said}"
+    );
+}

@@ -1,0 +1,177 @@
+//! Signing, and keys on the disk.
+
+use crate::scene::{NOW, Scene, release};
+use boot::authenticode;
+use image::build::IMAGE_FILE;
+use image::{files, keys, sign};
+use ring::rand::SystemRandom;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn keys_are_for_their_owner_alone_and_never_overwritten() {
+    let scene = Scene::new();
+    let folder = scene.keys("keys");
+    for (part, count) in [(keys::OFFLINE, 5), (keys::ONLINE, 3)] {
+        let part = folder.join(part);
+        assert_eq!(
+            fs::metadata(&part).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        let files: Vec<_> = fs::read_dir(part).unwrap().collect();
+        assert_eq!(files.len(), count);
+        for file in files {
+            let mode = file.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+    let again = keys::make(
+        &folder,
+        &scene.path("variables"),
+        None,
+        NOW,
+        &SystemRandom::new(),
+    );
+    assert_eq!(again.unwrap_err().reason(), "keys_exist");
+}
+
+#[test]
+fn a_key_that_others_may_read_is_not_used() {
+    let scene = Scene::new();
+    let online = scene.keys("keys").join(keys::ONLINE);
+    fs::set_permissions(online.join("release-1.key"), Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(
+        keys::release_key(&online).unwrap_err().reason(),
+        "key_file_invalid"
+    );
+    fs::write(online.join("release-1.key"), "short").unwrap();
+    fs::set_permissions(online.join("release-1.key"), Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(
+        keys::release_key(&online).unwrap_err().reason(),
+        "key_file_invalid"
+    );
+}
+
+#[test]
+fn every_bit_of_a_signed_image_is_covered_but_the_checksum_that_nobody_reads() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let image = files::read(&scene.signed("image", &keys).join(IMAGE_FILE)).unwrap();
+    let certificate = keys::certificates(&keys.join(keys::PUBLIC)).unwrap().db;
+    authenticode::verify(&image, &certificate).unwrap();
+    let checksum = 0x40 + 24 + 64;
+    for place in (0..image.len()).filter(|place| !(checksum..checksum + 4).contains(place)) {
+        let mut altered = image.clone();
+        altered[place] ^= 1 << (place % 8);
+        assert!(
+            authenticode::verify(&altered, &certificate).is_err(),
+            "byte {place}"
+        );
+    }
+}
+
+#[test]
+fn a_signature_is_the_same_each_time_and_comes_off_without_a_trace() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let unsigned = files::read(&scene.build("plain").join(IMAGE_FILE)).unwrap();
+    let one = files::read(&scene.signed("one", &keys).join(IMAGE_FILE)).unwrap();
+    let two = files::read(&scene.signed("two", &keys).join(IMAGE_FILE)).unwrap();
+    assert_eq!(one, two);
+    assert_eq!(authenticode::unsigned(&one).unwrap(), unsigned);
+    let digest = |image: &[u8]| {
+        authenticode::digest(image, &ring::digest::SHA256)
+            .unwrap()
+            .as_ref()
+            .to_vec()
+    };
+    assert_eq!(
+        digest(&one),
+        digest(&unsigned),
+        "a signature changes no measurement"
+    );
+}
+
+#[test]
+fn an_image_is_signed_once_and_a_release_names_its_source() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.signed("image", &keys);
+    let sign = |options: &sign::Options| {
+        sign::sign_folder(&folder, &keys, options, NOW, &SystemRandom::new())
+            .unwrap_err()
+            .reason()
+    };
+    assert_eq!(sign(&release()), "already_signed");
+    assert_eq!(
+        sign(&sign::Options {
+            commit: None,
+            ..release()
+        }),
+        "commit_unknown"
+    );
+    assert_eq!(
+        sign(&sign::Options {
+            days: 0,
+            ..release()
+        }),
+        "option_invalid"
+    );
+    assert_eq!(
+        sign(&sign::Options {
+            channel: "a b".into(),
+            ..release()
+        }),
+        "release_malformed"
+    );
+}
+
+#[test]
+fn a_certificate_of_another_key_is_refused() {
+    let scene = Scene::new();
+    let (one, two) = (scene.keys("one"), scene.keys("two"));
+    let image = files::read(&scene.build("image").join(IMAGE_FILE)).unwrap();
+    let certificate = keys::certificates(&one.join(keys::PUBLIC)).unwrap().db;
+    let key = keys::db_key(&two.join(keys::ONLINE)).unwrap();
+    let signer = authenticode::Signer {
+        certificate: &certificate,
+        key: &key,
+    };
+    let error = authenticode::sign(&image, &signer, &SystemRandom::new()).unwrap_err();
+    assert_eq!(error.reason(), "signing_key_invalid");
+}
+
+#[test]
+fn new_keys_follow_the_old_root_only_with_two_of_its_keys() {
+    let scene = Scene::new();
+    let old = scene.keys("old");
+    let root = old.join(keys::PUBLIC).join(keys::ROOT_FILE);
+    let held = |count: usize| {
+        let names = (1..=count).map(|number| format!("root-{number}.key"));
+        let paths: Vec<_> = names
+            .map(|name| old.join(keys::OFFLINE).join(name))
+            .collect();
+        keys::Previous::load(&root, &paths).unwrap()
+    };
+    let make = |name: &str, previous: &keys::Previous| {
+        let (folder, variables) = (scene.path(name), scene.path("variables"));
+        keys::make(
+            &folder,
+            &variables,
+            Some(previous),
+            NOW,
+            &SystemRandom::new(),
+        )
+    };
+    assert_eq!(
+        make("one", &held(1)).unwrap_err().reason(),
+        "root_threshold"
+    );
+    assert!(
+        !scene.path("one").exists(),
+        "nothing is written that nobody would follow"
+    );
+    make("two", &held(2)).unwrap();
+    let json = files::read(&scene.path("two").join(keys::PUBLIC).join(keys::ROOT_FILE)).unwrap();
+    assert_eq!(held(2).root.rotate(&json).unwrap().version(), 2);
+}

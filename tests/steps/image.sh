@@ -1,0 +1,66 @@
+# The relay's image: real boots of it under emulation, and two builds of it in
+# two places.
+# shellcheck shell=bash
+
+# What the guests and the checks of a disk need; the package lists too, since
+# the kernel comes from the mirror.
+image_tools() {
+  need cc build-essential
+  need dpkg-deb dpkg
+  need mcopy mtools
+  need sbverify sbsigntool
+  need swtpm swtpm
+  need qemu-system-x86_64 qemu-system-x86
+  need fsck.vfat dosfstools
+  [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || install ovmf
+  as_root apt-get update
+}
+
+# What firmware refuses, and registers against predictions. Guests are heavy:
+# the tests boot one at once.
+step_boots() {
+  image_tools
+  ROUNDCAST_BOOTS=1 cargo test --locked -p image --test boots
+}
+
+# build_image SOURCE NAME : the relay's image of a source, in folders of its own.
+build_image() {
+  (cd "$1" && "$CARGO_TARGET_DIR/demo/roundcast-image" build \
+    --out "$CACHE/image/$2" --cache "$CACHE/image/cache-$2")
+}
+
+# The second build is of a copy of the source in another place, with another
+# target folder: nothing of either may show.
+step_image() {
+  image_tools
+  cargo build --locked --profile demo -p image
+  rm -rf "$CACHE/image/copy"
+  mkdir -p "$CACHE/image/copy"
+  git ls-files -co --exclude-standard -z | tar --null -T - -c | tar -x -C "$CACHE/image/copy"
+  build_image "$root" one
+  build_image "$CACHE/image/copy" two
+  local file
+  for file in relay.efi disk.img sbom.json source-offer.txt; do
+    cmp "$CACHE/image/one/$file" "$CACHE/image/two/$file"
+  done
+  "$CARGO_TARGET_DIR/demo/roundcast-image" verify "$CACHE/image/one" --against "$CACHE/image/two"
+  dd if="$CACHE/image/one/disk.img" of="$CACHE/image/volume" bs=512 skip=2048 status=none
+  fsck.vfat -n "$CACHE/image/volume"
+  say "relay.efi: $(stat -c %s "$CACHE/image/one/relay.efi") bytes"
+}
+
+# Whole boots by a desk: the relay is verified by who trusts that desk and by
+# nobody else, and an altered image is refunded.
+step_machines() {
+  image_tools
+  need swtpm_setup swtpm-tools
+  local tool="$CARGO_TARGET_DIR/demo/roundcast-image" image="$CACHE/image/machines"
+  cargo build --locked --profile demo -p image
+  rm -rf "$image" "$image-keys"
+  "$tool" build --out "$image" --cache "$CACHE/image/cache-one"
+  "$tool" keys "$image-keys"
+  "$tool" sign "$image" --keys "$image-keys" --version 0.0.1 --security-version 1 \
+    --commit "$(git rev-parse HEAD)"
+  cp "$image-keys"/public/{OVMF_VARS.fd,root.json} "$image"
+  ROUNDCAST_IMAGE="$image" cargo test --locked -p desk --test measured_boot -- --nocapture
+}
