@@ -22,12 +22,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::BufReader;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use voucher::RelayAddress;
 
 /// What the guard calls the machine.
 pub(super) const MACHINE: &str = "machine";
+
+/// How long the console of an ended machine may take to close, in ms.
+const LAST_LINES_MS_MAX: u64 = 1_000;
 
 /// What every boot of this desk has in common.
 pub(super) struct Host {
@@ -45,6 +49,8 @@ pub(super) struct Boot<'a> {
     network: Lease,
     reached: SocketAddr,
     folder: BootFolder,
+    /// Who reads the console; its last lines.
+    console: Mutex<Option<JoinHandle<String>>>,
 }
 
 impl<'a> Boot<'a> {
@@ -66,6 +72,7 @@ impl<'a> Boot<'a> {
             reached: network.network.reached()?,
             network,
             folder: BootFolder::furnish(folder, &host.parts.release.variables)?,
+            console: Mutex::default(),
         })
     }
 
@@ -98,8 +105,20 @@ impl<'a> Boot<'a> {
             }),
             Err(failure) => {
                 guarded.end().await;
+                self.tell_last_lines().await;
                 Err(failure)
             }
+        }
+    }
+
+    /// Puts what a failed machine said into the desk's log.
+    async fn tell_last_lines(&self) {
+        let console = self.console.lock().await.take();
+        let Some(console) = console else { return };
+        let limit = Duration::from_millis(LAST_LINES_MS_MAX);
+        if let Ok(Ok(lines)) = timeout(limit, console).await {
+            let order = self.launch.id.short();
+            tracing::warn!(%order, "the machine's last lines:\n{lines}");
         }
     }
 
@@ -156,11 +175,7 @@ impl<'a> Boot<'a> {
     ) -> Result<(RelayAddress, Channel), LaunchFailure> {
         let Host { parts, ca, .. } = self.host;
         let (console, channel) = self.folder.accept().await?;
-        let order = self.launch.id;
-        tokio::spawn(async move {
-            let last = follow(console, signs).await;
-            tracing::debug!(order = %order.short(), "the console's last lines:\n{last}");
-        });
+        *self.console.lock().await = Some(tokio::spawn(follow(console, signs)));
         let network = &self.network.network;
         let parameters = parameters(self.launch, network.listen(), self.reached.ip())?;
         let guest = network.guest();

@@ -48,15 +48,12 @@ impl Console {
         self.signs
     }
 
-    /// The last lines, printable characters alone.
+    /// The last lines, printable characters alone: a machine's words must not
+    /// steer the terminal that shows the desk's log.
     fn last_lines(&self, count: usize) -> String {
-        let (front, back) = self.tail.as_slices();
-        let text: String = [front, back]
-            .concat()
-            .iter()
-            .filter(|byte| **byte == b'\n' || (b' '..=b'~').contains(*byte))
-            .map(|byte| char::from(*byte))
-            .collect();
+        let printable = |byte: &&u8| **byte == b'\n' || (b' '..=b'~').contains(*byte);
+        let kept = self.tail.iter().filter(printable);
+        let text: String = kept.map(|byte| char::from(*byte)).collect();
         let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
         let first = lines.len().saturating_sub(count);
         lines.get(first..).unwrap_or_default().join("\n")
