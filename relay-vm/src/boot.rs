@@ -36,4 +36,6 @@ pub struct Booted {
     pub order_id: OrderId,
     /// What the desk told it.
     pub parameters: Parameters,
+    /// How much of a stream it keeps, in milliseconds of media time.
+    pub kept_ms_max: u64,
 }

@@ -164,7 +164,10 @@ impl Relay {
             kind: NodeKind::Relay,
             upload_bps: booted.parameters.rate_bps,
             byte_cap: Some(booted.parameters.byte_cap.min(booted.order.byte_cap)),
-            forwarder: overlay::forwarder::Config::default(),
+            forwarder: overlay::forwarder::Config {
+                kept_ms_max: booted.kept_ms_max,
+                ..Default::default()
+            },
             verification: Verification::PermitOnly,
             private_networks: booted.parameters.private_networks,
         };

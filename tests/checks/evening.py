@@ -2,7 +2,7 @@
 and, from the kept files, that every viewer got what was published.
 
 Usage: evening.py SCHEMA RESULT --media DIR --exit-code N
-       (--expect relay | --expect no-cloud | --attack NAME --reason REASON)
+       (--expect STORY | --attack NAME --reason REASON)
 """
 
 import argparse
@@ -113,7 +113,7 @@ RELAY_STORY = [
 ]
 
 
-def relay(result):
+def relay(result, evidence=("software", "development")):
     """The evening of the paper's figure 1, and the death of its relay."""
     events = result["events"]
     yield from told(events, RELAY_STORY)
@@ -126,13 +126,35 @@ def relay(result):
         if first(events, kind=kind) is not None:
             yield f"an event {kind} where there was none to be"
     for entry in result["relays"]:
-        if entry["evidence"] != "software" or entry["assurance"] != "development":
+        if (entry["evidence"], entry["assurance"]) != evidence:
             yield f"{entry['relay']}: {entry['evidence']}, {entry['assurance']}"
     yield from (f"{v['name']}: rejected blocks" for v in result["viewers"] if v["chunks_rejected"])
 
 
+def machine(result):
+    """The same with relays that booted measured, believed by name."""
+    yield from relay(result, ("tpm2", "operator"))
+
+
+def disbelieved(result):
+    """A relay of a kind that nobody chose to believe never gets a place."""
+    events = result["events"]
+    refusal = {"kind": "attack_refused", "who": "B", "reason": "assurance_not_accepted"}
+    yield from told(events, [{"kind": "relay_started", "relay": "R1"}, refusal])
+    if first(events, kind="relay_admitted") is not None or result["relays"]:
+        yield "a relay that nobody believes was admitted"
+    yield from turned_away(result)
+
+
 def no_cloud(result):
     """Without a desk, D and E are refused by name and the rest watch on."""
+    if result["relays"] or first(result["events"], kind="voucher_redeemed") is not None:
+        yield "a relay without a cloud"
+    yield from turned_away(result)
+
+
+def turned_away(result):
+    """D and E find no place; A, B and C watch."""
     events = result["events"]
     for viewer in ("D", "E"):
         if first(events, kind="join_refused_no_capacity", who=viewer) is None:
@@ -142,8 +164,6 @@ def no_cloud(result):
     for viewer in ("A", "B", "C"):
         if first(events, kind="first_chunk", who=viewer) is None:
             yield f"{viewer} did not watch"
-    if result["relays"] or first(events, kind="voucher_redeemed") is not None:
-        yield "a relay without a cloud"
 
 
 def refused(result, attack, reason):
@@ -167,6 +187,14 @@ def kept(folder, result):
             yield f"{viewer['name']}: {problem}"
 
 
+STORIES = {
+    "relay": relay,
+    "machine": machine,
+    "disbelieved": disbelieved,
+    "no-cloud": no_cloud,
+}
+
+
 def main():
     """Prints the problems and exits 1 if there is one."""
     parser = argparse.ArgumentParser()
@@ -174,7 +202,7 @@ def main():
     parser.add_argument("result")
     parser.add_argument("--media", type=Path, required=True)
     parser.add_argument("--exit-code", type=int, required=True)
-    parser.add_argument("--expect", choices=["relay", "no-cloud"])
+    parser.add_argument("--expect", choices=sorted(STORIES))
     parser.add_argument("--attack")
     parser.add_argument("--reason")
     options = parser.parse_args()
@@ -192,7 +220,7 @@ def main():
     if not found:
         found += [*ordered(result["events"]), *watched(result), *exits(result),
                   *verified_first(result["events"]), *kept(options.media, result)]
-        found += {"relay": relay, "no-cloud": no_cloud}.get(options.expect, lambda _: [])(result)
+        found += STORIES.get(options.expect, lambda _: [])(result)
         if options.attack:
             found += refused(result, options.attack, options.reason)
         if not result["ok"]:

@@ -24,6 +24,18 @@ evening() {
 step_demo() { EXPECT=(--expect relay); evening demo "$EVENING_SECONDS"; }
 step_demo_no_cloud() { EXPECT=(--expect no-cloud); evening no-cloud "$SHORT_SECONDS" --no-cloud; }
 
+# Relays as virtual machines, booted measured from an image that the demo builds.
+step_demo_qemu() {
+  image_tools
+  EXPECT=(--expect machine)
+  evening qemu "$EVENING_SECONDS" --provider qemu --trust-operator demo-desk
+}
+step_demo_qemu_disbelieved() {
+  image_tools
+  EXPECT=(--expect disbelieved)
+  evening qemu-disbelieved "$SHORT_SECONDS" --provider qemu
+}
+
 attack() { EXPECT=(--attack "$1" --reason "$2"); evening "attack-$1" "$SHORT_SECONDS" --attack "$1"; }
 
 step_attack_fake_relay() { attack fake-relay evidence_missing; }

@@ -2,6 +2,10 @@
 # two places.
 # shellcheck shell=bash
 
+# Where images are compiled; one folder for all, since that takes minutes. The
+# demo, which knows no other, uses the same.
+IMAGE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/roundcast/image
+
 # What the guests and the checks of a disk need; the package lists too, since
 # the kernel comes from the mirror.
 image_tools() {
@@ -23,10 +27,10 @@ step_boots() {
   ROUNDCAST_BOOTS=1 cargo test --locked -p image --test boots
 }
 
-# build_image SOURCE NAME : the relay's image of a source, in folders of its own.
+# build_image SOURCE NAME CACHE : the relay's image of a source.
 build_image() {
   (cd "$1" && "$CARGO_TARGET_DIR/demo/roundcast-image" build \
-    --out "$CACHE/image/$2" --cache "$CACHE/image/cache-$2")
+    --out "$CACHE/image/$2" --cache "$3")
 }
 
 # The second build is of a copy of the source in another place, with another
@@ -37,8 +41,8 @@ step_image() {
   rm -rf "$CACHE/image/copy"
   mkdir -p "$CACHE/image/copy"
   git ls-files -co --exclude-standard -z | tar --null -T - -c | tar -x -C "$CACHE/image/copy"
-  build_image "$root" one
-  build_image "$CACHE/image/copy" two
+  build_image "$root" one "$IMAGE_CACHE"
+  build_image "$CACHE/image/copy" two "$CACHE/image/two-cache"
   local file
   for file in relay.efi disk.img sbom.json source-offer.txt; do
     cmp "$CACHE/image/one/$file" "$CACHE/image/two/$file"
@@ -57,7 +61,7 @@ step_machines() {
   local tool="$CARGO_TARGET_DIR/demo/roundcast-image" image="$CACHE/image/machines"
   cargo build --locked --profile demo -p image
   rm -rf "$image" "$image-keys"
-  "$tool" build --out "$image" --cache "$CACHE/image/cache-one"
+  "$tool" build --out "$image" --cache "$IMAGE_CACHE"
   "$tool" keys "$image-keys"
   "$tool" sign "$image" --keys "$image-keys" --version 0.0.1 --security-version 1 \
     --commit "$(git rev-parse HEAD)"

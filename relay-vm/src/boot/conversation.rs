@@ -117,6 +117,7 @@ fn finish(
         parameters: parameters.clone(),
         release,
     };
+    let kept_ms_max = platform.kept_ms_max();
     let Vouched { evidence, quoter } = platform.vouch(subject, statement)?;
     let extension = (certs::x509::EVIDENCE_OID.to_vec(), evidence.to_extension());
     let certificate = certs::x509::self_signed(&key, vec![extension])?;
@@ -130,6 +131,7 @@ fn finish(
         binding,
         order,
         parameters,
+        kept_ms_max,
     })))
 }
 

@@ -73,6 +73,12 @@ pub trait Platform: Debug + Send {
     /// It was made for others, or this platform has no such keys.
     fn activate(&mut self, credential: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error>;
 
+    /// How much of a stream a relay keeps here for those who resume, in
+    /// milliseconds of media time; its bytes are bounded beside that.
+    fn kept_ms_max(&self) -> u64 {
+        overlay::forwarder::Config::default().kept_ms_max
+    }
+
     /// Quotes this boot and puts the evidence together with the desk's signed
     /// `statement`.
     ///

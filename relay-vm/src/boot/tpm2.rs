@@ -10,6 +10,11 @@ use thiserror::Error as ThisError;
 use wire::Decode;
 use zeroize::Zeroizing;
 
+/// How much of a stream a relay keeps that is a machine: who lost such a relay
+/// waits for the next one's boot, of up to half a minute and more where it is
+/// emulated, and resumes from there. The machine's memory is the relay's own.
+const KEPT_MS_MAX: u64 = 120_000;
+
 /// What this platform asks of a TPM: two keys of this boot.
 pub trait Tpm: Debug + Send + 'static {
     /// The keys' public halves.
@@ -59,6 +64,10 @@ impl<T: Tpm> Platform for Tpm2Platform<T> {
     fn activate(&mut self, credential: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let secret = self.tpm.activate(credential);
         secret.map_err(failed("activating the desk's credential"))
+    }
+
+    fn kept_ms_max(&self) -> u64 {
+        KEPT_MS_MAX
     }
 
     fn vouch(mut self: Box<Self>, subject: Subject, statement: &[u8]) -> Result<Vouched, Error> {

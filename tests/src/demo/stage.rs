@@ -109,6 +109,11 @@ impl Stage {
     /// The address of a host.
     #[must_use]
     pub fn address(&self, host: Host) -> String {
+        if self.provider == Provider::Qemu {
+            // The emulator's own network answers whoever calls from a loopback
+            // address at 127.0.0.1: here ports alone tell the programs apart.
+            return Ipv4Addr::LOCALHOST.to_string();
+        }
         let [second, third] = self.network;
         Ipv4Addr::new(127, second, third, host.number()).to_string()
     }
