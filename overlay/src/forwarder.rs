@@ -335,6 +335,16 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             .collect()
     }
 
+    /// Where to go on for who still lacks `next` after that has left the kept
+    /// window: whoever brought it now, it would be forgotten as it comes.
+    #[must_use]
+    pub fn passed(&self, rendition: Rendition, next: Sequence) -> Option<Sequence> {
+        let track = self.tracks.get(&rendition)?;
+        (next < track.floor)
+            .then(|| track.oldest_key(track.floor))
+            .flatten()
+    }
+
     /// Bytes of all kept chunks, tables included.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {

@@ -181,6 +181,26 @@ fn resuming_before_the_kept_window_is_told_as_dropped() {
 }
 
 #[test]
+fn who_lacks_what_has_left_the_window_learns_where_to_go_on() {
+    let config = Config {
+        kept_ms_max: 1_000,
+        ..Config::default()
+    };
+    let mut f: Forwarder<Bytes, u32> = Forwarder::new(config);
+    let chunks = Station::new().evening(20, 4);
+    for chunk in &chunks {
+        give(&mut f, chunk);
+    }
+    assert_eq!(f.passed(RENDITION, Sequence(3)), Some(Sequence(16)));
+    // Another parent brings it after all: too late, it is forgotten again.
+    give(&mut f, &chunks[4]);
+    assert_eq!(f.kept(RENDITION)[0].0, Sequence(14));
+    for kept in [14, 19, 20] {
+        assert_eq!(f.passed(RENDITION, Sequence(kept)), None);
+    }
+}
+
+#[test]
 fn the_kept_window_is_bounded_in_time_and_bytes() {
     let mut station = Station::new();
     let config = Config {

@@ -130,6 +130,9 @@ pub struct Watch {
     /// Your desk's URI; it pins the desk's key.
     #[arg(long)]
     pub desk: Option<String>,
+    /// How much of the stream is kept, to be caught up with after a pause.
+    #[arg(long)]
+    pub kept_ms: Option<u64>,
     /// Write the stream to a file, or `-` for standard output.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -279,13 +282,16 @@ impl Broadcast {
             stream_bps,
             ask_deadline_ms: self.ask_deadline_ms.unwrap_or(20_000),
             ask_interval_ms: self.ask_interval_ms.unwrap_or(120_000),
-            kept_ms: self.kept_ms.unwrap_or(10_000),
+            kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
             keep: self.keep,
             membership_ms: station::MEMBERSHIP_MS,
             shared: self.common.resolve(&file)?,
         })
     }
 }
+
+/// The kept window without an option.
+const KEPT_MS: u64 = 10_000;
 
 impl Watch {
     /// With the configuration file's values where the command line is silent.
@@ -313,6 +319,7 @@ impl Watch {
         Ok(viewer::Options {
             invite: wire::invite::Invite::parse(&self.invite)?,
             share_bps: bps(share, "--share-mbps must be a rate in Mbit/s")?,
+            kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
             relay_only: self.relay_only || file.relay_only.unwrap_or(false),
             mode,
             desk,

@@ -56,6 +56,9 @@ pub struct Options {
     pub mode: sponsor::Mode,
     /// The viewer's own desk.
     pub desk: Option<voucher::DeskUri>,
+    /// How much of the stream is kept for those below, and may be caught up
+    /// with after a pause, in milliseconds.
+    pub kept_ms: u64,
     /// Where the stream goes, besides the page.
     pub out: Option<PathBuf>,
     /// The rest.
@@ -124,7 +127,10 @@ fn start_node(
         kind: NodeKind::Peer,
         upload_bps: options.share_bps,
         byte_cap: None,
-        forwarder: overlay::forwarder::Config::default(),
+        forwarder: overlay::forwarder::Config {
+            kept_ms_max: options.kept_ms,
+            ..Default::default()
+        },
         verification: Verification::Full(options.shared.trust.relays.clone()),
         private_networks: true,
     };

@@ -299,6 +299,13 @@ impl Node {
         lock(&self.forwarder).resume(rendition)
     }
 
+    /// Where to go on for who still lacks `next`, if nobody can bring it any
+    /// more; see [`Forwarder::passed`].
+    #[must_use]
+    pub fn passed(&self, rendition: Rendition, next: Sequence) -> Option<Sequence> {
+        lock(&self.forwarder).passed(rendition, next)
+    }
+
     /// The newest media chunk that is complete here.
     pub(crate) fn newest(&self, rendition: Rendition) -> Option<Sequence> {
         let kept = lock(&self.forwarder).kept(rendition);

@@ -108,7 +108,13 @@ impl Playout {
                 sequence: next,
             };
             let Some((header, blocks)) = node.chunk(key) else {
-                break;
+                // The kept window has gone on without it: a gap is better
+                // than to wait for ever.
+                let Some(on) = node.passed(key.rendition, next) else {
+                    break;
+                };
+                self.miss(next, on);
+                continue;
             };
             if self.init != Some(header.init_sequence) {
                 let Some(init) = self.play_init(node, header.init_sequence, openers, now)? else {
@@ -183,10 +189,13 @@ impl Playout {
             .next
             .is_some_and(|n| n >= dropped.from && n < dropped.to)
         {
-            let missed = self.next.map_or(0, |n| dropped.to.0.saturating_sub(n.0));
-            self.report.missed(missed);
-            self.next = Some(dropped.to);
+            self.miss(self.next.unwrap_or(dropped.to), dropped.to);
         }
+    }
+
+    fn miss(&mut self, next: Sequence, on: Sequence) {
+        self.report.missed(on.0.saturating_sub(next.0));
+        self.next = Some(on);
     }
 }
 

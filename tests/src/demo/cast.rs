@@ -49,8 +49,7 @@ pub fn station(stage: &Stage) -> Launch {
         .option("--upload-mbps", STATION_MBPS)
         .option("--stream-mbps", STREAM_MBPS)
         .option("--ask-deadline-ms", deadline_ms.to_string())
-        .option("--ask-interval-ms", ASK_INTERVAL_MS)
-        .option("--kept-ms", stage.provider.kept_ms().to_string());
+        .option("--ask-interval-ms", ASK_INTERVAL_MS);
     if let Some(file) = stage.kept_stream(STATION) {
         launch = launch.option("--keep", file);
     }
@@ -86,6 +85,7 @@ fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
         (Provider::Qemu, None) => launch,
     };
     launch
+        .option("--kept-ms", stage.provider.kept_ms().to_string())
         .flag("--json")
         .flag("--trace-chunks")
         .option("--name", name)

@@ -33,8 +33,8 @@ impl Provider {
         }
     }
 
-    /// How much of the stream the station keeps for those who wait for a
-    /// relay.
+    /// How much of the stream everybody keeps, so that who waits for a relay
+    /// misses nothing.
     #[must_use]
     pub const fn kept_ms(self) -> u64 {
         match self {
