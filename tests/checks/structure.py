@@ -18,8 +18,25 @@ FOLDERS = {
 CODE = {".rs", ".py", ".sh", ".js", ".mjs", ".css", ".html", ".toml"}
 # Packages that may use no clock, socket, file, thread or environment.
 PURE = ["wire", "certs", "attest", "overlay", "peer/media", "desk/voucher", "relay-vm/image/boot"]
-BANNED = ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn",
-          "std::env::var", "std::fs::File::open", "std::net::UdpSocket::bind"]
+BANNED = [
+    "std::time::Instant::now",
+    "std::time::SystemTime::now",
+    "std::thread::spawn",
+    "std::thread::sleep",
+    "std::process::Command::new",
+    "std::env::var",
+    "std::env::var_os",
+    "std::io::stdin",
+    "std::fs::read",
+    "std::fs::read_to_string",
+    "std::fs::write",
+    "std::fs::File::open",
+    "std::fs::File::create",
+    "std::fs::OpenOptions::open",
+    "std::net::UdpSocket::bind",
+    "std::net::TcpListener::bind",
+    "std::net::TcpStream::connect",
+]
 # Who may use whom, among the packages of this workspace.
 USES = {
     "wire": set(),
