@@ -46,7 +46,7 @@ pub enum Input {
 }
 
 pub use membership::MEMBERSHIP_MS;
-pub(crate) use rounds::verified_fields;
+pub(crate) use rounds::{VerifiedOn, verified_fields};
 
 /// How `broadcast` was called.
 #[derive(Debug, Clone)]

@@ -100,17 +100,27 @@ RELAY_STORY = [
     {"kind": "sponsor_granted", "who": "B"},
     {"kind": "voucher_redeemed", "who": "B"},
     {"kind": "relay_started", "relay": "R1"},
-    {"kind": "relay_admitted", "relay": "R1"},
+    {"kind": "relay_admitted", "relay": "R1", "parent": "S"},
+    {"kind": "reparented", "who": "B", "from": "S", "to": "R1"},
     {"kind": "first_chunk", "who": "D", "from": "R1"},
     {"kind": "first_chunk", "who": "E", "from": "R1"},
     {"kind": "relay_lost", "relay": "R1"},
-    {"kind": "sponsor_asked", "cause": "leave"},
+    {"kind": "sponsor_asked", "who": "D", "cause": "leave"},
     {"kind": "sponsor_accepted", "who": "D"},
     {"kind": "voucher_redeemed", "who": "D"},
     {"kind": "relay_started", "relay": "R2"},
-    {"kind": "relay_admitted", "relay": "R2"},
+    {"kind": "relay_admitted", "relay": "R2", "parent": "S"},
     {"kind": "reparented", "to": "R2"},
 ]
+
+# Each viewer's way to the station at the end, from its parent up.
+PATHS = {
+    "A": ["R2", "S"],
+    "B": ["S"],
+    "C": ["B", "S"],
+    "D": ["R2", "S"],
+    "E": ["R2", "S"],
+}
 
 
 def relay(result, evidence=("software", "development")):
@@ -120,8 +130,13 @@ def relay(result, evidence=("software", "development")):
     for viewer in ("A", "D", "E"):
         if first(events, kind="reparented", who=viewer, to="R2") is None:
             yield f"{viewer} does not hang under R2 at the end"
-    if first(events, kind="reparented", who="B", to="S") is None:
-        yield "B did not return to S"
+    if first(events, kind="reparented", who="B", **{"from": "R1", "to": "S"}) is None:
+        yield "B did not return from R1 to S"
+    for viewer in result["viewers"]:
+        path = [hop["name"] for hop in viewer["path"]]
+        if path != PATHS[viewer["name"]]:
+            yield f"{viewer['name']} ends on the path {' -> '.join(path)}"
+    yield from priced(events)
     for kind in ("join_refused_no_capacity", "attack_refused"):
         if first(events, kind=kind) is not None:
             yield f"an event {kind} where there was none to be"
@@ -129,6 +144,14 @@ def relay(result, evidence=("software", "development")):
         if (entry["evidence"], entry["assurance"]) != evidence:
             yield f"{entry['relay']}: {entry['evidence']}, {entry['assurance']}"
     yield from (f"{v['name']}: rejected blocks" for v in result["viewers"] if v["chunks_rejected"])
+
+
+def priced(events):
+    """Whoever is asked is told the price of his own desk."""
+    for event in events:
+        if event["kind"] == "sponsor_asked" and not (
+                event["price_minor"] and event["currency"]):
+            yield f"{event['who']} was asked without a price"
 
 
 def machine(result):

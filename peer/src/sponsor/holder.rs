@@ -4,6 +4,7 @@
 use super::redeem::{Ordered, redeem};
 use super::{Report, Setting, Step};
 use crate::Error;
+use crate::station::{VerifiedOn, verified_fields};
 use attest::Expectation;
 use link::{Channel, Endpoint, Link, Patience, Proof, open_channel};
 use serde_json::json;
@@ -73,7 +74,7 @@ impl Introducing {
         let proof = self.verify(&link, holder, &ordered).await?;
         self.tell(
             "relay_verified",
-            crate::station::verified_fields(ordered.relay, &proof),
+            verified_fields(ordered.relay, &proof, VerifiedOn::Command),
         );
         let mut channel = open_channel(&link, StreamKind::Command).await?;
         let serve = Command::Serve(Serve {

@@ -4,6 +4,7 @@
 use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
+use super::rounds::{VerifiedOn, verified_fields};
 use crate::Error;
 use certs::receipt::{Ledger, ReceiptKey};
 use certs::seal::EpochSecret;
@@ -399,7 +400,7 @@ impl Coordinator {
     fn node_event(&mut self, event: NodeEvent) {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
-                let fields = super::rounds::verified_fields(relay.spki, &proof);
+                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge);
                 self.emit.tell("relay_verified", fields);
             }
             NodeEvent::RelayExpired { relay, reason } => self.relay_expired(relay.spki, reason),

@@ -137,8 +137,10 @@ impl Coordinator {
             key,
             down,
         } = ready;
-        self.emit
-            .tell("relay_verified", verified_fields(relay, &proof));
+        self.emit.tell(
+            "relay_verified",
+            verified_fields(relay, &proof, VerifiedOn::Control),
+        );
         let order = certs::order::id(&admission.order);
         let parameters = proof.boot.parameters();
         let addresses = Text::new(address.to_string())
@@ -289,10 +291,32 @@ async fn carry(
     link.close(Reason::Done);
 }
 
+/// On which link a relay was verified: an edge's verification is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifiedOn {
+    /// An edge, before its first block.
+    Edge,
+    /// The coordinator's control link, before the relay's admission.
+    Control,
+    /// The holder's command link, before its first command.
+    Command,
+}
+
+impl VerifiedOn {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Control => "control",
+            Self::Command => "command",
+        }
+    }
+}
+
 /// The fields of a `relay_verified` event.
-pub(crate) fn verified_fields(relay: SpkiHash, proof: &Proof) -> Value {
+pub(crate) fn verified_fields(relay: SpkiHash, proof: &Proof, on: VerifiedOn) -> Value {
     json!({
         "relay": relay.to_hex(),
+        "link": on.name(),
         "order": proof.boot.order().to_hex(),
         "evidence": proof.boot.kind().name(),
         "assurance": proof.boot.assurance().name(),

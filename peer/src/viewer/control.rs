@@ -7,6 +7,7 @@ use super::line::{Heard, Line};
 use super::playout::Playout;
 use crate::Error;
 use crate::sponsor::{Choice, Setting, Sponsor, Step};
+use crate::station::{VerifiedOn, verified_fields};
 use certs::receipt::Accumulator;
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof};
@@ -287,7 +288,7 @@ impl Session {
     pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
-                let fields = crate::station::verified_fields(relay.spki, &proof);
+                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge);
                 self.emit.tell("relay_verified", fields);
                 self.proofs.insert(relay.spki, proof);
             }

@@ -54,8 +54,12 @@ fn rejections(attack: Option<Attack>, viewers: &[ViewerReport]) -> Vec<String> {
         .collect()
 }
 
-/// Each member at the other end of a relay's edge verified the relay before
-/// the edge carried its first block.
+/// The link whose verification counts: that before an admission or a command
+/// is another one.
+const EDGE: &str = "edge";
+
+/// Each member at the other end of a relay's edge verified the relay on that
+/// edge before it carried its first block.
 fn relay_edges(log: &Log) -> Vec<String> {
     let mut uses: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut note = |member: &str, relay: Option<&str>, mono_us: u64| {
@@ -66,27 +70,22 @@ fn relay_edges(log: &Log) -> Vec<String> {
         let first = uses.entry(edge).or_insert(mono_us);
         *first = mono_us.min(*first);
     };
-    for viewer in VIEWERS {
+    for member in VIEWERS.into_iter().chain([STATION]) {
         for (kind, field) in [
             ("chunk_received", "from"),
             ("first_chunk", "from"),
             ("edge_up", "other"),
         ] {
-            for event in log.of(viewer, kind) {
-                note(viewer, log.names.field(event, field), event.mono_us);
+            for event in log.of(member, kind) {
+                note(member, log.names.field(event, field), event.mono_us);
             }
-        }
-    }
-    // A relay's parent verifies it before it is attached.
-    for event in log.of(STATION, "attached") {
-        let parent = log.names.field(event, "parent");
-        if parent == Some(STATION) {
-            note(STATION, log.names.field(event, "child"), event.mono_us);
         }
     }
     let unverified = uses.into_iter().filter(|((member, relay), used_us)| {
         let verified = log.of(member, "relay_verified").any(|event| {
-            log.names.field(event, "relay") == Some(relay) && event.mono_us <= *used_us
+            log.names.field(event, "relay") == Some(relay)
+                && event.text("link") == Some(EDGE)
+                && event.mono_us <= *used_us
         });
         !verified
     });

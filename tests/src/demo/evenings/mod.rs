@@ -157,8 +157,10 @@ fn asking() -> Vec<Line> {
 
 fn relay(name: &'static str, sponsor: &'static str, ask: u64, at_ms: u64) -> Vec<Line> {
     let order = spki(&format!("order {name}"));
-    let verified = json!({"relay": spki(name), "order": order, "evidence": "software",
-        "assurance": "development", "release": "stable 0.1.0"});
+    let verified = |link| {
+        json!({"relay": spki(name), "link": link, "order": order, "evidence": "software",
+            "assurance": "development", "release": "stable 0.1.0"})
+    };
     vec![
         line(
             sponsor,
@@ -186,9 +188,9 @@ fn relay(name: &'static str, sponsor: &'static str, ask: u64, at_ms: u64) -> Vec
             at_ms + 100,
             "relay_verified",
             sponsor,
-            verified.clone(),
+            verified("command"),
         ),
-        line("S", at_ms + 150, "relay_verified", "S", verified),
+        line("S", at_ms + 150, "relay_verified", "S", verified("control")),
         line(
             "S",
             at_ms + 160,
@@ -196,6 +198,14 @@ fn relay(name: &'static str, sponsor: &'static str, ask: u64, at_ms: u64) -> Vec
             "S",
             json!({"relay": spki(name), "parent": spki("S"),
             "slots": 4, "order": order, "claim_mbps": 100.0}),
+        ),
+        line("S", at_ms + 1780, "relay_verified", "S", verified("edge")),
+        line(
+            "S",
+            at_ms + 1781,
+            "edge_up",
+            "S",
+            json!({"other": spki(name), "child": false}),
         ),
     ]
 }
@@ -252,8 +262,8 @@ fn viewer(name: &'static str, relays: &[(u64, &str)], parents: &[(u64, &str)]) -
         ),
     ];
     for (at_ms, relay) in relays {
-        let fields = json!({"relay": spki(relay), "evidence": "software", "assurance": "development",
-            "release": "stable 0.1.0"});
+        let fields = json!({"relay": spki(relay), "link": "edge", "evidence": "software",
+            "assurance": "development", "release": "stable 0.1.0"});
         lines.push(line(name, *at_ms, "relay_verified", name, fields));
     }
     for pair in parents.windows(2) {
@@ -281,9 +291,17 @@ pub(super) fn lines() -> Vec<Line> {
     lines.extend(relay("R1", "B", 3, 5720));
     lines.extend(relay("R2", "D", 4, 18_320));
     lines.extend(viewer("A", &[(20_505, "R2")], &[(5, "S"), (103, "R2")]));
-    lines.extend(viewer("B", &[], &[(5, "S"), (38, "R1"), (91, "S")]));
+    lines.extend(viewer(
+        "B",
+        &[(7505, "R1")],
+        &[(5, "S"), (38, "R1"), (91, "S")],
+    ));
     lines.extend(viewer("C", &[], &[(10, "B")]));
-    lines.extend(viewer("D", &[(7515, "R1")], &[(40, "R1"), (103, "R2")]));
+    lines.extend(viewer(
+        "D",
+        &[(7515, "R1"), (20_512, "R2")],
+        &[(40, "R1"), (103, "R2")],
+    ));
     lines.extend(viewer(
         "E",
         &[(9005, "R1"), (20_515, "R2")],

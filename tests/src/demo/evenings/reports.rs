@@ -115,7 +115,7 @@ fn each_broken_condition_alone_makes_it_not_ok() {
         lines.iter().position(fits).unwrap()
     }
     type Change = fn(&mut Vec<Line>);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("a chunk is missing", |lines| {
             let i = find(lines, "C", "chunk_received");
             lines.remove(i + 9);
@@ -142,9 +142,14 @@ fn each_broken_condition_alone_makes_it_not_ok() {
             lines.retain(|l| !(l.source == "E" && l.kind == "relay_verified" && l.at_ms > 9_500));
         }),
         ("the station verified a relay too late", |lines| {
-            let i = find(lines, "S", "relay_verified");
-            lines[i].at_ms = 7600;
+            edge_of_the_station(lines).at_ms = 7600;
         }),
+        (
+            "the station verified a relay on another link alone",
+            |lines| {
+                edge_of_the_station(lines).fields["link"] = json!("control");
+            },
+        ),
         ("somebody was refused who did not attack", |lines| {
             let fields = json!({"reason": "live_binding_mismatch", "other": spki("R1")});
             lines.push(line("A", 900, "attack_refused", "A", fields));
@@ -155,6 +160,12 @@ fn each_broken_condition_alone_makes_it_not_ok() {
         assert!(!report.ok, "{what}");
         assert_eq!(report.problems.len(), 1, "{what}: {:?}", report.problems);
     }
+}
+
+/// The station's verification of R1 on its edge.
+fn edge_of_the_station(lines: &mut [Line]) -> &mut Line {
+    let edge = |l: &&mut Line| l.source == "S" && l.fields["link"] == "edge";
+    lines.iter_mut().find(edge).unwrap()
 }
 
 #[test]
