@@ -11,6 +11,7 @@ pub mod config;
 pub mod desk_client;
 mod error;
 mod input;
+mod output;
 mod page_view;
 pub mod sponsor;
 pub mod station;
