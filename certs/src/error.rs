@@ -62,7 +62,7 @@ errors! {
         "run statement: one key has two roles; the station must start a new run";
     /// The run is over.
     RunExpired => "run_expired", RunEnded,
-        "run statement: the run has ended; ask whether the station is still on";
+        "run statement: the run has ended, or a clock is days off: set this one by a time server, and ask whether the station is still on and its clock right";
     /// The run has not begun.
     RunNotStarted => "run_not_started", Nonsense,
         "run statement: the run begins later; set the clock by a time server, or wait";

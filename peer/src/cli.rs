@@ -79,7 +79,8 @@ pub struct Broadcast {
     /// What you can upload, in Mbit/s.
     #[arg(long)]
     pub upload_mbps: Option<f64>,
-    /// The stream's rate in Mbit/s; measured from a file if left out.
+    /// The stream's rate in Mbit/s; read off the file or measured if left out.
+    /// A raw file is sent at this rate.
     #[arg(long)]
     pub stream_mbps: Option<f64>,
     /// How long a viewer may think about an ask.
@@ -269,7 +270,18 @@ impl Broadcast {
             .stream_mbps
             .map(|m| bps(m, "--stream-mbps must be a rate in Mbit/s"))
             .transpose()?;
-        let input = if self.input.as_os_str() == "-" {
+        let is_stdin = self.input.as_os_str() == "-";
+        if is_stdin && self.r#loop {
+            return Err(Error::Usage(
+                "--loop needs a file: standard input cannot be read again",
+            ));
+        }
+        if self.raw && !is_stdin && stream_bps.is_none() {
+            return Err(Error::Usage(
+                "a raw file has no clock of its own: say how fast to send it, --stream-mbps N",
+            ));
+        }
+        let input = if is_stdin {
             station::Input::Stdin
         } else {
             station::Input::File(self.input)
@@ -285,6 +297,7 @@ impl Broadcast {
             kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
             keep: self.keep,
             membership_ms: station::MEMBERSHIP_MS,
+            run_ms: station::RUN_MS,
             shared: self.common.resolve(&file)?,
         })
     }
@@ -312,6 +325,12 @@ impl Watch {
                 return Err(Error::Usage("--sponsor auto needs --max-price MINOR"));
             }
         };
+        let media_on_stdout = self.out.as_deref() == Some(std::path::Path::new("-"));
+        if media_on_stdout && self.common.json {
+            return Err(Error::Usage(
+                "--out - and --json both want standard output: leave one of them out",
+            ));
+        }
         let desk = self.desk.or_else(|| file.desk.clone());
         let desk = desk
             .map(|uri| uri.parse::<voucher::DeskUri>())

@@ -126,6 +126,6 @@ pub fn data_dir(given: Option<PathBuf>) -> Result<PathBuf, Error> {
 pub fn run(options: &ConfigVerb) -> Result<u8, Error> {
     let ConfigAction::Check { config } = &options.verb;
     File::load(config.as_ref())?;
-    println!("config: ok");
+    crate::output::line("config: ok");
     Ok(0)
 }

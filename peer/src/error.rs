@@ -83,6 +83,21 @@ pub enum Error {
     /// The station has gone.
     #[error("station: it has gone ({0}); ask the broadcaster whether the stream goes on")]
     StationGone(Reason),
+    /// What is written to `--out` is not taken.
+    #[error(
+        "out: {path} takes nothing, and {bytes} bytes wait; let its reader read on, or write to a faster disk"
+    )]
+    OutStalled {
+        /// The file.
+        path: PathBuf,
+        /// What waits, in bytes.
+        bytes: u64,
+    },
+    /// The run's keys have ended.
+    #[error(
+        "run: it has lasted as long as its keys are good for; start the station again, and give its new invite to the viewers"
+    )]
+    RunOver,
     /// No voucher for the class.
     #[error("wallet: no unspent voucher; buy one with `roundcast wallet buy`")]
     NoVoucher,
@@ -139,6 +154,8 @@ impl Error {
             Self::DeskRefused { reason, .. } => reason.clone(),
             Self::DeskKey => "desk_key_mismatch".into(),
             Self::Refused(r) | Self::StationGone(r) => r.name().into(),
+            Self::OutStalled { .. } => "out_stalled".into(),
+            Self::RunOver => "run_over".into(),
             Self::NoVoucher => "no_voucher".into(),
             Self::WalletLocked => "wallet_locked".into(),
             Self::WalletDamaged { .. } => "wallet_damaged".into(),

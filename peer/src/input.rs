@@ -1,26 +1,45 @@
 //! Lines that a person (or a test) types.
 
+use rustix::termios::tcgetpgrp;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use tokio::sync::mpsc;
 
-/// A line, in bytes; longer ones are cut.
-const LINE_BYTES_MAX: usize = 1_024;
+/// A line, in characters; longer ones are cut.
+const LINE_CHARS_MAX: usize = 1_024;
 /// Lines that wait.
 const LINES_MAX: usize = 16;
+/// The terminal that a program was started from.
+const TERMINAL: &str = "/dev/tty";
 
-/// Lines of standard input, read on a thread of their own, since a terminal's
-/// input cannot be cancelled.
+/// Lines of standard input or of the terminal, read on a thread of their own,
+/// since a terminal's input cannot be cancelled.
 #[derive(Debug)]
 pub(crate) struct Lines {
     lines: mpsc::Receiver<String>,
 }
 
 impl Lines {
-    pub(crate) fn new() -> Self {
+    /// Of standard input.
+    pub(crate) fn stdin() -> Self {
+        Self::of(|| std::io::stdin().lock())
+    }
+
+    /// Of the terminal, for a program whose standard input is taken. None
+    /// without one, and none in the background: reading would stop the
+    /// program there.
+    pub(crate) fn terminal() -> Option<Self> {
+        let terminal = File::open(TERMINAL).ok()?;
+        let in_front = tcgetpgrp(&terminal).ok()? == rustix::process::getpgrp();
+        in_front.then(|| Self::of(|| BufReader::new(terminal)))
+    }
+
+    fn of<R: BufRead>(open: impl FnOnce() -> R + Send + 'static) -> Self {
         let (sender, lines) = mpsc::channel(LINES_MAX);
         std::thread::spawn(move || {
-            for line in std::io::stdin().lines() {
+            for line in open().lines() {
                 let Ok(line) = line else { return };
-                let line: String = line.trim().chars().take(LINE_BYTES_MAX).collect();
+                let line: String = line.trim().chars().take(LINE_CHARS_MAX).collect();
                 if sender.blocking_send(line).is_err() {
                     return;
                 }

@@ -7,11 +7,14 @@
 //! decided, is decided in the pure crates below.
 
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod desk_client;
 mod error;
 mod input;
+mod output;
 mod page_view;
+mod signals;
 pub mod sponsor;
 pub mod station;
 mod trust;

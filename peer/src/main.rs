@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use peer::cli::Cli;
+use std::io::Write;
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped client has every control");
@@ -22,17 +23,24 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("roundcast: start: no event loop ({e}); check the process limits");
+            say(&format!(
+                "start: no event loop ({e}); check the process limits"
+            ));
             return ExitCode::from(1);
         }
     };
     let code = match runtime.block_on(peer::run(cli)) {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("roundcast: {e}");
+            say(&e.to_string());
             e.exit_code()
         }
     };
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Says why it ends, if somebody still listens.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "roundcast: {text}");
 }

@@ -27,6 +27,16 @@ pub(crate) async fn start(
     Ok(Some(page::Server::start(config, feed).await?))
 }
 
+/// Tells people where their page is, and what a player of theirs opens.
+pub(crate) fn say_links(emit: &link::Emitter, page: Option<&str>, live: Option<&str>) {
+    if let Some(page) = page {
+        emit.say(&format!("Your page: {page}"));
+    }
+    if let Some(live) = live {
+        emit.say(&format!("For VLC or mpv: {live}"));
+    }
+}
+
 /// The page's word for a node.
 fn kind(kind: NodeKind) -> Kind {
     match kind {

@@ -1,18 +1,22 @@
 //! The station: publishes the stream and coordinates the tree.
 
 mod admission;
+mod commands;
 mod control;
 mod coordinator;
 mod doubt;
 mod edges;
+mod ending;
 mod ingest;
 mod keys;
 mod membership;
+mod rate;
 mod rounds;
 mod tree;
 
+use crate::signals::Interrupts;
 use crate::viewer::Shared;
-use crate::{Error, input, page_view};
+use crate::{Error, clock, output, page_view};
 use certs::seal::Publisher;
 use coordinator::{Coordinator, Event, Parts, Settings};
 use keys::Keys;
@@ -25,16 +29,15 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use wire::invite::Invite;
 use wire::message::control::NodeKind;
-use wire::{Digest, Reason, Rendition, Sequence};
+use wire::{Digest, Reason, Rendition, Sequence, UnixMs};
 use zeroize::Zeroizing;
 
 /// Head room of a slot over the stream's average rate, in percent: key frames
 /// and framing.
 const SLOT_PERCENT: u64 = 125;
-/// How long the last chunks may take to the viewers before the end.
-const LAST_CHUNKS_MS: u64 = 300;
-/// The rate assumed for standard input when none is given, in bit/s.
-const STDIN_RATE_BPS: u64 = 5_000_000;
+/// The rate assumed where none is said and none can be read off the input, in
+/// bit/s, until it is measured.
+const ASSUMED_RATE_BPS: u64 = 5_000_000;
 
 /// Where the stream comes from.
 #[derive(Debug, Clone)]
@@ -45,6 +48,7 @@ pub enum Input {
     Stdin,
 }
 
+pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};
 
@@ -71,6 +75,8 @@ pub struct Options {
     pub keep: Option<PathBuf>,
     /// How long a membership lasts; no switch, [`MEMBERSHIP_MS`] but for tests.
     pub membership_ms: u64,
+    /// How long the run lasts at most; no switch, [`RUN_MS`] but for tests.
+    pub run_ms: u64,
     /// The rest.
     pub shared: Shared,
 }
@@ -87,10 +93,27 @@ pub(crate) struct Published {
 /// # Errors
 /// The step that failed.
 pub async fn run(options: Options) -> Result<u8, Error> {
-    let input_is_stdin = matches!(options.input, Input::Stdin);
+    let stdin_is_media = matches!(options.input, Input::Stdin);
     let station = Station::start(options).await?;
-    let quit = commands(station.remote(), input_is_stdin);
-    station.broadcast(quit).await
+    let mut signals = Interrupts::listen();
+    let quit = commands::until_quit(station.remote(), stdin_is_media, signals.clone());
+    let remote = station.remote();
+    let broadcast = station.broadcast(quit);
+    tokio::pin!(broadcast);
+    tokio::select! {
+        ended = &mut broadcast => return ended,
+        () = signals.heard(2) => remote.end_now(),
+    }
+    broadcast.await
+}
+
+/// Where the planned rate of the stream comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// The broadcaster or the file says so.
+    Said,
+    /// Nobody does: it is measured.
+    Assumed,
 }
 
 /// A station that is on: it admits members, and waits for its input.
@@ -99,6 +122,9 @@ pub struct Station {
     emit: Emitter,
     endpoint: Arc<Endpoint>,
     ingest: ingest::Ingest,
+    rate_bps: u64,
+    clock: Clock,
+    run_end: UnixMs,
     coordinating: tokio::task::JoinHandle<()>,
     invite: Zeroizing<String>,
     remote: Remote,
@@ -119,6 +145,11 @@ impl Remote {
     pub fn evict(&self, name: &str) {
         let _ = self.0.send(Event::Evict(name.trim().to_owned()));
     }
+
+    /// Once the last chunk is out: waits for nobody any more.
+    fn end_now(&self) {
+        let _ = self.0.send(Event::End);
+    }
 }
 
 impl Station {
@@ -133,10 +164,13 @@ impl Station {
         if let Some(banner) = &shared.trust.banner {
             emit.say(banner);
         }
-        let stream_bps = stream_rate(&options)?;
-        let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
+        clock::check(clock.unix())?;
+        let rate = stream_rate(&options)?;
+        let (keys, chunk_key) =
+            Keys::make(&shared.data, &shared.name, clock.unix(), options.run_ms)?;
+        let run_end = keys.run.end;
         let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
-        let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
+        let settings = settings(&options, &keys, rate, advertised(endpoint.address()?));
         let invite = settings.invite.clone();
         let (node, node_events) = start_node(&options, &keys, &endpoint, clock.clone());
         let feed = page::Feed::new();
@@ -148,9 +182,10 @@ impl Station {
         let publisher = publisher(chunk_key, &keys)?;
         let output = ingest::Output {
             node: node.clone(),
-            page: feed,
+            page: page.is_some().then_some(feed),
             epochs: epoch_changes,
             published,
+            events: events.clone(),
         };
         let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
         let parts = Parts {
@@ -162,7 +197,7 @@ impl Station {
             events: events.clone(),
             page,
         };
-        let coordinator = Coordinator::new(keys, settings, parts, clock, emit.clone());
+        let coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
         let coordinating = tokio::spawn(coordinator.run(inbox));
         let links = control::accept_links(endpoint.clone(), node, events.clone());
         tokio::spawn(links);
@@ -172,6 +207,9 @@ impl Station {
             emit,
             endpoint,
             ingest,
+            rate_bps: rate.0,
+            clock,
+            run_end,
             coordinating,
             invite,
             remote: Remote(events),
@@ -190,18 +228,20 @@ impl Station {
         self.remote.clone()
     }
 
-    /// Broadcasts until the input ends or `quit` does; then the run ends for
-    /// everybody. The result is the exit code.
+    /// Broadcasts until the input ends, `quit` does, or the run's keys do.
+    /// Viewers play to the last chunk and leave; then the run ends for who is
+    /// left. The result is the exit code.
     ///
     /// # Errors
-    /// The input or its copy failed.
+    /// The input or its copy failed; [`Error::RunOver`].
     pub async fn broadcast(mut self, quit: impl Future<Output = ()>) -> Result<u8, Error> {
+        let keys_over = ending::keys_over(self.clock.clone(), self.run_end, self.emit.clone());
         let outcome = tokio::select! {
-            outcome = self.ingest.run(&self.options) => outcome,
+            outcome = self.ingest.run(&self.options, self.rate_bps) => outcome,
             () = quit => Ok(()),
+            over = keys_over => Err(over),
         };
-        // The last chunks still have to reach the viewers.
-        tokio::time::sleep(std::time::Duration::from_millis(LAST_CHUNKS_MS)).await;
+        let outcome = outcome.and(self.ingest.finish());
         let _ = self.remote.0.send(Event::End);
         let _ = self.coordinating.await;
         self.endpoint.close(Reason::RunEnded).await;
@@ -221,8 +261,13 @@ fn publisher(chunk_key: keys::ChunkKey, keys: &Keys) -> Result<Publisher, Error>
     )?)
 }
 
-fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr) -> Settings {
-    let slot_bps = (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1);
+fn settings(
+    options: &Options,
+    keys: &Keys,
+    (stream_bps, basis): (u64, Basis),
+    address: SocketAddr,
+) -> Settings {
+    let slot_bps = rate::slot_bps(stream_bps);
     let invite = Invite {
         stream: keys.run.scope.stream,
         secret: keys.audience.clone(),
@@ -233,13 +278,14 @@ fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr
         address,
         stream_bps,
         slot_bps,
-        // Only whole slots: half a stream is of no use to a child.
-        slots: u32::try_from(options.upload_bps / slot_bps).unwrap_or(u32::MAX),
+        slots: rate::slots(options.upload_bps, slot_bps),
         ask_deadline_ms: options.ask_deadline_ms,
         ask_interval_ms: options.ask_interval_ms,
         banner: options.shared.trust.banner.clone(),
         upload_bps: options.upload_bps,
         membership_ms: options.membership_ms,
+        kept_ms: options.kept_ms,
+        basis,
         invite: invite.to_uri(),
     }
 }
@@ -267,16 +313,21 @@ fn start_node(
     (node, events)
 }
 
-fn stream_rate(options: &Options) -> Result<u64, Error> {
-    match (options.stream_bps, &options.input, options.raw) {
-        (Some(bps), _, _) => Ok(bps.max(1)),
-        (None, Input::File(path), false) => ingest::file_rate_bps(path),
-        _ => Ok(STDIN_RATE_BPS),
-    }
+fn stream_rate(options: &Options) -> Result<(u64, Basis), Error> {
+    let known = match (options.stream_bps, &options.input, options.raw) {
+        (Some(bps), _, _) => Some(bps.max(1)),
+        (None, Input::File(path), false) => ingest::file_rate_bps(path)?,
+        _ => None,
+    };
+    Ok(match known {
+        Some(bps) => (bps, Basis::Said),
+        None => (ASSUMED_RATE_BPS, Basis::Assumed),
+    })
 }
 
 fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings: &Settings) {
     let uri = &settings.invite;
+    let live = page.map(|p| p.live_link().reveal());
     let page = page.map(|p| p.link().reveal());
     if emit.json() {
         emit.tell(
@@ -284,6 +335,7 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
             json!({
                 "invite": **uri,
                 "page": page,
+                "live": live,
                 "stream": keys.run.scope.stream.to_hex(),
                 "run": keys.run.scope.run.to_hex(),
                 "spki": keys.identity.spki().to_hex(),
@@ -295,21 +347,20 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
         );
         return;
     }
-    println!("{}", **uri);
+    output::line(uri);
     emit.say("Give this invite to your viewers, and to nobody else.");
     if std::io::stdout().is_terminal()
         && let Ok(code) = qrcode::QrCode::new(uri.as_bytes())
     {
-        println!(
-            "{}",
-            code.render::<qrcode::render::unicode::Dense1x2>().build()
-        );
+        output::line(&code.render::<qrcode::render::unicode::Dense1x2>().build());
     }
-    if let Some(page) = page {
-        emit.say(&format!("Your page: {page}"));
-    }
+    page_view::say_links(emit, page.as_deref(), live.as_deref());
+    let how = match settings.basis {
+        Basis::Said => "has",
+        Basis::Assumed => "is not measured yet, and taken for",
+    };
     emit.say(&format!(
-        "The stream has {:.1} Mbit/s; your upload serves {} viewers.",
+        "The stream {how} {:.1} Mbit/s; your upload serves {} viewers.",
         as_mbps(settings.stream_bps),
         settings.slots
     ));
@@ -347,21 +398,4 @@ async fn forward_node_events(
             return;
         }
     }
-}
-
-/// Lines on standard input; returns on `quit`.
-async fn commands(remote: Remote, input_is_stdin: bool) {
-    if input_is_stdin {
-        return std::future::pending().await;
-    }
-    let mut lines = input::Lines::new();
-    while let Some(line) = lines.next().await {
-        match line.split_once(' ') {
-            Some(("evict", name)) => remote.evict(name),
-            _ if line == "quit" => return,
-            _ => eprintln!("commands: quit, evict NAME"),
-        }
-    }
-    // Input from a file or a closed terminal: the stream goes on.
-    std::future::pending::<()>().await;
 }

@@ -52,7 +52,7 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
     let path = Path::new(&options.what);
     let trust = options.trust.resolve()?;
     if let Some(banner) = &trust.banner {
-        eprintln!("{banner}");
+        crate::output::note(banner);
     }
     let (roots, policy) = (&trust.relays.roots, &trust.relays.policy);
     if path.is_dir() {

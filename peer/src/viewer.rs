@@ -3,8 +3,10 @@
 mod admission;
 mod control;
 mod doubt;
+mod leaving;
 mod line;
 mod membership;
+mod out;
 mod path;
 mod playout;
 mod report;
@@ -79,25 +81,18 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     if !options.relay_only && options.share_bps > 0 {
         emit.say("Other viewers see your address (--relay-only hides it from them).");
     }
-    let out = playout::Out::open(options.out.as_deref())?;
     let identity = admission::stranger()?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &identity)?);
     let address = crate::station::advertised(endpoint.address()?);
     let feed = page::Feed::new();
     let page = page_view::start(shared.page, feed.clone()).await?;
-    let link = page.as_ref().map(|p| p.link().reveal());
-    emit.tell(
-        "viewer_ready",
-        json!({"spki": identity.spki().to_hex(), "listen": address.to_string(), "page": link}),
-    );
-    if let (false, Some(link)) = (shared.json, link) {
-        emit.say(&format!("Your page: {link}"));
-    }
+    announce(&emit, page.as_ref(), &identity, address);
     let (membership, channel) = admission::join(&endpoint, identity, address, &options, &clock)
         .await
         .inspect_err(|e| {
             emit.tell("refused", json!({"reason": e.reason()}));
         })?;
+    let out = out::Out::open(options.out.as_deref())?;
     let (node, node_events) = start_node(&options, &membership, &endpoint, clock.clone());
     tokio::spawn(accept_links(endpoint.clone(), node.clone()));
     let (lines, typed) = mpsc::channel(16);
@@ -114,6 +109,24 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let outcome = session.run(channel, node_events, typed).await;
     endpoint.close(Reason::Done).await;
     outcome
+}
+
+fn announce(
+    emit: &Emitter,
+    page: Option<&page::Running>,
+    identity: &Identity,
+    address: SocketAddr,
+) {
+    let live = page.map(|p| p.live_link().reveal());
+    let page = page.map(|p| p.link().reveal());
+    let spki = identity.spki().to_hex();
+    emit.tell(
+        "viewer_ready",
+        json!({"spki": spki, "listen": address.to_string(), "page": page, "live": live}),
+    );
+    if !emit.json() {
+        page_view::say_links(emit, page.as_deref(), live.as_deref());
+    }
 }
 
 fn start_node(
@@ -165,7 +178,7 @@ async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>) {
 }
 
 async fn read_lines(lines: mpsc::Sender<String>) {
-    let mut input = input::Lines::new();
+    let mut input = input::Lines::stdin();
     while let Some(line) = input.next().await {
         if lines.send(line).await.is_err() {
             return;

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{clip, finish, invite, said, station, viewer};
+use common::{clip, finish, invite, roundcast, said, station, viewer};
 use std::path::Path;
 
 const BROADCAST: [&str; 6] = [
@@ -148,6 +148,55 @@ fn a_full_disk_is_named_and_the_others_watch_on() {
 }
 
 #[test]
+fn who_is_not_let_in_keeps_an_earlier_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let station = station(folder.path(), &clip(), &["--loop"]);
+    let invite = invite(&station);
+    let at = invite.find("?s=").unwrap() + 3;
+    let other = if invite.as_bytes()[at] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let wrong = format!("{}{other}{}", &invite[..at], &invite[at + 1..]);
+    let out = folder.path().join("earlier.mp4");
+    std::fs::write(&out, "an evening").unwrap();
+    let (code, text) = viewer(folder.path(), &wrong, &["--out", out.to_str().unwrap()]).end();
+    assert_eq!(code, Some(3), "{text}");
+    assert_eq!(std::fs::read(&out).unwrap(), b"an evening");
+}
+
+#[test]
+fn options_that_exclude_each_other_are_usage_errors() {
+    let key = "A".repeat(43);
+    let invite = format!("roundcast:v1/{key}?s={key}&a=127.0.0.1:1");
+    for (arguments, fix) in [
+        (&["watch", &invite, "--out", "-", "--json"][..], "--json"),
+        (
+            &["broadcast", "--input", "-", "--loop", "--upload-mbps", "5"],
+            "--loop",
+        ),
+    ] {
+        let (code, text) = said(&finish(arguments));
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("usage") && text.contains(fix), "{text}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_panic() {
+    use std::process::Stdio;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = roundcast(&["config", "check", "--config", "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(said(&output).0, Some(0));
+}
+
+#[test]
 fn an_altered_invite_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let station = station(folder.path(), &clip(), &["--loop"]);
@@ -239,7 +288,7 @@ fn a_clock_far_off_is_named_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let station = station(folder.path(), &clip(), &["--loop"]);
     let invite = invite(&station);
-    for (offset, name) in [("-3650d", "clock"), ("+2h", "clock")] {
+    for offset in ["-3650d", "+2h", "+3d"] {
         let output = std::process::Command::new(faketime)
             .args([
                 "-f",
@@ -254,6 +303,16 @@ fn a_clock_far_off_is_named_as_such() {
             .unwrap();
         let (code, text) = said(&output);
         assert_ne!(code, Some(0), "{offset}: {text}");
-        assert!(text.contains(name), "{offset}: {text}");
+        assert!(text.contains("clock:"), "{offset}: {text}");
     }
+    let output = std::process::Command::new(faketime)
+        .args(["-f", "-3650d", env!("CARGO_BIN_EXE_roundcast")])
+        .args(BROADCAST)
+        .args(["--input", clip().to_str().unwrap(), "--data"])
+        .arg(folder.path().join("behind"))
+        .output()
+        .unwrap();
+    let (code, text) = said(&output);
+    assert_eq!(code, Some(1), "a station, too: {text}");
+    assert!(text.contains("clock:"), "{text}");
 }

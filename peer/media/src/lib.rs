@@ -11,6 +11,7 @@
 //! looping  a file repeated n times -> one continuous stream
 //! raw      any bytes -> pieces that travel as fragments do
 //! gop      which group of pictures a fragment belongs to
+//! rate     how fast a stream is, by its own clock
 //! ```
 //!
 //! The input is hostile: containers are walked here, with bounds, and only leaf
@@ -24,6 +25,7 @@ pub mod gop;
 pub mod item;
 pub mod limits;
 pub mod looping;
+pub mod rate;
 pub mod raw;
 mod time;
 

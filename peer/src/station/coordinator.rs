@@ -46,6 +46,10 @@ pub(super) struct Settings {
     pub(super) banner: Option<String>,
     pub(super) upload_bps: u64,
     pub(super) membership_ms: u64,
+    /// How much of the stream is kept, and may be fetched after its end.
+    pub(super) kept_ms: u64,
+    /// Where `stream_bps` comes from.
+    pub(super) basis: super::Basis,
     pub(super) invite: Zeroizing<String>,
 }
 
@@ -87,7 +91,11 @@ pub(super) enum Event {
     Suspect { child: SpkiHash, parent: SpkiHash },
     /// The broadcaster throws a member out.
     Evict(String),
-    /// The run ends.
+    /// The input's rate was measured, in bit/s.
+    Measured(u64),
+    /// The broadcaster has to know this.
+    Notice(String),
+    /// The last chunk is out; a second time: end at once.
     End,
 }
 
@@ -144,6 +152,10 @@ pub(super) struct Coordinator {
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) page: Option<page::Running>,
     pub(super) notices: Vec<page::Notice>,
+    /// What was measured of the stream, in bit/s.
+    pub(super) measured_bps: Option<u64>,
+    /// When the run ends at the latest, once its last chunk is out.
+    pub(super) ends_ms: Option<u64>,
     epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
 }
 
@@ -181,6 +193,8 @@ impl Coordinator {
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
             notices: Vec::new(),
+            measured_bps: None,
+            ends_ms: None,
             keys,
             settings,
             me,
@@ -204,8 +218,8 @@ impl Coordinator {
         loop {
             tokio::select! {
                 event = inbox.recv() => match event {
-                    Some(Event::End) | None => break,
                     Some(event) => self.take(event),
+                    None => break,
                 },
                 _ = tick.tick() => {
                     self.planner.tick(self.clock.mono_ms());
@@ -219,18 +233,20 @@ impl Coordinator {
                 }
             }
             self.act();
+            if self.has_ended() {
+                break;
+            }
         }
-        for member in self.members.values() {
-            let _ = member.down.send(Down::Refused(Reason::RunEnded));
-        }
-        // The farewells need a moment on the wire.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.farewell().await;
     }
 
     pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Join { link, join, reply } => {
-                let outcome = self.join(&link, join);
+                let outcome = match self.ends_ms {
+                    Some(_) => Err(Reason::RunEnded),
+                    None => self.join(&link, join),
+                };
                 if let Err(reason) = &outcome {
                     let fields = json!({"reason": reason.name(), "other": link.peer.to_hex()});
                     self.emit.tell("join_refused", fields);
@@ -253,7 +269,9 @@ impl Coordinator {
                     .edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
             }
             Event::Evict(name) => self.evict(&name),
-            Event::End => {}
+            Event::Measured(bps) => self.measured(bps),
+            Event::Notice(text) => self.notice(page::Level::Warning, text),
+            Event::End => self.begin_end(),
         }
     }
 
@@ -342,6 +360,7 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
+            Reason::BudgetSpent if self.renew_spent(from, edge.other) => {}
             Reason::Withheld => self.planner.withheld(now_ms, from, edge.other),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
@@ -489,7 +508,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn send_beacon(&self) {
+    pub(super) fn send_beacon(&self) {
         let Some(head) = *self.head.borrow() else {
             return;
         };

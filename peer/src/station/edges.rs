@@ -13,6 +13,9 @@ use wire::{OrderId, Reason, Rendition, SpkiHash, Stripe};
 /// A permit's life; renewed at half of it.
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
 const _: () = assert!(PERMIT_LIFE_MS <= PERMIT_LIFE_MS_MAX);
+/// Permits in a row that one edge may use up before their time: else a child
+/// could drain its parent by asking for everything again and again.
+const EARLY_RENEWALS_MAX: u8 = 3;
 /// Blocks that an edge may carry beyond rate x life, in bytes: catching up
 /// from what the parent keeps.
 const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
@@ -22,6 +25,8 @@ const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) struct Permits {
     serial: u64,
     minted_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
+    /// Renewals in a row because the bytes were spent.
+    early: BTreeMap<(SpkiHash, SpkiHash), u8>,
 }
 
 impl Permits {
@@ -29,12 +34,21 @@ impl Permits {
         Self {
             serial: 0,
             minted_ms: BTreeMap::new(),
+            early: BTreeMap::new(),
         }
     }
 
+    /// Whether an edge that has spent its bytes gets the next permit.
+    pub(super) fn may_renew_early(&mut self, child: SpkiHash, parent: SpkiHash) -> bool {
+        let renewals = self.early.entry((child, parent)).or_default();
+        *renewals = renewals.saturating_add(1);
+        *renewals <= EARLY_RENEWALS_MAX
+    }
+
     pub(super) fn forget(&mut self, node: SpkiHash) {
-        self.minted_ms
-            .retain(|(child, parent), _| *child != node && *parent != node);
+        let other = |(child, parent): &(SpkiHash, SpkiHash)| *child != node && *parent != node;
+        self.minted_ms.retain(|edge, _| other(edge));
+        self.early.retain(|edge, _| other(edge));
     }
 }
 
@@ -72,6 +86,8 @@ impl Coordinator {
                         }),
                     );
                 }
+                // Nobody buys an hour for the last seconds.
+                Action::Ask { .. } if self.ends_ms.is_some() => {}
                 Action::Ask {
                     to,
                     question,
@@ -185,7 +201,13 @@ impl Coordinator {
     }
 
     /// Signs a permit and gives it to both ends.
-    fn mint(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
+    pub(super) fn mint(
+        &mut self,
+        stripe: Stripe,
+        child: SpkiHash,
+        parent: SpkiHash,
+        priority: Priority,
+    ) {
         let Some((child_ref, parent_ref)) = self.node_ref(child).zip(self.node_ref(parent)) else {
             return;
         };
@@ -214,7 +236,7 @@ impl Coordinator {
     }
 
     fn byte_budget(&self) -> u64 {
-        let rate_bytes = self.settings.stream_bps / 8;
+        let rate_bytes = self.budget_bps() / 8;
         rate_bytes
             .saturating_mul(PERMIT_LIFE_MS / 1000)
             .saturating_mul(PERMIT_BUDGET_PERCENT)
@@ -253,6 +275,7 @@ impl Coordinator {
 
     fn detach(&mut self, child: SpkiHash, parent: SpkiHash) {
         self.permits.minted_ms.remove(&(child, parent));
+        self.permits.early.remove(&(child, parent));
         let reason = Reason::Reparented;
         for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
             if at == self.me {
@@ -274,6 +297,7 @@ impl Coordinator {
         for edge in self.planner.edges() {
             let minted = self.permits.minted_ms.get(&(edge.child, edge.parent));
             if minted.is_some_and(|at| now_ms.saturating_sub(*at) > PERMIT_LIFE_MS / 2) {
+                self.permits.early.remove(&(edge.child, edge.parent));
                 self.mint(edge.stripe, edge.child, edge.parent, edge.priority);
             }
         }

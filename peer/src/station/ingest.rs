@@ -1,17 +1,27 @@
 //! From the input to signed, sealed, published chunks.
 
+mod keep;
+mod pace;
+mod rate;
+
+pub(super) use rate::file_rate_bps;
+
+use super::coordinator::Event;
 use super::{Input, Options, Published};
 use crate::Error;
 use bytes::Bytes;
 use certs::seal::{EpochSecret, Publisher};
+use keep::Keep;
 use link::{Clock, Emitter, Node};
-use media::{Fragment, Fragmenter, Item, Looper};
+use media::gop::Groups;
+use media::{Fragment, Fragmenter, InitSegment, Item, Looper};
+use pace::Pace;
+use rate::Meter;
 use serde_json::json;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 use wire::Epoch;
 use wire::statement::{ChunkFlags, ChunkKey};
@@ -24,15 +34,12 @@ const RAW_PIECE_BYTES: usize = 16 * 1024 - 64;
 /// Where chunks go, and what changes them on the way.
 pub(super) struct Output {
     pub(super) node: Arc<Node>,
-    pub(super) page: page::Feed,
+    /// The station's own page, if there is one.
+    pub(super) page: Option<page::Feed>,
     pub(super) epochs: mpsc::UnboundedReceiver<(Epoch, EpochSecret)>,
     pub(super) published: watch::Sender<Option<Published>>,
-}
-
-/// A copy of what is published.
-struct Keep {
-    file: std::fs::File,
-    path: PathBuf,
+    /// The coordinator.
+    pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
 /// What ingest works with.
@@ -44,7 +51,23 @@ pub(super) struct Ingest {
     keep: Option<Keep>,
     trace: bool,
     mime: String,
-    init: Bytes,
+    /// The init segment that was published last.
+    init: Option<Bytes>,
+    /// Where the media ends by now, on its own clock.
+    end_us: u64,
+    groups: Groups,
+    /// Key frames were found to be rare, and the broadcaster told.
+    rare_told: bool,
+    meter: Option<Meter>,
+}
+
+/// What `pass` reads a stream with.
+struct Reading<'a> {
+    fragmenter: Fragmenter,
+    /// Makes one stream of a file's passes.
+    looper: &'a mut Option<Looper>,
+    /// A live encoder sets the pace itself.
+    pace: Option<&'a mut Pace>,
 }
 
 impl Ingest {
@@ -55,6 +78,7 @@ impl Ingest {
         emit: Emitter,
         options: &Options,
     ) -> Result<Self, Error> {
+        let live = matches!(options.input, Input::Stdin);
         Ok(Self {
             publisher,
             output,
@@ -63,34 +87,47 @@ impl Ingest {
             keep: options.keep.as_deref().map(Keep::create).transpose()?,
             trace: options.shared.trace_chunks,
             mime: String::new(),
-            init: Bytes::new(),
+            init: None,
+            end_us: 0,
+            groups: Groups::new(),
+            rare_told: false,
+            meter: live.then(Meter::new),
         })
     }
 
-    /// Publishes the whole input; returns at its end.
-    pub(super) async fn run(&mut self, options: &Options) -> Result<(), Error> {
+    /// Publishes the whole input; returns at its end. `rate_bps` is the pace
+    /// of a file that has no clock of its own.
+    pub(super) async fn run(&mut self, options: &Options, rate_bps: u64) -> Result<(), Error> {
         match (&options.input, options.raw) {
             (Input::File(path), false) => self.file(path, options.looped).await,
             (Input::Stdin, false) => self.live(tokio::io::stdin()).await,
-            (Input::File(path), true) => {
-                let file = tokio::fs::File::open(path)
-                    .await
-                    .map_err(|e| unusable(path, e))?;
-                let rate = options.stream_bps;
-                self.raw(file, rate).await
-            }
+            (Input::File(path), true) => self.raw(open(path).await?, Some(rate_bps)).await,
             (Input::Stdin, true) => self.raw(tokio::io::stdin(), None).await,
         }
     }
 
+    /// Publishes the run's last chunk. It has no media: who has it has all,
+    /// and may leave.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        if self.init.is_none() {
+            return Ok(());
+        }
+        let flags = ChunkFlags {
+            end: true,
+            ..ChunkFlags::default()
+        };
+        self.publish(&Bytes::new(), self.end_us, 0, flags)
+    }
+
     async fn file(&mut self, path: &Path, looped: bool) -> Result<(), Error> {
-        let start = tokio::time::Instant::now();
-        let mut looper: Option<Looper> = None;
+        let (mut looper, mut pace) = (None, Pace::default());
         loop {
-            let file = tokio::fs::File::open(path)
-                .await
-                .map_err(|e| unusable(path, e))?;
-            looper = self.pass(file, looper, start).await?;
+            let reading = Reading {
+                fragmenter: Fragmenter::new(),
+                looper: &mut looper,
+                pace: Some(&mut pace),
+            };
+            self.pass(open(path).await?, reading).await?;
             match looper.as_mut() {
                 Some(looper) if looped => looper.next_pass()?,
                 _ => return Ok(()),
@@ -98,104 +135,84 @@ impl Ingest {
         }
     }
 
-    /// A live encoder sets the pace itself.
-    async fn live<R>(&mut self, input: R) -> Result<(), Error>
-    where
-        R: tokio::io::AsyncRead + Unpin,
-    {
-        let mut fragmenter = Fragmenter::new();
-        self.read_into(input, &mut fragmenter, None, None).await?;
-        Ok(())
+    async fn live(&mut self, input: impl AsyncRead + Unpin) -> Result<(), Error> {
+        let reading = Reading {
+            fragmenter: Fragmenter::new(),
+            looper: &mut None,
+            pace: None,
+        };
+        self.pass(input, reading).await
     }
 
-    /// One pass over a file, at the pace of its own clock.
+    /// Reads the input once, to its end.
     async fn pass(
         &mut self,
-        file: tokio::fs::File,
-        looper: Option<Looper>,
-        start: tokio::time::Instant,
-    ) -> Result<Option<Looper>, Error> {
-        let mut fragmenter = Fragmenter::new();
-        self.read_into(file, &mut fragmenter, looper, Some(start))
-            .await
-    }
-
-    async fn read_into<R>(
-        &mut self,
-        mut input: R,
-        fragmenter: &mut Fragmenter,
-        mut looper: Option<Looper>,
-        start: Option<tokio::time::Instant>,
-    ) -> Result<Option<Looper>, Error>
-    where
-        R: tokio::io::AsyncRead + Unpin,
-    {
+        mut input: impl AsyncRead + Unpin,
+        mut reading: Reading<'_>,
+    ) -> Result<(), Error> {
         let mut buffer = vec![0u8; READ_BYTES];
         loop {
-            let read = input
-                .read(&mut buffer)
-                .await
-                .map_err(|source| Error::File {
-                    step: "input",
-                    path: "the input".into(),
-                    source,
-                })?;
+            let read = read(&mut input, &mut buffer).await?;
             if read == 0 {
-                fragmenter.finish()?;
-                return Ok(looper);
+                reading.fragmenter.finish()?;
+                return Ok(());
             }
-            fragmenter.push(buffer.get(..read).unwrap_or_default())?;
-            while let Some(item) = fragmenter.next_item() {
-                match item {
-                    Item::Init(init) => {
-                        // Of a looped file only the first init counts.
-                        if looper.is_none() {
-                            looper = Some(Looper::new(&init));
-                            self.mime = init.mime();
-                            self.publish_init(&init.bytes)?;
-                        }
-                    }
-                    Item::Fragment(fragment) => {
-                        let fragment = match (&mut looper, start) {
-                            (Some(looper), Some(_)) => looper.rewrite(&fragment)?,
-                            _ => fragment,
-                        };
-                        if let Some(start) = start {
-                            let due = Duration::from_micros(fragment.decode_time_us);
-                            tokio::time::sleep_until(start + due).await;
-                        }
-                        self.publish_fragment(&fragment)?;
-                    }
-                }
+            let bytes = buffer.get(..read).unwrap_or_default();
+            let parsed = reading.fragmenter.push(bytes);
+            // What came before a flaw is whole.
+            while let Some(item) = reading.fragmenter.next_item() {
+                self.item(item, &mut reading).await?;
             }
+            parsed?;
         }
     }
 
+    async fn item(&mut self, item: Item, reading: &mut Reading<'_>) -> Result<(), Error> {
+        let fragment = match item {
+            Item::Init(init) => return self.begin(&init, reading.looper),
+            Item::Fragment(fragment) => fragment,
+        };
+        match (reading.looper.as_mut(), reading.pace.as_mut()) {
+            (Some(looper), Some(pace)) => {
+                let fragment = looper.rewrite(&fragment)?;
+                pace.wait(fragment.decode_time_us).await;
+                self.publish_fragment(&fragment)
+            }
+            _ => self.publish_fragment(&fragment),
+        }
+    }
+
+    /// Of a looped file only the first init segment counts.
+    fn begin(&mut self, init: &InitSegment, looper: &mut Option<Looper>) -> Result<(), Error> {
+        if looper.is_some() {
+            return Ok(());
+        }
+        *looper = Some(Looper::new(init));
+        self.mime = init.mime();
+        self.publish_init(init.bytes.clone())
+    }
+
     /// Any bytes: pieces as they come, or at `rate_bps` from a file.
-    async fn raw<R>(&mut self, mut input: R, rate_bps: Option<u64>) -> Result<(), Error>
-    where
-        R: tokio::io::AsyncRead + Unpin,
-    {
+    async fn raw(
+        &mut self,
+        mut input: impl AsyncRead + Unpin,
+        rate_bps: Option<u64>,
+    ) -> Result<(), Error> {
         self.mime = media::raw::MIME.to_owned();
-        self.publish_init(&Bytes::from_static(b"raw"))?;
+        self.output.page = None;
+        // A stream without a format has nothing in front.
+        self.publish_init(Bytes::new())?;
         let mut cutter = media::raw::Cutter::new(RAW_PIECE_BYTES)?;
         let mut buffer = vec![0u8; RAW_PIECE_BYTES];
         let (start, mut sent) = (tokio::time::Instant::now(), 0u64);
         loop {
-            let read = input
-                .read(&mut buffer)
-                .await
-                .map_err(|source| Error::File {
-                    step: "input",
-                    path: "the input".into(),
-                    source,
-                })?;
+            let read = read(&mut input, &mut buffer).await?;
             let now_us = self.clock.mono_us();
             cutter.push(buffer.get(..read).unwrap_or_default(), now_us);
             while let Some(piece) = cutter.next_piece(now_us) {
                 sent = sent.saturating_add(piece.bytes.len() as u64);
-                if let Some(rate) = rate_bps.filter(|r| *r > 0) {
-                    let due = sent.saturating_mul(8_000_000) / rate;
+                if let Some(rate) = rate_bps {
+                    let due = sent.saturating_mul(8_000_000) / rate.max(1);
                     tokio::time::sleep_until(start + Duration::from_micros(due)).await;
                 }
                 self.publish_fragment(&piece)?;
@@ -209,18 +226,21 @@ impl Ingest {
         }
     }
 
-    fn publish_init(&mut self, bytes: &Bytes) -> Result<(), Error> {
+    fn publish_init(&mut self, bytes: Bytes) -> Result<(), Error> {
         let flags = ChunkFlags {
             init: true,
             ..ChunkFlags::default()
         };
-        self.init = bytes.clone();
-        self.publish(bytes, 0, 0, flags)?;
-        if self.plays() {
-            self.output
-                .page
-                .push_init(self.mime.clone(), bytes.clone())?;
+        self.publish(&bytes, 0, 0, flags)?;
+        // Published again under a new key it is no second head of the stream.
+        if self.init.as_ref() != Some(&bytes) {
+            self.keep(&bytes)?;
+            if let Some(page) = &self.output.page {
+                let pushed = page.push_init(self.mime.clone(), bytes.clone());
+                self.shown(pushed);
+            }
         }
+        self.init = Some(bytes);
         Ok(())
     }
 
@@ -232,17 +252,58 @@ impl Ingest {
         let (time, duration) = (fragment.decode_time_us, fragment.duration_us);
         self.rotate()?;
         self.publish(&fragment.bytes, time, duration, flags)?;
-        if self.plays() {
-            self.output
-                .page
-                .push_fragment(fragment.bytes.clone(), fragment.keyframe, time)?;
+        self.end_us = time.saturating_add(duration);
+        self.keep(&fragment.bytes)?;
+        if let Some(page) = &self.output.page {
+            let pushed = page.push_fragment(fragment.bytes.clone(), fragment.keyframe, time);
+            self.shown(pushed);
         }
+        self.watch(fragment);
         Ok(())
     }
 
-    /// Whether a browser can play the input.
-    fn plays(&self) -> bool {
-        self.mime != media::raw::MIME
+    /// What a browser cannot play is broadcast all the same.
+    fn shown(&mut self, pushed: Result<(), page::Error>) {
+        if let Err(e) = pushed {
+            self.output.page = None;
+            let fields = json!({"reason": e.reason()});
+            let text = format!("this page does not play the stream, viewers get it: {e}");
+            self.warn("page_refused", fields, text);
+        }
+    }
+
+    /// Looks at what the stream is like for those who watch it.
+    fn watch(&mut self, fragment: &Fragment) {
+        if let Some(bps) = self.meter.as_mut().and_then(|meter| meter.note(fragment)) {
+            let _ = self.output.events.send(Event::Measured(bps));
+        }
+        self.groups.place(fragment);
+        if self.groups.too_long() && !self.rare_told {
+            self.rare_told = true;
+            let interval_ms = self.groups.interval_us().unwrap_or(0) / 1_000;
+            let fields = json!({"interval_ms": interval_ms});
+            let text = format!(
+                "key frames are {interval_ms} ms apart: who joins waits as long for a picture; \
+                 tell the encoder to send one every 2 s (ffmpeg: -g)"
+            );
+            self.warn("key_frames_rare", fields, text);
+        }
+    }
+
+    /// Tells the broadcaster, in the terminal and on the page.
+    fn warn(&self, kind: &str, fields: serde_json::Value, text: String) {
+        if self.emit.json() {
+            self.emit.tell(kind, fields);
+        }
+        self.emit.say(&text);
+        let _ = self.output.events.send(Event::Notice(text));
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.keep {
+            Some(keep) => keep.write(bytes),
+            None => Ok(()),
+        }
     }
 
     fn publish(
@@ -263,9 +324,6 @@ impl Ingest {
         }
         let key = sealed.header.key();
         self.tell(&key, flags, plain, time_us);
-        if let Some(keep) = &mut self.keep {
-            keep.write(plain)?;
-        }
         if !flags.init {
             self.output.published.send_replace(Some(Published {
                 head: key.sequence,
@@ -286,15 +344,15 @@ impl Ingest {
             self.publisher.rotate(epoch, &secret)?;
             rotated = true;
         }
-        if rotated {
-            let init = self.init.clone();
-            self.publish_init(&init)?;
+        match &self.init {
+            Some(init) if rotated => self.publish_init(init.clone()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn tell(&self, key: &ChunkKey, flags: ChunkFlags, plain: &Bytes, time_us: u64) {
-        if !self.trace {
+        // The end is no piece of the stream.
+        if !self.trace || flags.end {
             return;
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, plain);
@@ -312,28 +370,15 @@ impl Ingest {
     }
 }
 
-impl Keep {
-    fn create(path: &Path) -> Result<Self, Error> {
-        match std::fs::File::create(path) {
-            Ok(file) => Ok(Self {
-                file,
-                path: path.into(),
-            }),
-            Err(source) => Err(Error::File {
-                step: "keep",
-                path: path.into(),
-                source,
-            }),
-        }
-    }
+async fn open(path: &Path) -> Result<tokio::fs::File, Error> {
+    tokio::fs::File::open(path)
+        .await
+        .map_err(|e| unusable(path, e))
+}
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(|source| Error::File {
-            step: "keep",
-            path: self.path.clone(),
-            source,
-        })
-    }
+async fn read(input: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Result<usize, Error> {
+    let read = input.read(buffer).await;
+    read.map_err(|source| unusable(Path::new("the input"), source))
 }
 
 fn unusable(path: &Path, source: std::io::Error) -> Error {
@@ -342,20 +387,4 @@ fn unusable(path: &Path, source: std::io::Error) -> Error {
         path: path.into(),
         source,
     }
-}
-
-/// The average rate of a fragmented MP4 file in bit/s.
-pub(super) fn file_rate_bps(path: &Path) -> Result<u64, Error> {
-    let bytes = std::fs::read(path).map_err(|e| unusable(path, e))?;
-    let mut end_us = 0u64;
-    let mut first_us = None;
-    for item in media::parse_all(&bytes)? {
-        if let Item::Fragment(f) = item {
-            first_us.get_or_insert(f.decode_time_us);
-            end_us = end_us.max(f.decode_time_us.saturating_add(f.duration_us));
-        }
-    }
-    let length_us = end_us.saturating_sub(first_us.unwrap_or(0)).max(1);
-    let bits = u128::from(bytes.len() as u64) * 8_000_000;
-    Ok(u64::try_from(bits / u128::from(length_us)).unwrap_or(u64::MAX))
 }

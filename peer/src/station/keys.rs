@@ -15,8 +15,8 @@ use wire::statement::{RunStatement, Scope, Signed};
 use wire::{Epoch, PublicKey, RunId, StreamId, UnixMs};
 use zeroize::Zeroizing;
 
-/// How long a run may last before its keys are renewed.
-const RUN_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a run lasts at most: as long as its keys are good for.
+pub const RUN_MS: u64 = 24 * 60 * 60 * 1000;
 const _: () = assert!(RUN_MS <= RUN_LIFE_MS_MAX);
 /// Viewers' clocks may be behind the station's by this.
 const EARLY_MS: u64 = 10 * 60 * 1000;
@@ -42,7 +42,13 @@ pub(super) struct ChunkKey(pub(super) SigningKey);
 
 impl Keys {
     /// Makes a run of the stream whose key is in `data` (made if missing).
-    pub(super) fn make(data: &Path, name: &str, now: UnixMs) -> Result<(Self, ChunkKey), Error> {
+    /// It ends after `run_ms`.
+    pub(super) fn make(
+        data: &Path,
+        name: &str,
+        now: UnixMs,
+        run_ms: u64,
+    ) -> Result<(Self, ChunkKey), Error> {
         let rng = SystemRandom::new();
         let stream = stream_key(data, &rng)?;
         let ca_key = SigningKey::generate(&rng)?;
@@ -51,7 +57,7 @@ impl Keys {
         let beacon = SigningKey::generate(&rng)?;
         let node = Arc::new(SigningKey::generate(&rng)?);
         let start = UnixMs(now.0.saturating_sub(EARLY_MS));
-        let end = now.plus_ms(RUN_MS);
+        let end = now.plus_ms(run_ms);
         let stream_id = StreamId(*stream.public().as_bytes());
         let statement = RunStatement {
             scope: Scope {
@@ -160,7 +166,7 @@ mod tests {
 
     fn made() -> Keys {
         let folder = tempfile::tempdir().unwrap();
-        Keys::make(folder.path(), "S", UnixMs(1_800_000_000_000))
+        Keys::make(folder.path(), "S", UnixMs(1_800_000_000_000), RUN_MS)
             .unwrap()
             .0
     }

@@ -1,5 +1,6 @@
 //! An explanation for a person or, as `roundcast.explanation/1`, a program.
 
+use crate::output;
 use attest::{Explanation, Outcome, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,9 +66,9 @@ impl Report {
     /// On standard output.
     pub(super) fn print(&self, as_json: bool) {
         if as_json {
-            println!("{}", json!(self));
+            output::line(&json!(self).to_string());
         } else {
-            print!("{}", self.text());
+            output::line(self.text().trim_end_matches('\n'));
         }
     }
 

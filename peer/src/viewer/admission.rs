@@ -12,8 +12,8 @@ use std::time::Duration;
 use wire::codec::{List, Text};
 use wire::message::StreamKind;
 use wire::message::control::{Addresses, Admitted, Down, Join, Name, Up};
-use wire::statement::{CapacityClaim, RunStatement, Signed};
-use wire::{Nonce, Reason, StreamId, UnixMs};
+use wire::statement::{CapacityClaim, JoinReply, RunStatement, Signed};
+use wire::{Decode, Nonce, Reason, StreamId, UnixMs};
 
 /// How long the station may take to let us in.
 const ADMISSION_MS_MAX: u64 = 10_000;
@@ -52,6 +52,7 @@ pub(super) async fn join(
     options: &Options,
     clock: &Clock,
 ) -> Result<(Membership, Channel), Error> {
+    crate::clock::check(clock.unix())?;
     let link = dial(endpoint, &options.invite.addresses).await?;
     let mut nonce = [0u8; 32];
     getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
@@ -123,8 +124,7 @@ impl Joining {
         now: UnixMs,
     ) -> Result<Membership, Error> {
         let me = self.identity.spki();
-        check_clock(now)?;
-        let run = certs::run::verify(&admitted.run, stream, now)?;
+        let run = self.verify_run(&admitted, stream, now)?;
         if self.link.peer != run.coordinator {
             return Err(link::Error::SpkiNotAdmitted.into());
         }
@@ -149,16 +149,39 @@ impl Joining {
             link: self.link,
         })
     }
-}
 
-/// A clock that is years off makes every signature look expired: say so.
-fn check_clock(now: UnixMs) -> Result<(), Error> {
-    /// 2026-01-01: nothing of Roundcast is older.
-    const EPOCH_MS: u64 = 1_767_225_600_000;
-    if now.0 < EPOCH_MS {
-        return Err(Error::Clock("it says that it is before 2026"));
+    /// The run, if it is on now. If it seems to be over, or not to have begun,
+    /// because this clock and the station's are apart, that is the error.
+    fn verify_run(
+        &self,
+        admitted: &Admitted,
+        stream: &StreamId,
+        now: UnixMs,
+    ) -> Result<Verified<RunStatement>, Error> {
+        use certs::Error::{RunExpired, RunNotStarted};
+        match certs::run::verify(&admitted.run, stream, now) {
+            Err(e @ (RunExpired | RunNotStarted)) => {
+                Err(self.clock_off(admitted, stream, now).unwrap_or(e).into())
+            }
+            other => Ok(other?),
+        }
     }
-    Ok(())
+
+    /// Whether the station's reply was made at a time when its run was on,
+    /// and is fresh all the same: then the clocks are apart. What the reply
+    /// says of its time is a hint here, and nothing is admitted by it.
+    fn clock_off(
+        &self,
+        admitted: &Admitted,
+        stream: &StreamId,
+        now: UnixMs,
+    ) -> Option<certs::Error> {
+        let issued = JoinReply::from_bytes(admitted.reply.body()).ok()?.issued;
+        let run = certs::run::verify(&admitted.run, stream, issued).ok()?;
+        let me = self.identity.spki();
+        let reply = certs::join_reply::verify(&admitted.reply, &run, &self.nonce, &me, now);
+        reply.err()
+    }
 }
 
 impl Membership {

@@ -3,9 +3,11 @@
 
 use super::Options;
 use super::admission::Membership;
+use super::leaving::Leaving;
 use super::line::{Heard, Line};
 use super::playout::Playout;
 use crate::Error;
+use crate::signals::Interrupts;
 use crate::sponsor::{Choice, Setting, Sponsor, Step};
 use crate::station::{VerifiedOn, verified_fields};
 use certs::receipt::Accumulator;
@@ -54,6 +56,7 @@ pub(crate) struct Session {
     pub(super) receipts: Option<Accumulator>,
     pub(super) receipt_interval: u64,
     last_receipt_ms: u64,
+    pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
     pub(super) outbox: mpsc::UnboundedReceiver<Up>,
@@ -84,7 +87,7 @@ impl Session {
             endpoint,
             clock,
             emit,
-            mut playout,
+            playout,
             page,
         } = parts;
         let scope = &membership.run.scope;
@@ -93,7 +96,6 @@ impl Session {
             membership.secrets.epoch,
             membership.secrets.epoch_secret.clone(),
         );
-        playout.report.joined(clock.mono_ms());
         let (up, outbox) = mpsc::unbounded_channel();
         let sponsor = Sponsor::new(Setting {
             mode: options.mode,
@@ -117,6 +119,7 @@ impl Session {
             receipts: None,
             receipt_interval: 0,
             last_receipt_ms: 0,
+            leaving: Leaving::No,
             last_path: serde_json::Value::Null,
             options,
             membership,
@@ -137,26 +140,43 @@ impl Session {
     pub(super) async fn run(
         mut self,
         channel: Channel,
-        mut events: mpsc::UnboundedReceiver<NodeEvent>,
-        mut typed: mpsc::Receiver<String>,
+        events: mpsc::UnboundedReceiver<NodeEvent>,
+        typed: mpsc::Receiver<String>,
     ) -> Result<u8, Error> {
         let mut line = Line::up(channel);
+        let ended = match self.attend(&mut line, events, typed).await {
+            Ok(end) => self.finish(end, line).await,
+            Err(e) => Err(e),
+        };
+        let written = self.playout.close().await;
+        ended.and_then(|code| written.map(|()| code))
+    }
+
+    /// Does what comes, until something is the end.
+    async fn attend(
+        &mut self,
+        line: &mut Line,
+        mut events: mpsc::UnboundedReceiver<NodeEvent>,
+        mut typed: mpsc::Receiver<String>,
+    ) -> Result<End, Error> {
         let me = self.membership.identity.spki();
         self.emit.tell("member", json!({"spki": me.to_hex()}));
         line.send(&Up::Claim(self.claim())).await;
+        let mut signals = Interrupts::listen();
         let mut page_replies = self.page.as_mut().and_then(page::Running::answers);
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
-        let end = loop {
+        loop {
             let step = tokio::select! {
                 heard = line.next() => match heard {
                     Heard::Word(Ok(Some(message))) => self.hear(message),
-                    Heard::Word(ended) => self.line_ended(ended.err(), &mut line).await,
+                    Heard::Word(ended) => self.line_ended(ended.err(), line).await,
                     Heard::Again(outcome) => {
-                        self.rejoined(*outcome, &mut events, &mut line).await
+                        self.rejoined(*outcome, &mut events, line).await
                     }
                 },
                 Some(event) = events.recv() => self.node_event(event),
                 Some(line) = typed.recv() => self.typed(&line),
+                () = signals.next() => Ok(self.quit()),
                 Some(reply) = next_reply(&mut page_replies) => self.page_reply(reply),
                 Some(step) = self.sponsor.next() => self.sponsor_step(step),
                 Some(message) = self.outbox.recv(), if line.is_up() => {
@@ -165,14 +185,16 @@ impl Session {
                 }
                 _ = tick.tick() => {
                     self.tick();
-                    Ok(self.watch_membership(&mut line))
+                    Ok(self.watch_membership(line))
                 }
             };
             if let Some(end) = step? {
-                break end;
+                return Ok(end);
             }
-        };
-        self.finish(end, line).await
+            if self.may_leave() {
+                return Ok(End::Done);
+            }
+        }
     }
 
     /// This viewer's claim, signed now.
@@ -202,7 +224,7 @@ impl Session {
         }
     }
 
-    async fn finish(mut self, end: End, mut line: Line) -> Result<u8, Error> {
+    async fn finish(&mut self, end: End, mut line: Line) -> Result<u8, Error> {
         self.report_path();
         self.emit.tell(
             "viewer_report",
@@ -424,7 +446,7 @@ impl Session {
             "decline" => self.answer(ask, Choice::Decline, false),
             "never" => self.answer(ask, Choice::Never, false),
             "stop" => self.sponsor.stop(),
-            "quit" => return Ok(Some(End::Done)),
+            "quit" => return Ok(self.quit()),
             "" => {}
             _ => self
                 .emit

@@ -1,6 +1,7 @@
 //! From verified blocks to the viewer's eyes: in order, init segment first,
 //! byte for byte what was published.
 
+use super::out::Out;
 use super::report::Report;
 use crate::Error;
 use bytes::Bytes;
@@ -8,53 +9,9 @@ use certs::Verified;
 use certs::seal::Openers;
 use link::Node;
 use media::{Fragmenter, Item};
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use wire::message::group::Dropped;
 use wire::statement::{ChunkHeader, ChunkKey};
 use wire::{Rendition, Sequence, UnixMs};
-
-/// Where the stream goes, besides the page.
-pub(super) enum Out {
-    Nowhere,
-    Stdout,
-    File(std::fs::File, PathBuf),
-}
-
-impl Out {
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Error> {
-        match path {
-            None => Ok(Self::Nowhere),
-            Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
-            Some(path) => std::fs::File::create(path)
-                .map(|file| Self::File(file, path.into()))
-                .map_err(|source| Error::File {
-                    step: "out",
-                    path: path.into(),
-                    source,
-                }),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let (result, path) = match self {
-            Self::Nowhere => return Ok(()),
-            Self::Stdout => {
-                let mut out = std::io::stdout().lock();
-                (
-                    out.write_all(bytes).and_then(|()| out.flush()),
-                    "standard output".into(),
-                )
-            }
-            Self::File(file, path) => (file.write_all(bytes), path.clone()),
-        };
-        result.map_err(|source| Error::File {
-            step: "out",
-            path,
-            source,
-        })
-    }
-}
 
 /// One chunk that was put out.
 pub(super) struct Played {
@@ -64,11 +21,26 @@ pub(super) struct Played {
     pub(super) delay_ms: u64,
 }
 
+impl Played {
+    fn of(header: &Verified<ChunkHeader>, bytes: Bytes, now: UnixMs) -> Self {
+        Self {
+            key: header.key(),
+            keyframe: header.flags.key,
+            bytes,
+            delay_ms: now.since_ms(header.published),
+        }
+    }
+}
+
 /// The order of playing.
 pub(crate) struct Playout {
     out: Out,
     feed: page::Feed,
     init: Option<Sequence>,
+    /// The init segment that was put out last.
+    put_out_init: Option<Bytes>,
+    /// The run's last chunk was reached.
+    ended: bool,
     next: Option<Sequence>,
     mime: Option<String>,
     pub(crate) report: Report,
@@ -80,6 +52,8 @@ impl Playout {
             out,
             feed,
             init: None,
+            put_out_init: None,
+            ended: false,
             next: None,
             mime: None,
             report: Report::default(),
@@ -123,8 +97,13 @@ impl Playout {
                 played.push(init);
             }
             let bytes = unseal(&header, &blocks, openers)?;
-            played.push(self.put_out(&header, bytes, now)?);
             self.next = Some(next.next());
+            if header.flags.end {
+                // It has no media.
+                self.ended = true;
+                break;
+            }
+            played.push(self.put_out(&header, bytes, now)?);
         }
         Ok(played)
     }
@@ -146,7 +125,12 @@ impl Playout {
         };
         let bytes = unseal(&header, &blocks, openers)?;
         self.init = Some(sequence);
+        if self.put_out_init.as_ref() == Some(&bytes) {
+            // The same one under a new epoch's key is no second head.
+            return Ok(Some(Played::of(&header, bytes, now.0)));
+        }
         self.mime = mime_of(&bytes);
+        self.put_out_init = Some(bytes.clone());
         self.put_out(&header, bytes, now).map(Some)
     }
 
@@ -157,7 +141,7 @@ impl Playout {
         (now, mono_ms): (UnixMs, u64),
     ) -> Result<Played, Error> {
         self.out.write(&bytes)?;
-        let delay_ms = now.since_ms(header.published);
+        let played = Played::of(header, bytes.clone(), now);
         if header.flags.init {
             if let Some(mime) = &self.mime {
                 // The sender's file is hostile input to the page, too: what
@@ -173,14 +157,25 @@ impl Playout {
                     .feed
                     .push_fragment(bytes.clone(), header.flags.key, header.time_us);
             }
-            self.report.played(mono_ms, delay_ms, bytes.len() as u64);
+            let bytes = bytes.len() as u64;
+            self.report.played(mono_ms, played.delay_ms, bytes);
         }
-        Ok(Played {
-            key: header.key(),
-            keyframe: header.flags.key,
-            bytes,
-            delay_ms,
-        })
+        Ok(played)
+    }
+
+    /// Whether the run's last chunk was reached.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The next chunk to be put out; none before the first.
+    pub(super) const fn next(&self) -> Option<Sequence> {
+        self.next
+    }
+
+    /// Waits until all of it is in the file.
+    pub(super) async fn close(&mut self) -> Result<(), Error> {
+        std::mem::replace(&mut self.out, Out::Nowhere).close().await
     }
 
     /// The parent will not send these: the stream goes on at the next group.

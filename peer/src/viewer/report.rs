@@ -13,7 +13,6 @@ pub(crate) struct Report {
     missed: u64,
     rejected: u64,
     bytes: u64,
-    joined_ms: u64,
     first_ms: Option<u64>,
     last_ms: u64,
     longest_gap_ms: u64,
@@ -22,15 +21,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn joined(&mut self, mono_ms: u64) {
-        self.joined_ms = mono_ms;
-    }
-
+    /// A chunk was put out; `mono_ms` counts from the program's start.
     pub(crate) fn played(&mut self, mono_ms: u64, delay_ms: u64, bytes: u64) {
         self.verified += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         if self.first_ms.is_none() {
-            self.first_ms = Some(mono_ms.saturating_sub(self.joined_ms));
+            self.first_ms = Some(mono_ms);
         } else {
             let gap_ms = mono_ms.saturating_sub(self.last_ms);
             self.longest_gap_ms = self.longest_gap_ms.max(gap_ms);
@@ -52,6 +48,10 @@ impl Report {
     /// The newest published chunk, by the station's beacon.
     pub(crate) fn published(&mut self, head: Sequence) {
         self.head = Some(head.0);
+    }
+
+    pub(crate) fn head(&self) -> Option<Sequence> {
+        self.head.map(Sequence)
     }
 
     pub(crate) fn first_ms(&self) -> Option<u64> {
@@ -102,13 +102,12 @@ mod tests {
     #[test]
     fn the_longest_gap_lies_between_two_chunks_not_before_the_first() {
         let mut report = Report::default();
-        report.joined(1_000);
         report.played(5_000, 10, 1);
         report.played(5_200, 20, 1);
         report.played(6_000, 30, 1);
         report.published(Sequence(7));
         let json = report.to_json(&Value::Null);
-        assert_eq!(json["first_chunk_ms"], 4_000);
+        assert_eq!(json["first_chunk_ms"], 5_000);
         assert_eq!(json["longest_gap_ms"], 800);
         assert_eq!(json["head"], 7);
         assert_eq!(json["delay_ms_p50"], 20);

@@ -3,7 +3,7 @@
 
 use super::money::price_text;
 use super::store::Contents;
-use crate::Error;
+use crate::{Error, output};
 use serde::Serialize;
 use voucher::VoucherRecord;
 
@@ -90,9 +90,9 @@ pub(super) fn print_bought(record: &VoucherRecord, json: bool) {
         let schema = SCHEMA;
         print_json(&Bought { schema, bought });
     } else {
-        println!("bought: {}", line(&bought));
+        output::line(&format!("bought: {}", line(&bought)));
     }
-    eprintln!("{LINKABLE}");
+    output::note(LINKABLE);
 }
 
 /// `wallet list`.
@@ -119,16 +119,18 @@ pub(super) fn print_list(contents: &Contents, json: bool) {
         return;
     }
     if list.vouchers.is_empty() && list.purchases.is_empty() {
-        println!("no vouchers; buy one with `roundcast wallet buy`");
+        output::line("no vouchers; buy one with `roundcast wallet buy`");
     }
     for voucher in &list.vouchers {
-        println!("{}", line(voucher));
+        output::line(&line(voucher));
     }
     for Purchase { class, desk } in &list.purchases {
-        println!("interrupted purchase of {class} at {desk}: buy again with the same code");
+        output::line(&format!(
+            "interrupted purchase of {class} at {desk}: buy again with the same code"
+        ));
     }
     for damaged in &list.damaged {
-        println!("{}", damaged.detail);
+        output::line(&damaged.detail);
     }
 }
 
@@ -147,6 +149,6 @@ fn line(voucher: &Voucher) -> String {
 fn print_json(value: &impl Serialize) {
     // Strings and numbers alone: it cannot fail.
     if let Ok(text) = serde_json::to_string(value) {
-        println!("{text}");
+        output::line(&text);
     }
 }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,22 @@ impl Program {
     pub(crate) fn tell(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("piped");
         writeln!(stdin, "{line}").expect("it listens");
+    }
+
+    /// Gives it bytes on standard input.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        let stdin = self.child.stdin.as_mut().expect("piped");
+        stdin.write_all(bytes).expect("it reads");
+    }
+
+    /// Its standard input, which ends when this is dropped.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("piped")
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn close(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Waits for the end: exit code, and what it said to people.
