@@ -8,6 +8,7 @@ mod edges;
 mod ingest;
 mod keys;
 mod membership;
+mod relay_line;
 mod rounds;
 mod tree;
 
@@ -284,6 +285,7 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
             json!({
                 "invite": **uri,
                 "page": page,
+                "banner": settings.banner,
                 "stream": keys.run.scope.stream.to_hex(),
                 "run": keys.run.scope.run.to_hex(),
                 "spki": keys.identity.spki().to_hex(),

@@ -9,6 +9,7 @@ mod path;
 mod playout;
 mod report;
 mod stream;
+mod typed;
 
 use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
@@ -76,9 +77,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     if let Some(banner) = &shared.trust.banner {
         emit.say(banner);
     }
-    if !options.relay_only && options.share_bps > 0 {
-        emit.say("Other viewers see your address (--relay-only hides it from them).");
-    }
+    emit.say(&choices(&options));
     let out = playout::Out::open(options.out.as_deref())?;
     let identity = admission::stranger()?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &identity)?);
@@ -88,7 +87,11 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let link = page.as_ref().map(|p| p.link().reveal());
     emit.tell(
         "viewer_ready",
-        json!({"spki": identity.spki().to_hex(), "listen": address.to_string(), "page": link}),
+        json!({
+            "spki": identity.spki().to_hex(), "listen": address.to_string(), "page": link,
+            "banner": shared.trust.banner, "relay_only": options.relay_only,
+            "share_bps": options.share_bps,
+        }),
     );
     if let (false, Some(link)) = (shared.json, link) {
         emit.say(&format!("Your page: {link}"));
@@ -114,6 +117,19 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let outcome = session.run(channel, node_events, typed).await;
     endpoint.close(Reason::Done).await;
     outcome
+}
+
+/// What is chosen before anybody hears of this viewer: who sees its address,
+/// and what it gives.
+fn choices(options: &Options) -> String {
+    let seen = if options.relay_only {
+        "Your address: seen by the station and relays alone (--relay-only)."
+    } else {
+        "Your address: seen by other viewers too (--relay-only shows it to the station and \
+         relays alone)."
+    };
+    let mbps = crate::station::as_mbps(options.share_bps);
+    format!("{seen} Your upload: at most {mbps:.1} Mbit/s for others (--share-mbps N).")
 }
 
 fn start_node(

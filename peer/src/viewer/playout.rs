@@ -1,7 +1,7 @@
 //! From verified blocks to the viewer's eyes: in order, init segment first,
 //! byte for byte what was published.
 
-use super::report::Report;
+use super::report::{self, Report};
 use crate::Error;
 use bytes::Bytes;
 use certs::Verified;
@@ -61,7 +61,8 @@ pub(super) struct Played {
     pub(super) key: ChunkKey,
     pub(super) keyframe: bool,
     pub(super) bytes: Bytes,
-    pub(super) delay_ms: u64,
+    /// None where the two clocks disagree too much.
+    pub(super) delay_ms: Option<u64>,
 }
 
 /// The order of playing.
@@ -157,7 +158,7 @@ impl Playout {
         (now, mono_ms): (UnixMs, u64),
     ) -> Result<Played, Error> {
         self.out.write(&bytes)?;
-        let delay_ms = now.since_ms(header.published);
+        let delay_ms = report::delay_ms(header.published, now);
         if header.flags.init {
             if let Some(mime) = &self.mime {
                 // The sender's file is hostile input to the page, too: what
