@@ -196,6 +196,34 @@ fn the_evening_comes_out_as_in_the_paper() {
 }
 
 #[test]
+fn an_ask_says_how_many_rounds_are_still_wanted() {
+    const NAMES: [&str; 23] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
+        "s", "t", "u", "v", "w",
+    ];
+    let mut e = Evening::new();
+    for (n, name) in (0..).zip(NAMES) {
+        e.join(n, name, 0);
+    }
+    let wanted = |e: &Evening| {
+        e.actions.iter().rev().find_map(|a| match a {
+            Action::Ask { rounds_wanted, .. } => Some(*rounds_wanted),
+            _ => None,
+        })
+    };
+    // The third viewer was the first without a place: one round for one.
+    assert_eq!(wanted(&e), Some(1));
+    e.answer(100, "c", Choice::Decline);
+    // A relay brings 20 slots and takes one, and 21 viewers wait.
+    assert_eq!(wanted(&e), Some(2));
+    e.actions.clear();
+    e.answer(101, "d", Choice::Accept);
+    e.planner.tick(3_200);
+    e.run();
+    assert_eq!(wanted(&e), Some(1), "one of the two is granted");
+}
+
+#[test]
 fn an_old_edge_is_kept_until_the_new_path_delivers() {
     let mut e = until_grant_of_b();
     let relay = Relay {

@@ -9,6 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Live video without a server bill.
+///
+/// Exit codes: 0 done, 1 a failure, 2 the command cannot begin (an option, the
+/// configuration or the invite is wrong), 3 something was refused or has
+/// expired, 4 it cannot be judged, 5 the round could not be paid. A malformed
+/// invite is 2 where it was to be used, and 3 in `verify`, whose verdict about
+/// it that is.
 #[derive(Debug, Parser)]
 #[command(name = "roundcast", version, about)]
 pub struct Cli {
@@ -217,11 +223,14 @@ pub struct ConfigVerb {
 /// The configuration's commands.
 #[derive(Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Read the file and name what is wrong with it.
+    /// Read the file, name what is wrong with it, and say which file it was.
     Check {
         /// The file, instead of the XDG one.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -245,7 +254,7 @@ impl Common {
     }
 }
 
-fn bps(mbps: f64, what: &'static str) -> Result<u64, Error> {
+pub(crate) fn bps(mbps: f64, what: &'static str) -> Result<u64, Error> {
     let bps = mbps * 1e6;
     if bps.is_finite() && (0.0..=1e12).contains(&bps) {
         // In range and finite, so the conversion is exact enough.

@@ -2,8 +2,9 @@
 //! in it on purpose: they come from the command line alone (threat F3).
 
 use crate::Error;
-use crate::cli::{ConfigAction, ConfigVerb, SponsorMode};
+use crate::cli::{self, ConfigAction, ConfigVerb, SponsorMode};
 use serde::Deserialize;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -57,13 +58,44 @@ impl File {
     /// # Errors
     /// [`Error::File`], [`Error::Config`].
     pub fn load(path: Option<&PathBuf>) -> Result<Self, Error> {
-        match path {
-            Some(path) => Self::read(path),
-            None => match dirs().map(|d| d.config_dir().join("config.toml")) {
-                Some(path) if path.exists() => Self::read(&path),
-                _ => Ok(Self::default()),
-            },
+        match Self::find(path) {
+            Some(path) => Self::read(&path),
+            None => Ok(Self::default()),
         }
+    }
+
+    /// The file that counts: the named one, or the XDG one, if it exists.
+    fn find(named: Option<&PathBuf>) -> Option<PathBuf> {
+        named.cloned().or_else(|| {
+            let path = dirs()?.config_dir().join("config.toml");
+            path.exists().then_some(path)
+        })
+    }
+
+    /// Whether every value is one that `broadcast` and `watch` take.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let wrong = |detail: &str| Error::Config {
+            path: path.into(),
+            detail: detail.to_owned(),
+        };
+        if let Some(uri) = &self.desk {
+            uri.parse::<voucher::DeskUri>()
+                .map_err(|e| wrong(&format!("desk: {e}")))?;
+        }
+        for (name, mbps) in [
+            ("upload_mbps", self.upload_mbps),
+            ("share_mbps", self.share_mbps),
+        ] {
+            if mbps.is_some_and(|mbps| cli::bps(mbps, name).is_err()) {
+                return Err(wrong(&format!("{name} must be a rate in Mbit/s")));
+            }
+        }
+        if self.page.is_some_and(|page| !page.ip().is_loopback()) {
+            return Err(wrong(
+                "page must be a loopback address, such as 127.0.0.1:0",
+            ));
+        }
+        Ok(())
     }
 
     fn read(path: &Path) -> Result<Self, Error> {
@@ -72,10 +104,21 @@ impl File {
             path: path.into(),
             detail: "it is not UTF-8".into(),
         })?;
-        toml::from_str(&text).map_err(|e| Error::Config {
+        let file: Self = toml::from_str(&text).map_err(|e| Error::Config {
             path: path.into(),
-            detail: e.message().to_owned(),
-        })
+            detail: with_line(&text, &e),
+        })?;
+        file.check(path)?;
+        Ok(file)
+    }
+}
+
+/// What is wrong, and in which line.
+fn with_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -124,8 +167,54 @@ pub fn data_dir(given: Option<PathBuf>) -> Result<PathBuf, Error> {
 /// # Errors
 /// What is wrong with the file.
 pub fn run(options: &ConfigVerb) -> Result<u8, Error> {
-    let ConfigAction::Check { config } = &options.verb;
+    let ConfigAction::Check { config, json } = &options.verb;
+    let path = File::find(config.as_ref());
     File::load(config.as_ref())?;
-    crate::output::line("config: ok");
+    let path = path.map(|path| path.display().to_string());
+    if *json {
+        let told = json!({"schema": "roundcast.config/1", "ok": true, "path": path});
+        crate::output::line(&told.to_string());
+        return Ok(0);
+    }
+    match path {
+        Some(path) => crate::output::line(&format!("config: {path}: ok")),
+        None => crate::output::line("config: there is no file; the defaults hold"),
+    }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let error = File::load(Some(&file.path().to_owned())).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_value_that_no_command_takes_is_refused_with_its_name() {
+        for (text, named) in [
+            ("name = 'A'\ncolour = 'red'", "line 2: "),
+            ("desk = 'https://desk.example'", "desk: "),
+            ("share_mbps = -1.0", "share_mbps must be a rate"),
+            ("upload_mbps = inf", "upload_mbps must be a rate"),
+            ("page = '0.0.0.0:80'", "page must be a loopback address"),
+        ] {
+            let said = refused(text);
+            assert!(said.contains(named), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_counts_even_if_it_is_missing() {
+        let missing = PathBuf::from("/nonexistent/config.toml");
+        assert_eq!(File::find(Some(&missing)), Some(missing.clone()));
+        let error = File::load(Some(&missing)).unwrap_err();
+        assert_eq!(error.reason(), "file_unusable");
+    }
 }

@@ -63,7 +63,9 @@ pub enum Error {
         detail: String,
     },
     /// The desk refused.
-    #[error("desk: {step}: refused: {reason}: {message}")]
+    #[error(
+        "desk: {step}: refused: {reason}: {message}; see the voucher's state with `roundcast wallet list`"
+    )]
     DeskRefused {
         /// The step.
         step: &'static str,
@@ -113,7 +115,7 @@ pub enum Error {
         detail: String,
     },
     /// The relay of a redeemed voucher cannot be used.
-    #[error("relay: {0}")]
+    #[error("relay: {0}; ask the desk's operator, or buy another round")]
     Relay(&'static str),
     /// The system gave no randomness.
     #[error("random: the system gives no randomness; nothing can be signed safely")]

@@ -17,6 +17,8 @@ mod page_view;
 mod signals;
 pub mod sponsor;
 pub mod station;
+#[cfg(test)]
+mod test_relay;
 mod trust;
 pub mod verify;
 pub mod viewer;

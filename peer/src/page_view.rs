@@ -1,16 +1,17 @@
 //! What the page shows, from what the client knows.
 
 use crate::Error;
-use crate::sponsor::{GETS, ON_FAILURE, Open};
+use crate::sponsor::{GETS, ON_FAILURE, Open, Sponsor};
 use crate::viewer::Session;
 use attest::Outcome;
 use link::Proof;
 use page::{
     Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
 };
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use wire::SpkiHash;
 use wire::message::control::{NodeKind, TreePicture};
+use wire::{SpkiHash, UnixMs};
 
 /// Starts the page, if there is to be one.
 pub(crate) async fn start(
@@ -69,8 +70,21 @@ fn steps(proof: &Proof) -> Vec<Step> {
     .collect()
 }
 
-/// The tree as nodes of the view.
-pub(crate) fn tree(picture: &TreePicture, me: SpkiHash) -> Vec<TreeNode> {
+fn by_me(by_me: bool) -> Verifier {
+    if by_me {
+        Verifier::ByMe
+    } else {
+        Verifier::Reported
+    }
+}
+
+/// The tree as nodes of the view; of which nodes this client speaks by itself
+/// it says, the others are the station's word.
+pub(crate) fn tree(
+    picture: &TreePicture,
+    me: SpkiHash,
+    by_me_too: &BTreeSet<SpkiHash>,
+) -> Vec<TreeNode> {
     let children_of = |spki: SpkiHash| {
         let count = picture
             .nodes
@@ -99,27 +113,43 @@ pub(crate) fn tree(picture: &TreePicture, me: SpkiHash) -> Vec<TreeNode> {
             children: children_of(node.spki),
             sponsor: sponsor_of(node.spki),
             delay_ms: (node.delay_ms > 0).then_some(node.delay_ms),
+            verified: by_me(by_me_too.contains(&node.spki)),
             upload_bps: Some(node.sent_bps),
         })
         .collect()
 }
 
+/// Whose page shows the rounds.
+pub(crate) enum Whose<'a> {
+    /// The station's: it speaks by itself.
+    Station,
+    /// A viewer's, who may have bought some.
+    Sponsor(&'a Sponsor),
+}
+
 /// The rounds as the page shows them.
-pub(crate) fn rounds(
-    picture: &TreePicture,
-    now_ms: u64,
-    mine: impl Fn(SpkiHash) -> bool,
-) -> Vec<Round> {
+pub(crate) fn rounds(picture: &TreePicture, now_ms: u64, whose: &Whose<'_>) -> Vec<Round> {
     picture
         .rounds
         .iter()
-        .map(|round| Round {
-            sponsor: (!round.sponsor.as_str().is_empty())
-                .then(|| round.sponsor.as_str().to_owned()),
-            mine: mine(round.relay),
-            ends_at_ms: now_ms.saturating_add(round.left_ms),
-            carries: round.carries,
-            left_bytes: None,
+        .map(|round| {
+            let mine = match whose {
+                Whose::Station => None,
+                Whose::Sponsor(sponsor) => Some(*sponsor).filter(|s| s.holds(round.relay)),
+            };
+            let meter = mine.and_then(|sponsor| sponsor.meter(round.relay));
+            Round {
+                sponsor: (!round.sponsor.as_str().is_empty())
+                    .then(|| round.sponsor.as_str().to_owned()),
+                mine: mine.is_some(),
+                verified: by_me(matches!(whose, Whose::Station) || meter.is_some()),
+                ends_at_ms: meter.map_or_else(
+                    || now_ms.saturating_add(round.left_ms),
+                    |meter| meter.lease_end.0,
+                ),
+                carries: round.carries,
+                left_bytes: meter.map(|meter| meter.bytes_left),
+            }
         })
         .collect()
 }
@@ -138,20 +168,23 @@ impl Session {
             status: self.status(),
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
-            tree: picture.map(|p| tree(p, me)).unwrap_or_default(),
+            tree: picture
+                .map(|p| tree(p, me, &self.known_by_me()))
+                .unwrap_or_default(),
             delay_ms: self.playout.report.delay_ms(),
+            clocks_disagree: self.playout.report.clocks_disagree(),
             upload: Upload {
                 bytes: self.node.load().1,
                 rate_bps: self.sent.bps(),
                 limit_bps: Some(self.options.share_bps),
             },
             rounds: picture
-                .map(|p| rounds(p, now_ms, |relay| self.sponsor.holds(relay)))
+                .map(|p| rounds(p, now_ms, &Whose::Sponsor(&self.sponsor)))
                 .unwrap_or_default(),
             prompt: self
                 .sponsor
                 .prompt()
-                .and_then(|open| self.prompt(open, now_ms)),
+                .and_then(|open| self.prompt(open, self.clock.unix())),
             counters: self
                 .playout
                 .report
@@ -167,50 +200,47 @@ impl Session {
         }
     }
 
-    fn prompt(&self, open: &Open, now_ms: u64) -> Option<Prompt> {
-        let quote = open.quote.as_ref()?;
+    fn prompt(&self, open: &Open, now: UnixMs) -> Option<Prompt> {
+        let terms = open.terms(now, None)?;
+        let (ask, quote) = (terms.ask, terms.quote);
         let waited_ms = self.clock.mono_ms().saturating_sub(open.heard_ms);
-        let answer_by_ms = now_ms.saturating_add(open.ask.deadline_ms.saturating_sub(waited_ms));
         Some(Prompt {
-            ask: open.ask.ask.0.to_string(),
-            step: open.ask.step.name().to_owned(),
-            cause: match open.ask.cause {
+            ask: ask.ask.0.to_string(),
+            step: ask.step.name().to_owned(),
+            cause: match ask.cause {
                 wire::statement::Cause::Join => page::Cause::Join,
                 wire::statement::Cause::Leave => page::Cause::Leave,
             },
-            deficit: format!(
-                "short {:.1} Mbit/s for {} viewer(s), says the station",
-                crate::station::as_mbps(open.ask.deficit_bps),
-                open.ask.viewers_short
-            ),
-            price_minor: quote.price_minor,
+            deficit: terms.deficit(),
+            price_minor: terms.price_minor(),
             currency: quote.currency.clone(),
             hours: u32::from(quote.hours),
             gigabytes: quote.gigabytes,
-            cap: format!(
-                "It ends after {} h or {} GB, whichever is first; nothing more is charged.",
-                quote.hours, quote.gigabytes
-            ),
-            ends_at_ms: now_ms.saturating_add(u64::from(quote.hours) * 3_600_000),
-            answer_by_ms,
-            on_failure: ON_FAILURE.to_owned(),
+            cap: terms.cap(),
+            ends_at_ms: terms.ends().0,
+            answer_by_ms: now.plus_ms(ask.deadline_ms.saturating_sub(waited_ms)).0,
+            on_failure: format!("{ON_FAILURE}."),
             gets: GETS.to_owned(),
         })
     }
 
-    /// The verdict over the path: as good as its weakest hop that this
-    /// viewer can judge.
+    /// The verdict over the path: as good as its weakest hop. What was only
+    /// reported to this viewer, or does not reach the station, is unknown.
     fn status(&self) -> Status {
-        match &self.parent {
-            None => Status::Unknown,
-            Some(parent) if parent.kind != NodeKind::Relay => Status::Verified,
-            Some(parent) if self.expired.contains(&parent.spki) => Status::Expired,
-            Some(parent) if self.proofs.contains_key(&parent.spki) => Status::Verified,
-            Some(_) => Status::Unknown,
-        }
+        weakest(&self.hops())
     }
 
-    fn hops(&self) -> Vec<Hop> {
+    /// The nodes of the tree of which this viewer does not need the station's
+    /// word: itself, and whom it takes the stream from.
+    fn known_by_me(&self) -> BTreeSet<SpkiHash> {
+        let parent = self.parent.as_ref().map(|p| p.spki);
+        [Some(self.membership_spki()), parent]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    pub(crate) fn hops(&self) -> Vec<Hop> {
         self.path()
             .into_iter()
             .map(|hop| {
@@ -242,5 +272,51 @@ impl Session {
                 }
             })
             .collect()
+    }
+}
+
+/// The weakest verdict of a path that ends at the station.
+fn weakest(hops: &[Hop]) -> Status {
+    if hops.last().is_none_or(|hop| hop.kind != Kind::Station) {
+        return Status::Unknown;
+    }
+    [Status::Refused, Status::Expired, Status::Unknown]
+        .into_iter()
+        .find(|worse| hops.iter().any(|hop| hop.status == *worse))
+        .unwrap_or(Status::Verified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(kind: Kind, status: Status) -> Hop {
+        Hop {
+            name: "hop".into(),
+            kind,
+            verified: by_me(status == Status::Verified),
+            status,
+            assurance: None,
+            release: None,
+            evidence: None,
+            verified_at_ms: None,
+            explanation: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_relay_that_is_only_reported_leaves_the_path_unknown() {
+        let you = hop(Kind::You, Status::Verified);
+        let peer = hop(Kind::Peer, Status::Verified);
+        let station = hop(Kind::Station, Status::Verified);
+        let reported = hop(Kind::Relay, Status::Unknown);
+        let expired = hop(Kind::Relay, Status::Expired);
+        let good = [you.clone(), peer.clone(), station.clone()];
+        assert_eq!(weakest(&good), Status::Verified);
+        let above = [you.clone(), peer.clone(), reported, station.clone()];
+        assert_eq!(weakest(&above), Status::Unknown);
+        assert_eq!(weakest(&[you.clone(), expired, station]), Status::Expired);
+        assert_eq!(weakest(&[you, peer]), Status::Unknown, "no end in sight");
+        assert_eq!(weakest(&[]), Status::Unknown);
     }
 }

@@ -5,12 +5,17 @@
 mod holder;
 mod quote;
 mod redeem;
+mod terms;
+
+#[cfg(test)]
+mod tests;
 
 use crate::Error;
 use certs::Verified;
-use holder::{Held, Introducing};
-use link::{Clock, RelayTrust};
+use holder::{Errand, Held, Introducing, Meter};
+use link::{Clock, RelayTrust, Reverification};
 use quote::Quote;
+use redeem::Ordered;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -20,8 +25,9 @@ use tokio::sync::mpsc;
 use voucher::DeskUri;
 use wire::message::control::{Answer, Introduce};
 use wire::statement::{Ask, Grant, RunStatement, Signed};
-use wire::{AskId, SpkiHash};
+use wire::{AskId, Reason, SpkiHash, UnixMs};
 
+pub(crate) use terms::{GETS, ON_FAILURE, Terms};
 pub use wire::message::control::Choice;
 
 /// Asks that may be open at once: the coordinator asks one at a time.
@@ -55,13 +61,21 @@ pub(crate) enum Step {
     Introduce(Box<Introduce>),
     /// A granted redemption failed.
     Failed(AskId, Error),
+    /// A relay that served has failed a check since.
+    Distrusted(SpkiHash, Error),
+    /// What a relay says that is left of it; for programs and the page.
+    Metered(Value),
 }
 
 /// What tasks in the background report.
 pub(crate) enum Report {
     Quoted(AskId, Result<Quote, Error>),
     Step(Step),
+    /// A relay was paid for, and is being brought to the stream.
     Held(Held),
+    /// A relay of an earlier session runs, and serves nobody.
+    Paid(Box<Ordered>),
+    Metered(SpkiHash, Meter),
     Ended(SpkiHash),
 }
 
@@ -69,6 +83,8 @@ pub(crate) enum Report {
 pub(crate) struct Open {
     pub(crate) ask: Verified<Ask>,
     pub(crate) quote: Option<Quote>,
+    /// Until when a relay is paid for that a yes would use.
+    paid_until: Option<UnixMs>,
     pub(crate) heard_ms: u64,
     answered: bool,
     accepted: bool,
@@ -88,6 +104,10 @@ pub(crate) struct Setting {
     /// Where the holder's own socket is bound.
     pub(crate) local_ip: IpAddr,
     pub(crate) clock: Clock,
+    /// What the user must not forget about his trust.
+    pub(crate) banner: Option<String>,
+    /// When held relays are verified again.
+    pub(crate) reverification: Reverification,
 }
 
 /// The sponsor's side of one session.
@@ -95,6 +115,8 @@ pub(crate) struct Sponsor {
     setting: Setting,
     open: Vec<Open>,
     held: Vec<Held>,
+    /// Paid for in an earlier session; used before a voucher is.
+    paid: Vec<Ordered>,
     steps: VecDeque<Step>,
     reports: mpsc::UnboundedSender<Report>,
     reported: mpsc::UnboundedReceiver<Report>,
@@ -111,6 +133,7 @@ impl Sponsor {
             setting,
             open: Vec::new(),
             held: Vec::new(),
+            paid: Vec::new(),
             steps: VecDeque::new(),
             reports,
             reported,
@@ -127,15 +150,27 @@ impl Sponsor {
                 Report::Quoted(ask, quote) => self.quoted(ask, quote),
                 Report::Step(step) => return Some(step),
                 Report::Held(held) => self.held.push(held),
+                Report::Paid(ordered) => self.paid.push(*ordered),
+                Report::Metered(relay, meter) => return Some(self.metered(relay, meter)),
                 Report::Ended(relay) => self.held.retain(|h| h.relay != relay),
             }
         }
     }
 
     /// The coordinator asks. The price comes from the viewer's own desk,
-    /// never from the coordinator (threat A9).
+    /// never from the coordinator (threat A9). Who is not to be asked is not:
+    /// that does not rest on the coordinator's memory.
     pub(crate) fn asked(&mut self, ask: Verified<Ask>) {
         let id = ask.ask;
+        if self.setting.mode == Mode::Never {
+            let (choice, show_name) = (Choice::Never, false);
+            self.steps.push_back(Step::Answer(Answer {
+                ask: id,
+                choice,
+                show_name,
+            }));
+            return;
+        }
         self.open.retain(|o| o.ask.ask != id);
         if self.open.len() >= OPEN_MAX {
             self.open.remove(0);
@@ -143,6 +178,7 @@ impl Sponsor {
         self.open.push(Open {
             ask,
             quote: None,
+            paid_until: None,
             heard_ms: self.setting.clock.mono_ms(),
             answered: false,
             accepted: false,
@@ -161,6 +197,7 @@ impl Sponsor {
     }
 
     fn quoted(&mut self, id: AskId, quote: Result<Quote, Error>) {
+        let (now, paid_until) = (self.setting.clock.unix(), self.paid_until());
         let Some(open) = self.open.iter_mut().find(|o| o.ask.ask == id) else {
             return;
         };
@@ -173,25 +210,22 @@ impl Sponsor {
                 return;
             }
         };
-        let ask = &open.ask;
-        self.steps.push_back(Step::Tell(
-            "sponsor_prompted",
-            json!({
-                "ask": id.0, "cause": ask.cause.name(), "step": ask.step.name(),
-                "deficit_bps": ask.deficit_bps, "deadline_ms": ask.deadline_ms,
-                "price_minor": quote.price_minor, "currency": quote.currency,
-            }),
-        ));
-        self.steps.push_back(Step::Prompt(prompt_text(ask, &quote)));
-        let (price_minor, has_voucher) = (quote.price_minor, quote.voucher);
-        let class = quote.class.to_string();
+        let (has_voucher, class) = (quote.voucher, quote.class.to_string());
+        open.paid_until = paid_until;
         open.quote = Some(quote);
-        if !has_voucher {
+        let Some(terms) = open.terms(now, self.setting.banner.as_deref()) else {
+            return;
+        };
+        let (price_minor, text) = (terms.price_minor(), terms.text());
+        let told = Step::Tell("sponsor_prompted", terms.fields());
+        self.steps.extend([told, Step::Prompt(text)]);
+        let can_pay = has_voucher || paid_until.is_some();
+        if !can_pay {
             let text = format!("you have no voucher of class {class}: roundcast wallet buy");
             self.steps.push_back(Step::Say(text));
         }
         if let Mode::Auto { price_minor_max } = self.setting.mode {
-            let choice = if has_voucher && price_minor <= price_minor_max {
+            let choice = if can_pay && price_minor <= price_minor_max {
                 Choice::Accept
             } else {
                 Choice::Decline
@@ -213,6 +247,9 @@ impl Sponsor {
         choice: Choice,
         show_name: bool,
     ) -> Option<Answer> {
+        if choice == Choice::Never {
+            self.setting.mode = Mode::Never;
+        }
         let open = self
             .open
             .iter_mut()
@@ -248,13 +285,64 @@ impl Sponsor {
             return;
         };
         self.open.retain(|o| o.ask.ask != ask);
+        let now = self.setting.clock.unix();
+        if let Some(idle) = self.held.iter().find(|held| held.is_idle(now)) {
+            idle.run(Errand::Introduce(ask));
+            return;
+        }
+        self.paid.retain(|ordered| ordered.lease_end > now);
         let introducing = Introducing {
             ask,
             desk,
+            paid: self.paid.pop(),
             setting: self.setting.clone(),
             reports: self.reports.clone(),
         };
         tokio::spawn(introducing.run());
+    }
+
+    /// Until when a relay is paid for that serves nobody.
+    fn paid_until(&self) -> Option<UnixMs> {
+        let now = self.setting.clock.unix();
+        let held = self.held.iter().filter(|held| held.is_idle(now));
+        let paid = self.paid.iter().map(|ordered| ordered.lease_end);
+        held.map(|held| held.lease_end)
+            .chain(paid.filter(|end| *end > now))
+            .next()
+    }
+
+    /// The coordinator has taken the relay: it serves.
+    pub(crate) fn admitted(&mut self, relay: SpkiHash) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.relay == relay) {
+            held.admitted = true;
+            held.run(Errand::Admitted);
+            self.steps.push_back(Step::Say(terms::STOP.to_owned()));
+        }
+    }
+
+    /// The coordinator has not taken the relay: it is tried again if that may
+    /// pass.
+    pub(crate) fn refused(&self, relay: SpkiHash, reason: Reason) {
+        if let Some(held) = self.held.iter().find(|held| held.relay == relay) {
+            held.run(Errand::Refused(reason));
+        }
+    }
+
+    fn metered(&mut self, relay: SpkiHash, meter: Meter) -> Step {
+        let now = self.setting.clock.unix();
+        if let Some(held) = self.held.iter_mut().find(|held| held.relay == relay) {
+            held.meter = Some(meter);
+        }
+        Step::Metered(json!({
+            "relay": relay.to_hex(), "children": meter.children,
+            "sent_bytes": meter.sent_bytes, "bytes_left": meter.bytes_left,
+            "left_ms": meter.lease_end.since_ms(now), "verified": "reported",
+        }))
+    }
+
+    /// What a held relay says of itself.
+    pub(crate) fn meter(&self, relay: SpkiHash) -> Option<Meter> {
+        self.held.iter().find(|held| held.relay == relay)?.meter
     }
 
     /// Tells every held relay to stop: the rest of its paid time is forfeited.
@@ -264,7 +352,7 @@ impl Sponsor {
                 .push_back(Step::Say("you hold no relay".to_owned()));
         }
         for held in &self.held {
-            held.stop();
+            held.run(Errand::Stop);
         }
     }
 
@@ -282,41 +370,36 @@ impl Sponsor {
     }
 }
 
+impl Open {
+    /// What a yes rests on, once the desk has said its price.
+    pub(crate) fn terms<'a>(&'a self, now: UnixMs, banner: Option<&'a str>) -> Option<Terms<'a>> {
+        Some(Terms {
+            ask: &self.ask,
+            quote: self.quote.as_ref()?,
+            paid_until: self.paid_until,
+            banner,
+            now,
+        })
+    }
+}
+
 /// Vouchers that were in flight when the client last ended get their true
-/// state; a relay that one of them started runs on without a stream until its
-/// hour is over, and the user is told.
+/// state. A relay that one of them started runs until its hour is over: it
+/// is what serves after the next yes.
 async fn settle_in_flight(desk: DeskUri, data: PathBuf, reports: mpsc::UnboundedSender<Report>) {
     let text = match redeem::resume_in_flight(&desk, &data).await {
         Ok(relays) if relays.is_empty() => return,
-        Ok(relays) => format!(
-            "{} relay(s) of an earlier evening still run; they serve no stream",
-            relays.len()
-        ),
+        Ok(relays) => {
+            let count = relays.len();
+            for ordered in relays {
+                let _ = reports.send(Report::Paid(Box::new(ordered)));
+            }
+            format!(
+                "{count} relay(s) of an earlier evening still run and serve no stream; your next \
+                 yes uses them before a voucher"
+            )
+        }
         Err(e) => format!("a voucher that was in flight: {e}"),
     };
     let _ = reports.send(Report::Step(Step::Say(text)));
 }
-
-/// What a person must know before he says yes.
-fn prompt_text(ask: &Ask, quote: &Quote) -> String {
-    format!(
-        "Short {:.1} Mbit/s for {} viewer(s). Buy a round? {} h of a relay for {}, at most {} GB \
-         (included; it ends after the hour or the gigabytes, and nothing more is charged). {} \
-         You get: a place right under your relay, its first priority, and your name on the round \
-         if you like. Answer accept, decline or never within {} s.",
-        crate::station::as_mbps(ask.deficit_bps),
-        ask.viewers_short,
-        quote.hours,
-        quote.price_text(),
-        quote.gigabytes,
-        ON_FAILURE,
-        ask.deadline_ms / 1000,
-    )
-}
-
-/// What happens with the money if the relay does not start.
-pub(crate) const ON_FAILURE: &str =
-    "If no relay can be started, the voucher is refunded; until you are granted, nothing is spent.";
-/// What the sponsor gets.
-pub(crate) const GETS: &str = "a place right under your relay, its first priority, and your name \
-                               on the round if you like";

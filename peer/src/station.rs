@@ -11,6 +11,7 @@ mod ingest;
 mod keys;
 mod membership;
 mod rate;
+mod relay_line;
 mod rounds;
 mod tree;
 
@@ -336,6 +337,7 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
                 "invite": **uri,
                 "page": page,
                 "live": live,
+                "banner": settings.banner,
                 "stream": keys.run.scope.stream.to_hex(),
                 "run": keys.run.scope.run.to_hex(),
                 "spki": keys.identity.spki().to_hex(),

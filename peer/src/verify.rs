@@ -49,12 +49,15 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
     if options.what.starts_with("roundcast:") {
         return Ok(invite::explain(&options.what));
     }
-    let path = Path::new(&options.what);
     let trust = options.trust.resolve()?;
-    if let Some(banner) = &trust.banner {
-        crate::output::note(banner);
-    }
-    let (roots, policy) = (&trust.relays.roots, &trust.relays.policy);
+    let report = judge(options, &trust.relays, now)?;
+    Ok(report.under(trust.banner))
+}
+
+/// The verdict about a file or folder.
+fn judge(options: &cli::Verify, trust: &RelayTrust, now: UnixMs) -> Result<Report, Error> {
+    let path = Path::new(&options.what);
+    let (roots, policy) = (&trust.roots, &trust.policy);
     if path.is_dir() {
         let release = file(&path.join(RELEASE))?;
         let program = program(&path.join(PROGRAM))?;
@@ -72,7 +75,7 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
             };
             Ok(Report::of("certificate", explanation))
         }
-        Some(&COSE_ARRAY | &COSE_TAG) => document(options, &bytes, &trust.relays, now),
+        Some(&COSE_ARRAY | &COSE_TAG) => document(options, &bytes, trust, now),
         Some(&JSON_OBJECT) => {
             let explanation = offline::verify_release(&bytes, None, roots, policy, now);
             Ok(Report::of("release", explanation))

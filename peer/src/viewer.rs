@@ -11,6 +11,7 @@ mod path;
 mod playout;
 mod report;
 mod stream;
+mod typed;
 
 use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
@@ -78,15 +79,13 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     if let Some(banner) = &shared.trust.banner {
         emit.say(banner);
     }
-    if !options.relay_only && options.share_bps > 0 {
-        emit.say("Other viewers see your address (--relay-only hides it from them).");
-    }
+    emit.say(&choices(&options));
     let identity = admission::stranger()?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &identity)?);
     let address = crate::station::advertised(endpoint.address()?);
     let feed = page::Feed::new();
     let page = page_view::start(shared.page, feed.clone()).await?;
-    announce(&emit, page.as_ref(), &identity, address);
+    announce(&emit, page.as_ref(), &identity, address, &options);
     let (membership, channel) = admission::join(&endpoint, identity, address, &options, &clock)
         .await
         .inspect_err(|e| {
@@ -116,17 +115,35 @@ fn announce(
     page: Option<&page::Running>,
     identity: &Identity,
     address: SocketAddr,
+    options: &Options,
 ) {
     let live = page.map(|p| p.live_link().reveal());
     let page = page.map(|p| p.link().reveal());
     let spki = identity.spki().to_hex();
     emit.tell(
         "viewer_ready",
-        json!({"spki": spki, "listen": address.to_string(), "page": page, "live": live}),
+        json!({
+            "spki": spki, "listen": address.to_string(), "page": page, "live": live,
+            "banner": options.shared.trust.banner, "relay_only": options.relay_only,
+            "share_bps": options.share_bps,
+        }),
     );
     if !emit.json() {
         page_view::say_links(emit, page.as_deref(), live.as_deref());
     }
+}
+
+/// What is chosen before anybody hears of this viewer: who sees its address,
+/// and what it gives.
+fn choices(options: &Options) -> String {
+    let seen = if options.relay_only {
+        "Your address: seen by the station and relays alone (--relay-only)."
+    } else {
+        "Your address: seen by other viewers too (--relay-only shows it to the station and \
+         relays alone)."
+    };
+    let mbps = crate::station::as_mbps(options.share_bps);
+    format!("{seen} Your upload: at most {mbps:.1} Mbit/s for others (--share-mbps N).")
 }
 
 fn start_node(

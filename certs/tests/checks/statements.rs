@@ -158,6 +158,7 @@ fn ask(world: &World) -> Ask {
         step: Step::Leaves,
         deficit_bps: 14_000_000,
         viewers_short: 2,
+        rounds_wanted: 1,
         deadline_ms: 20_000,
         issued: NOW,
     }
@@ -401,6 +402,7 @@ fn largest_statements_fit_their_bounds() {
     asked.ask = AskId(u64::MAX);
     asked.deficit_bps = u64::MAX;
     asked.viewers_short = u32::MAX;
+    asked.rounds_wanted = u32::MAX;
     asked.deadline_ms = u64::MAX;
     fits(&asked);
     let mut introduction = introduced(&world);

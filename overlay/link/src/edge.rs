@@ -2,18 +2,16 @@
 //! end for itself, and ended with a reason.
 
 mod beacon;
-mod reverify;
 mod roles;
 mod table;
 
-pub use reverify::ReverifyTimes;
 pub(crate) use table::Edges;
 
 use crate::node::{Node, NodeEvent, lock};
-use crate::trust::verify_end;
+use crate::reverify::{Again, Reverified, reverify};
+use crate::trust::{self, Proof, Verification, verify_end};
 use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
-use reverify::reverify;
 use roles::{as_child, as_parent};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -279,8 +277,7 @@ async fn run(
             proof: proof.clone(),
         });
     }
-    let again = reverify(node, &link, &handle.other, key.1, proof.as_deref());
-    let again = Box::pin(again);
+    let again = Box::pin(verify_again(node, &link, &handle.other, key.1, proof));
     let work = async {
         if key.1 {
             Box::pin(as_child(node, key, &handle, &link, channel)).await
@@ -305,6 +302,43 @@ async fn run(
         link.close(e.wire_reason());
     }
     outcome
+}
+
+/// Verifies the relay of an edge again and again; `child` says whether this
+/// node is the child. Where there was nothing to verify, it never ends.
+async fn verify_again(
+    node: &Node,
+    link: &Link,
+    other: &NodeRef,
+    child: bool,
+    proof: Option<Arc<Proof>>,
+) -> Result<(), Error> {
+    let (Some(proof), Some(admission), Some(run), Verification::Full(trust)) = (
+        proof,
+        &other.admission,
+        node.run(),
+        &node.config.verification,
+    ) else {
+        return std::future::pending().await;
+    };
+    let subject = Reverified {
+        link,
+        me: node.config.me,
+        expectation: trust::expectation(admission, &run)?,
+        trust,
+        clock: &node.clock,
+    };
+    let tell = |again| {
+        let relay = other.clone();
+        let _ = node.events.send(match again {
+            Again::Verified(proof) => NodeEvent::RelayVerified { relay, proof },
+            Again::Expired(reason) => NodeEvent::RelayExpired { relay, reason },
+            // The coordinator ends this edge when the next one delivers. If it
+            // finds no other parent, the edge ends all the same.
+            Again::Unresponsive => NodeEvent::RelayUnresponsive { relay, child },
+        });
+    };
+    reverify(subject, node.controls.reverification, &proof, tell).await
 }
 
 fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {

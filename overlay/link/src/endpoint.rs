@@ -1,5 +1,6 @@
 //! One UDP socket, dialling and accepting links.
 
+use crate::turns::{AllTurns, Turns};
 use crate::{Error, tls};
 use attest::live::TlsSide;
 use certs::SigningKey;
@@ -75,6 +76,7 @@ pub enum Patience {
 pub struct Endpoint {
     quinn: quinn::Endpoint,
     clients: RwLock<Clients>,
+    turns: Arc<AllTurns>,
 }
 
 struct Clients {
@@ -107,6 +109,7 @@ impl Endpoint {
         Ok(Self {
             quinn,
             clients: RwLock::new(clients(identity)?),
+            turns: Arc::default(),
         })
     }
 
@@ -162,7 +165,7 @@ impl Endpoint {
         let connection = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), connecting)
             .await
             .map_err(|_| Error::Timeout("handshake"))??;
-        let link = Link::new(connection, TlsSide::Client)?;
+        let link = Link::new(connection, TlsSide::Client, &self.turns)?;
         if expected.is_some_and(|spki| spki != link.peer) {
             link.close(Reason::SpkiNotAdmitted);
             return Err(Error::SpkiNotAdmitted);
@@ -176,7 +179,10 @@ impl Endpoint {
         loop {
             let incoming = self.quinn.accept().await?;
             if incoming.remote_address_validated() {
-                return Some(Accepting(incoming));
+                return Some(Accepting {
+                    incoming,
+                    turns: self.turns.clone(),
+                });
             }
             // An address that was not validated gets a Retry and no state.
             let _ = incoming.retry();
@@ -192,7 +198,10 @@ impl Endpoint {
 
 /// A validated dial whose handshake is still to come: finish it in a task of
 /// its own, so that a slow one holds up nobody.
-pub struct Accepting(quinn::Incoming);
+pub struct Accepting {
+    incoming: quinn::Incoming,
+    turns: Arc<AllTurns>,
+}
 
 impl Accepting {
     /// Ends the handshake.
@@ -200,11 +209,11 @@ impl Accepting {
     /// # Errors
     /// Timeout or a failed handshake.
     pub async fn finish(self) -> Result<Link, Error> {
-        let connecting = self.0.accept()?;
+        let connecting = self.incoming.accept()?;
         let connection = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), connecting)
             .await
             .map_err(|_| Error::Timeout("handshake"))??;
-        Link::new(connection, TlsSide::Server)
+        Link::new(connection, TlsSide::Server, &self.turns)
     }
 }
 
@@ -219,10 +228,12 @@ pub struct Link {
     pub certificate: Arc<Vec<u8>>,
     /// Which side of the handshake we are.
     pub side: TlsSide,
+    /// This end's challenges to the other, over all links.
+    pub(crate) turns: Turns,
 }
 
 impl Link {
-    fn new(connection: quinn::Connection, side: TlsSide) -> Result<Self, Error> {
+    fn new(connection: quinn::Connection, side: TlsSide, turns: &AllTurns) -> Result<Self, Error> {
         let chain = connection.peer_identity().and_then(|any| {
             any.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>()
                 .ok()
@@ -235,6 +246,7 @@ impl Link {
                 peer,
                 certificate: Arc::new(certificate),
                 side,
+                turns: turns.with(peer),
             }),
             Err(e) => {
                 connection.close(code(e.wire_reason()), b"certificate");

@@ -19,10 +19,10 @@ pub enum Error {
     #[error("tls: key and certificate do not go together ({0}); start again to make new ones")]
     Tls(String),
     /// The address cannot be dialled.
-    #[error("dial: {0}")]
+    #[error("dial: {0}; check the address, and that this machine has a network")]
     Connect(#[from] quinn::ConnectError),
     /// The connection ended or never came about.
-    #[error("link: {0}")]
+    #[error("link: {0}; the other end may be gone, or a firewall drops UDP: try again")]
     Connection(#[from] quinn::ConnectionError),
     /// Another key than the expected one answered.
     #[error("link: another key than the admitted one answered; this is not the node you wanted")]
@@ -31,16 +31,16 @@ pub enum Error {
     #[error("link: the other end's certificate cannot be used: {0}")]
     Certificate(certs::Error),
     /// Writing to a stream failed.
-    #[error("link: writing failed: {0}")]
+    #[error("link: writing failed: {0}; the other end has ended: try again")]
     Write(#[from] quinn::WriteError),
     /// Reading from a stream failed.
-    #[error("link: reading failed: {0}")]
+    #[error("link: reading failed: {0}; the other end has ended: try again")]
     Read(String),
     /// A message is not well formed.
     #[error("link: {0}")]
     Decode(#[from] DecodeError),
     /// The other end said something out of turn.
-    #[error("link: the other end spoke out of turn ({0})")]
+    #[error("link: the other end spoke out of turn ({0}); use the same version at both ends")]
     OutOfTurn(&'static str),
     /// The other end did not act in time.
     #[error("link: no {0} in time; it may be gone or behind a firewall")]

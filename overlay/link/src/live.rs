@@ -34,6 +34,7 @@ pub async fn challenge(
 ) -> Result<LiveVerdict, Error> {
     let mut nonce = [0u8; 32];
     getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
+    let _turn = link.turns.begin(|| clock.mono_ms()).await;
     let challenge = Challenge::new(Nonce(nonce), clock.mono_ms());
     let patience = Duration::from_millis(ANSWER_MS_MAX);
     let response = tokio::time::timeout(patience, ask(link, Nonce(nonce)))

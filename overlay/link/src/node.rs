@@ -1,7 +1,7 @@
 //! One node of the tree: the pure forwarder, its edges and its limits. The
 //! station, every viewer and every relay run the same one.
 
-use crate::controls::Controls;
+use crate::controls::{Controls, Reverification};
 use crate::edge::{self, Edges};
 use crate::group::Framed;
 use crate::pace::Pace;
@@ -158,6 +158,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Node {
+    /// When this node verifies relays again; for its other links to them.
+    #[must_use]
+    pub const fn reverification(&self) -> Reverification {
+        self.controls.reverification
+    }
+
     /// A node on this endpoint; events arrive at the receiver.
     #[must_use]
     pub fn new(

@@ -54,8 +54,25 @@ pub async fn verify_relay(
     run: &Verified<RunStatement>,
     clock: &Clock,
 ) -> Result<Proof, Error> {
-    let boot = appraise(link, admission, trust, run, clock.unix())?;
-    let live = live::challenge(link, me, &boot, &trust.policy, clock).await?;
+    verify_expected(link, &expectation(admission, run)?, me, trust, clock).await
+}
+
+/// As [`verify_relay`], against what is known of the relay in another way: its
+/// holder knows the order that he made.
+///
+/// # Errors
+/// The first check that failed, by name.
+pub async fn verify_expected(
+    link: &Link,
+    expectation: &Expectation,
+    me: SpkiHash,
+    trust: &RelayTrust,
+    clock: &Clock,
+) -> Result<Proof, Error> {
+    let (roots, policy) = (&trust.roots, &trust.policy);
+    let boot = attest::appraise(&link.certificate, expectation, roots, policy, clock.unix())
+        .map_err(|r| Error::Evidence(Box::new(r)))?;
+    let live = live::challenge(link, me, &boot, policy, clock).await?;
     Ok(Proof {
         boot,
         live,
@@ -64,29 +81,17 @@ pub async fn verify_relay(
     })
 }
 
-/// Appraises the evidence of the relay at the other end of `link` against its
-/// admission, as of `at`.
+/// What the relay of this admission must prove.
 ///
 /// # Errors
-/// The first check that failed, by name.
-pub(crate) fn appraise(
-    link: &Link,
+/// The introduction is not the holder's, by name.
+pub fn expectation(
     admission: &Admission,
-    trust: &RelayTrust,
     run: &Verified<RunStatement>,
-    at: UnixMs,
-) -> Result<Appraised, Error> {
+) -> Result<Expectation, Error> {
     let introduction =
         certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
-    let expectation = Expectation::of_introduction(&introduction);
-    attest::appraise(
-        &link.certificate,
-        &expectation,
-        &trust.roots,
-        &trust.policy,
-        at,
-    )
-    .map_err(|r| Error::Evidence(Box::new(r)))
+    Ok(Expectation::of_introduction(&introduction))
 }
 
 /// Checks the other end of an edge by what it is: a member by a membership

@@ -64,6 +64,8 @@ pub enum Action<N> {
         deficit_slots: u32,
         /// Viewers without the stream.
         viewers_short: u32,
+        /// Rounds that would end the shortage, less those that are granted.
+        rounds_wanted: u32,
         /// Milliseconds to answer, from now.
         deadline_ms: u64,
     },

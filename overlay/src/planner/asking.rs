@@ -47,6 +47,8 @@ struct Shortage {
     cause: Cause,
     slots: u32,
     viewers: u32,
+    /// Rounds that are still to be granted.
+    rounds_wanted: u32,
 }
 
 impl<N: NodeId> Asking<N> {
@@ -119,9 +121,7 @@ impl<N: NodeId> Planner<N> {
             return false;
         };
         self.open_deficit(&shortage);
-        let needed = rounds(shortage.slots, self.config.round_slots);
-        let granted = self.asking.grants.len();
-        if granted >= needed {
+        if shortage.rounds_wanted == 0 {
             self.withdraw();
             return false;
         }
@@ -131,7 +131,7 @@ impl<N: NodeId> Planner<N> {
             .open
             .as_ref()
             .is_some_and(|open| !open.pending.is_empty());
-        !waits && granted == 0 && self.refuse_waiting()
+        !waits && self.asking.grants.is_empty() && self.refuse_waiting()
     }
 
     pub(super) fn take_answer(
@@ -251,6 +251,7 @@ impl<N: NodeId> Planner<N> {
             cause: Cause::Join,
             slots: 0,
             viewers: 0,
+            rounds_wanted: 0,
         };
         for (top, cause) in &self.waiting {
             let viewers = self.viewers_within(*top);
@@ -262,6 +263,9 @@ impl<N: NodeId> Planner<N> {
                 }
             }
         }
+        let granted = u32::try_from(self.asking.grants.len()).unwrap_or(u32::MAX);
+        let needed = rounds(shortage.slots, self.config.round_slots);
+        shortage.rounds_wanted = needed.saturating_sub(granted);
         (shortage.slots > 0).then_some(shortage)
     }
 
@@ -377,6 +381,7 @@ impl<N: NodeId> Planner<N> {
             question,
             deficit_slots: shortage.slots,
             viewers_short: shortage.viewers,
+            rounds_wanted: shortage.rounds_wanted,
             deadline_ms: self.config.ask_deadline_ms,
         });
     }
@@ -465,9 +470,9 @@ impl<N: NodeId> Planner<N> {
 
 /// Rounds that bring so many slots; a relay takes a place itself, whose
 /// holder moves under it.
-fn rounds(deficit_slots: u32, round_slots: u32) -> usize {
+fn rounds(deficit_slots: u32, round_slots: u32) -> u32 {
     let gain = round_slots.saturating_sub(1).max(1);
-    deficit_slots.div_ceil(gain) as usize
+    deficit_slots.div_ceil(gain)
 }
 
 /// SplitMix64's finalizer (Steele et al., 2014): spreads a seed over the

@@ -30,7 +30,7 @@ function showHead() {
   for (const id of ["path", "delay-meter", "hops-card"]) byId(id).hidden = station;
 }
 
-// The client measures from the sender's clock to itself; what waits in the
+// The client measures from the sender's clock to its own; what waits in the
 // player's buffer comes on top.
 function showMeters() {
   const toClient = view.delay_ms;
@@ -40,7 +40,9 @@ function showMeters() {
   if (inPlayer !== null) parts.push(`${inPlayer} ms in this player`);
   const whole = (toClient ?? 0) + (inPlayer ?? 0);
   const total = parts.length === 2 ? `${(whole / 1000).toFixed(1)} s: ` : "";
-  setText(byId("delay"), parts.length ? total + parts.join(", ") : "not measured yet");
+  const none = view.clocks_disagree ? "not measurable: the clocks disagree" : "not measured yet";
+  if (view.clocks_disagree && parts.length) parts.push(none);
+  setText(byId("delay"), parts.length ? total + parts.join(", ") : none);
 
   const { bytes: given, rate_bps, limit_bps } = view.upload;
   const limit = limit_bps === null ? "no limit" : `of ${rate(limit_bps)} allowed`;

@@ -27,6 +27,7 @@ function words(round, now) {
   const minutes = Math.max(0, Math.ceil((round.ends_at_ms - now) / MINUTE_MS));
   const parts = [`${who} bought this round`, `${minutes} min left`, `carries ${round.carries}`];
   if (round.left_bytes !== null) parts.push(`${bytes(round.left_bytes)} left`);
+  if (round.verified === "reported") parts.push("reported");
   return parts.join(", ");
 }
 

@@ -118,7 +118,7 @@ function line(node) {
   name.append(element("bdi", {}, node.name));
   row.append(name);
   const cells = [
-    [node.kind],
+    [node.verified === "reported" ? `${node.kind}, reported` : node.kind],
     [node.parentName],
     [`${node.children} of ${node.slots}`, "number"],
     [node.sponsor ?? ""],

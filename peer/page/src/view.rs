@@ -35,8 +35,10 @@ pub struct View {
     pub path: Vec<Hop>,
     /// The tree, as far as this client knows it.
     pub tree: Vec<TreeNode>,
-    /// From the sender's clock to this client, measured.
+    /// From the sender's clock to this client's: as right as the two agree.
     pub delay_ms: Option<u64>,
+    /// The delay cannot be measured: the two clocks are too far apart.
+    pub clocks_disagree: bool,
     /// What this client gives to others.
     pub upload: Upload,
     /// The rounds that run now.
@@ -64,6 +66,7 @@ impl Default for View {
             path: Vec::new(),
             tree: Vec::new(),
             delay_ms: None,
+            clocks_disagree: false,
             upload: Upload::default(),
             rounds: Vec::new(),
             prompt: None,
@@ -188,6 +191,8 @@ pub struct TreeNode {
     pub children: u32,
     /// Of a relay: who bought it, if the sponsor shows the name.
     pub sponsor: Option<String>,
+    /// Whether this client speaks of it by itself, or the station does.
+    pub verified: Verifier,
     /// Measured delay from the sender.
     pub delay_ms: Option<u64>,
     /// Measured upload.
@@ -214,6 +219,9 @@ pub struct Round {
     pub sponsor: Option<String>,
     /// Whether this user bought it, and so may stop it.
     pub mine: bool,
+    /// Whether this client knows it from the relay itself, or the station
+    /// says so.
+    pub verified: Verifier,
     /// When the paid time ends.
     pub ends_at_ms: u64,
     /// Viewers that the relay carries.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Answer, Page, page, read_head};
 use page::{
     Answer as Decision, Cause, Choice, Invite, Kind, Prompt, Reply, Role, Round, Stop, Stopped,
-    TreeNode, View,
+    TreeNode, Verifier, View,
 };
 use tokio::{io::AsyncReadExt, time::timeout};
 
@@ -123,6 +123,7 @@ async fn stop_needs_a_relay_of_ones_own() {
     let round = |mine| Round {
         sponsor: None,
         mine,
+        verified: Verifier::Reported,
         ends_at_ms: 0,
         carries: 20,
         left_bytes: None,
@@ -163,6 +164,7 @@ async fn hostile_name_travels_as_json_alone() {
         slots: 0,
         children: 0,
         sponsor: None,
+        verified: Verifier::Reported,
         delay_ms: None,
         upload_bps: None,
     };

@@ -1,81 +1,214 @@
 //! The holder of an order: redeems, verifies the relay against the order he
-//! made, commands it with the holder key, and introduces it.
+//! made, commands it with the holder key, introduces it, and holds it.
+//!
+//! What was paid for is not given up for a fault that may pass: until the
+//! paid time ends the relay is tried again, more and more rarely.
 
 use super::redeem::{Ordered, redeem};
-use super::{Report, Setting, Step};
+use super::{Report, Setting, Step, terms};
 use crate::Error;
+use crate::desk_client::jittered;
 use crate::station::{VerifiedOn, verified_fields};
 use attest::Expectation;
-use link::{Channel, Endpoint, Link, Patience, Proof, open_channel};
+use link::{Again, Channel, Endpoint, Link, Patience, Proof, Reverified, open_channel};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use voucher::DeskUri;
 use wire::codec::Text;
 use wire::message::StreamKind;
-use wire::message::command::{Command, CommandReply, Serve};
+use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{Admission, Empty, Introduce};
 use wire::statement::Introduction;
-use wire::{AskId, SpkiHash};
+use wire::{AskId, Reason, SpkiHash, UnixMs};
 
 /// How long a relay may take to obey.
 const REPLY_MS_MAX: u64 = 5_000;
-/// Tries to reach a relay that the desk says is running.
+/// Tries to reach a relay that the desk says is running, and the pause between
+/// them: its socket may be a moment behind the desk's word.
 const DIAL_TRIES: u32 = 3;
+const DIAL_PAUSE_MS: u64 = 300;
+/// First and longest pause before the whole way is tried again, in ms, of
+/// which jitter leaves half. Each try may cost a challenge, and three in 30 s
+/// are the relay's limit.
+const RETRY_MS_MIN: u64 = 12_000;
+const RETRY_MS_MAX: u64 = 60_000;
+/// From one question about what is left to the next, in ms.
+const METER_MS: u64 = 5_000;
 
-/// A relay that obeys this sponsor.
-pub(crate) struct Held {
-    pub(crate) relay: SpkiHash,
-    stop: mpsc::UnboundedSender<()>,
+/// What a held relay is wanted for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Errand {
+    /// A yes was granted: serve for this ask.
+    Introduce(AskId),
+    /// The coordinator has admitted it.
+    Admitted,
+    /// The coordinator has not admitted it.
+    Refused(Reason),
+    /// End.
+    Stop,
 }
 
-impl Held {
-    pub(crate) fn stop(&self) {
-        let _ = self.stop.send(());
+/// What is left of a relay, by its own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meter {
+    pub(crate) children: u32,
+    pub(crate) sent_bytes: u64,
+    pub(crate) bytes_left: u64,
+    pub(crate) lease_end: UnixMs,
+}
+
+impl From<Status> for Meter {
+    fn from(status: Status) -> Self {
+        Self {
+            children: status.children,
+            sent_bytes: status.sent_bytes,
+            bytes_left: status.bytes_left,
+            lease_end: status.lease_end,
+        }
     }
 }
 
-/// What the way from a grant to an introduced relay needs.
+/// A relay that was paid for and obeys this sponsor.
+pub(crate) struct Held {
+    pub(crate) relay: SpkiHash,
+    pub(crate) lease_end: UnixMs,
+    pub(crate) admitted: bool,
+    pub(crate) meter: Option<Meter>,
+    errands: mpsc::UnboundedSender<Errand>,
+}
+
+impl Held {
+    pub(crate) fn run(&self, errand: Errand) {
+        let _ = self.errands.send(errand);
+    }
+
+    /// Whether it is paid for and serves nobody.
+    pub(crate) fn is_idle(&self, now: UnixMs) -> bool {
+        !self.admitted && self.lease_end > now
+    }
+}
+
+/// What the way from a grant to a paid relay needs.
 pub(crate) struct Introducing {
     pub(crate) ask: AskId,
     pub(crate) desk: DeskUri,
+    /// Paid for already; else a voucher is redeemed.
+    pub(crate) paid: Option<Ordered>,
     pub(crate) setting: Setting,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
 }
 
 impl Introducing {
-    pub(crate) async fn run(self) {
-        let ask = self.ask;
-        let reports = self.reports.clone();
-        match self.introduce().await {
-            Ok((endpoint, link, channel)) => hold(endpoint, link, channel, reports).await,
-            Err(e) => {
-                let _ = reports.send(Report::Step(Step::Failed(ask, e)));
+    pub(crate) async fn run(mut self) {
+        let ordered = match self.paid.take() {
+            Some(ordered) => ordered,
+            None => match redeem(&self.desk, &self.setting.data).await {
+                Ok(ordered) => ordered,
+                Err(e) => {
+                    let _ = self.reports.send(Report::Step(Step::Failed(self.ask, e)));
+                    return;
+                }
+            },
+        };
+        let fields = json!({
+            "order": ordered.order_id.to_hex(), "ask": self.ask.0,
+            "lease_end_ms": ordered.lease_end.0,
+        });
+        let (errands, wanted) = mpsc::unbounded_channel();
+        let held = Held {
+            relay: ordered.relay,
+            lease_end: ordered.lease_end,
+            admitted: false,
+            meter: None,
+            errands,
+        };
+        let _ = self.reports.send(Report::Held(held));
+        let _ = self
+            .reports
+            .send(Report::Step(Step::Tell("redeemed", fields)));
+        let holding = Holding {
+            ask: self.ask,
+            admitted: false,
+            ordered,
+            setting: self.setting,
+            reports: self.reports,
+            errands: wanted,
+        };
+        holding.run().await;
+    }
+}
+
+/// How one attempt to hold a relay ended.
+enum Outcome {
+    /// The relay has ended, or was told to.
+    Ended,
+    /// It may be tried again.
+    Failed(Error),
+}
+
+/// A relay that was paid for, until it ends.
+struct Holding {
+    /// The yes that it serves for.
+    ask: AskId,
+    admitted: bool,
+    ordered: Ordered,
+    setting: Setting,
+    reports: mpsc::UnboundedSender<Report>,
+    errands: mpsc::UnboundedReceiver<Errand>,
+}
+
+impl Holding {
+    async fn run(mut self) {
+        let mut pause_ms = RETRY_MS_MIN;
+        while let Outcome::Failed(error) = self.attempt().await {
+            if is_final(&error) {
+                self.give_up(error);
+                break;
             }
+            if self.setting.clock.unix().plus_ms(pause_ms) >= self.ordered.lease_end {
+                break;
+            }
+            self.tell_retry(&error, pause_ms);
+            if !self.pause(pause_ms).await {
+                break;
+            }
+            pause_ms = pause_ms.saturating_mul(2).min(RETRY_MS_MAX);
         }
+        let _ = self.reports.send(Report::Ended(self.ordered.relay));
     }
 
-    async fn introduce(&self) -> Result<(Endpoint, Link, Channel), Error> {
-        let ordered = redeem(&self.desk, &self.setting.data).await?;
-        self.tell(
-            "redeemed",
-            json!({
-                "order": ordered.order_id.to_hex(), "ask": self.ask.0,
-                "lease_end_ms": ordered.lease_end.0,
-            }),
-        );
-        let key = Arc::new(ordered.holder.clone());
-        let identity = crate::viewer::self_signed(key)?;
+    async fn attempt(&mut self) -> Outcome {
+        let (endpoint, link, mut channel, proof) = match self.reach().await {
+            Ok(reached) => reached,
+            Err(e) => return Outcome::Failed(e),
+        };
+        let outcome = match self.introduce() {
+            Ok(()) => self.hold(&link, &mut channel, &proof).await,
+            Err(e) => Outcome::Failed(e),
+        };
+        let reason = match &outcome {
+            Outcome::Failed(Error::Link(e)) => e.wire_reason(),
+            _ => Reason::Done,
+        };
+        endpoint.close(reason).await;
+        outcome
+    }
+
+    /// Dials, verifies, and gives the relay its stream.
+    async fn reach(&self) -> Result<(Endpoint, Link, Channel, Proof), Error> {
+        let ordered = &self.ordered;
+        let identity = crate::viewer::self_signed(Arc::new(ordered.holder.clone()))?;
         let holder = identity.spki();
         let endpoint = Endpoint::bind(SocketAddr::new(self.setting.local_ip, 0), &identity)?;
-        let link = dial(&endpoint, &ordered).await?;
-        let proof = self.verify(&link, holder, &ordered).await?;
-        self.tell(
-            "relay_verified",
-            verified_fields(ordered.relay, &proof, VerifiedOn::Command),
-        );
+        let link = dial(&endpoint, ordered).await?;
+        let (trust, clock) = (&self.setting.trust, &self.setting.clock);
+        let expectation = self.expectation();
+        let proof = link::verify_expected(&link, &expectation, holder, trust, clock).await?;
+        self.tell_verified(&proof);
         let mut channel = open_channel(&link, StreamKind::Command).await?;
         let serve = Command::Serve(Serve {
             run: self.setting.signed_run.clone(),
@@ -83,46 +216,21 @@ impl Introducing {
             rate_bps_max: proof.boot.parameters().rate_bps,
         });
         match command(&mut channel, &serve).await? {
-            CommandReply::Done(Empty {}) => {}
-            CommandReply::Refused(_) | CommandReply::Status(_) => {
-                return Err(Error::Relay("it refused to serve the stream"));
-            }
+            CommandReply::Done(Empty {}) => Ok((endpoint, link, channel, proof)),
+            CommandReply::Refused(_) | CommandReply::Status(_) => Err(Error::Relay(
+                "it refused to serve the stream; it serves one in its life",
+            )),
         }
-        let introduce = self.introduction(&ordered)?;
-        let step = Step::Introduce(Box::new(introduce));
-        let _ = self.reports.send(Report::Step(step));
-        Ok((endpoint, link, channel))
     }
 
-    /// Against the order that this sponsor made: not against the relay's or
-    /// the desk's word (threat A7).
-    async fn verify(
-        &self,
-        link: &Link,
-        holder: SpkiHash,
-        ordered: &Ordered,
-    ) -> Result<Proof, Error> {
-        let expectation = Expectation::of_order(ordered.relay, &ordered.order);
-        let trust = &self.setting.trust;
-        let now = self.setting.clock.unix();
-        let boot = attest::appraise(
-            &link.certificate,
-            &expectation,
-            &trust.roots,
-            &trust.policy,
-            now,
-        )
-        .map_err(|refusal| link::Error::Evidence(Box::new(refusal)))?;
-        let live = link::challenge(link, holder, &boot, &trust.policy, &self.setting.clock).await?;
-        Ok(Proof {
-            boot,
-            live,
-            at: self.setting.clock.unix(),
-            at_mono_ms: self.setting.clock.mono_ms(),
-        })
+    /// The order that this sponsor made: not the relay's or the desk's word
+    /// (threat A7).
+    fn expectation(&self) -> Expectation {
+        Expectation::of_order(self.ordered.relay, &self.ordered.order)
     }
 
-    fn introduction(&self, ordered: &Ordered) -> Result<Introduce, Error> {
+    fn introduce(&self) -> Result<(), Error> {
+        let ordered = &self.ordered;
         let introduction = Introduction {
             scope: self.setting.run.scope.clone(),
             order: ordered.order_id,
@@ -131,17 +239,202 @@ impl Introducing {
             address: Text::new(ordered.address.to_string())?,
             issued: self.setting.clock.unix(),
         };
-        Ok(Introduce {
+        let introduce = Introduce {
             ask: self.ask,
             admission: Admission {
                 order: ordered.order.clone(),
                 introduction: certs::sign(&ordered.holder, &introduction),
             },
-        })
+        };
+        self.step(Step::Introduce(Box::new(introduce)));
+        Ok(())
     }
 
-    fn tell(&self, kind: &'static str, fields: serde_json::Value) {
-        let _ = self.reports.send(Report::Step(Step::Tell(kind, fields)));
+    /// Keeps the command channel until the relay ends, and verifies the relay
+    /// again meanwhile.
+    async fn hold(&mut self, link: &Link, channel: &mut Channel, proof: &Proof) -> Outcome {
+        let setting = self.setting.clone();
+        let subject = Reverified {
+            link,
+            me: certs::x509::spki_of_public(&self.ordered.holder.public()),
+            expectation: self.expectation(),
+            trust: &setting.trust,
+            clock: &setting.clock,
+        };
+        let (found, mut again) = mpsc::unbounded_channel();
+        let tell = move |what| {
+            let _ = found.send(what);
+        };
+        let verified = link::reverify(subject, setting.reverification, proof, tell);
+        tokio::pin!(verified);
+        let mut meter = interval(Duration::from_millis(METER_MS));
+        let mut introduce_at: Option<Instant> = None;
+        loop {
+            let done = tokio::select! {
+                _ = link.connection.closed() => Some(self.closed(link)),
+                outcome = &mut verified => Some(match outcome {
+                    Ok(()) => Outcome::Ended,
+                    Err(e) => Outcome::Failed(e.into()),
+                }),
+                Some(what) = again.recv() => self.found(&what),
+                Some(errand) = self.errands.recv() => {
+                    self.errand(errand, channel, &mut introduce_at).await
+                }
+                _ = meter.tick() => self.read_meter(channel).await,
+                () = until(introduce_at) => {
+                    introduce_at = None;
+                    self.introduce().err().map(Outcome::Failed)
+                }
+            };
+            if let Some(outcome) = done {
+                return outcome;
+            }
+        }
+    }
+
+    /// A relay that has served ends when its link does; one that never served
+    /// is looked for again.
+    fn closed(&self, link: &Link) -> Outcome {
+        let reason = link.close_reason();
+        let over = matches!(
+            reason,
+            Reason::StoppedByHolder | Reason::LeaseEnded | Reason::ByteCapReached
+        );
+        if self.admitted || over {
+            Outcome::Ended
+        } else {
+            Outcome::Failed(link::Error::Remote(reason).into())
+        }
+    }
+
+    fn found(&self, what: &Again) -> Option<Outcome> {
+        let relay = self.ordered.relay.short();
+        match what {
+            Again::Verified(proof) => self.tell_verified(proof),
+            Again::Expired(reason) => self.step(Step::Say(format!(
+                "your relay {relay} may go on to the end of its paid time, but: {reason}"
+            ))),
+            Again::Unresponsive => self.step(Step::Say(format!(
+                "your relay {relay} no longer answers live challenges"
+            ))),
+        }
+        None
+    }
+
+    async fn errand(
+        &mut self,
+        errand: Errand,
+        channel: &mut Channel,
+        introduce_at: &mut Option<Instant>,
+    ) -> Option<Outcome> {
+        match errand {
+            Errand::Introduce(ask) => {
+                self.ask = ask;
+                *introduce_at = Some(Instant::now());
+            }
+            Errand::Admitted => self.admitted = true,
+            Errand::Refused(reason) if may_pass(reason) && !self.admitted => {
+                self.tell_retry(&link::Error::Remote(reason).into(), RETRY_MS_MIN);
+                *introduce_at = Some(Instant::now() + jittered(RETRY_MS_MIN));
+            }
+            // What the coordinator has refused by a check stays refused.
+            Errand::Refused(_) => {}
+            Errand::Stop => {
+                let outcome = command(channel, &Command::Stop(Empty {})).await;
+                let done = matches!(outcome, Ok(CommandReply::Done(Empty {})));
+                let fields = json!({"relay": self.ordered.relay.to_hex(), "obeyed": done});
+                self.step(Step::Tell("relay_stop", fields));
+                return Some(Outcome::Ended);
+            }
+        }
+        None
+    }
+
+    async fn read_meter(&self, channel: &mut Channel) -> Option<Outcome> {
+        match command(channel, &Command::Status(Empty {})).await {
+            Ok(CommandReply::Status(status)) => {
+                let metered = Report::Metered(self.ordered.relay, status.into());
+                let _ = self.reports.send(metered);
+                None
+            }
+            // The link itself says how it ends.
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Waits for the next try; a yes brings it forward. False if the relay
+    /// was told to end meanwhile: it cannot be told, and is let go.
+    async fn pause(&mut self, pause_ms: u64) -> bool {
+        let over = sleep(jittered(pause_ms));
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return true,
+                errand = self.errands.recv() => match errand {
+                    Some(Errand::Introduce(ask)) => {
+                        self.ask = ask;
+                        return true;
+                    }
+                    Some(Errand::Admitted) => self.admitted = true,
+                    Some(Errand::Refused(_)) => {}
+                    Some(Errand::Stop) | None => return false,
+                },
+            }
+        }
+    }
+
+    fn give_up(&self, error: Error) {
+        let step = if self.admitted {
+            Step::Distrusted(self.ordered.relay, error)
+        } else {
+            Step::Failed(self.ask, error)
+        };
+        self.step(step);
+    }
+
+    fn tell_retry(&self, error: &Error, pause_ms: u64) {
+        let fields = json!({
+            "relay": self.ordered.relay.to_hex(), "order": self.ordered.order_id.to_hex(),
+            "reason": error.reason(), "retry_ms": pause_ms,
+        });
+        self.step(Step::Tell("relay_retried", fields));
+        self.step(Step::Say(format!(
+            "your relay is paid for until {} and cannot be used yet ({error}); it is tried again \
+             in {} s",
+            terms::utc(self.ordered.lease_end),
+            pause_ms / 1000
+        )));
+    }
+
+    fn tell_verified(&self, proof: &Proof) {
+        let banner = self.setting.banner.as_deref();
+        let fields = verified_fields(self.ordered.relay, proof, VerifiedOn::Command, banner);
+        self.step(Step::Tell("relay_verified", fields));
+    }
+
+    fn step(&self, step: Step) {
+        let _ = self.reports.send(Report::Step(step));
+    }
+}
+
+/// Whether another try cannot help: a check has failed, or the relay has said
+/// no.
+fn is_final(error: &Error) -> bool {
+    error.exit_code() == 3 || matches!(error, Error::Relay(_) | Error::Attest(_))
+}
+
+/// Whether the coordinator may take the relay another time.
+const fn may_pass(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Timeout | Reason::PeerGone | Reason::ChallengeRate | Reason::ChallengeUnanswered
+    )
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -156,37 +449,15 @@ async fn dial(endpoint: &Endpoint, ordered: &Ordered) -> Result<Link, Error> {
             Err(e) if tries >= DIAL_TRIES || e.is_refusal() => return Err(e.into()),
             Err(_) => tries += 1,
         }
+        sleep(Duration::from_millis(DIAL_PAUSE_MS)).await;
     }
 }
 
 async fn command(channel: &mut Channel, command: &Command) -> Result<CommandReply, Error> {
     channel.send(command).await?;
     let patience = Duration::from_millis(REPLY_MS_MAX);
-    let reply = tokio::time::timeout(patience, channel.expect("no reply to a command"))
+    let reply = timeout(patience, channel.expect("no reply to a command"))
         .await
         .map_err(|_| link::Error::Timeout("reply to a command"))??;
     Ok(reply)
-}
-
-/// Keeps the command channel until the relay ends.
-async fn hold(
-    endpoint: Endpoint,
-    link: Link,
-    mut channel: Channel,
-    reports: mpsc::UnboundedSender<Report>,
-) {
-    let (stop, mut stopped) = mpsc::unbounded_channel();
-    let relay = link.peer;
-    let _ = reports.send(Report::Held(Held { relay, stop }));
-    tokio::select! {
-        _ = link.connection.closed() => {}
-        Some(()) = stopped.recv() => {
-            let outcome = command(&mut channel, &Command::Stop(Empty {})).await;
-            let done = matches!(outcome, Ok(CommandReply::Done(Empty {})));
-            let fields = json!({"relay": relay.to_hex(), "obeyed": done});
-            let _ = reports.send(Report::Step(Step::Tell("relay_stop", fields)));
-        }
-    }
-    let _ = reports.send(Report::Ended(relay));
-    endpoint.close(wire::Reason::Done).await;
 }

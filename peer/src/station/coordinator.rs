@@ -4,11 +4,11 @@
 use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
-use super::rounds::{VerifiedOn, verified_fields};
+use super::rounds::VerifiedOn;
 use crate::Error;
 use certs::receipt::{Ledger, ReceiptKey};
 use certs::seal::EpochSecret;
-use link::{Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
+use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +86,14 @@ pub(super) enum Event {
         sponsor: SpkiHash,
         relay: SpkiHash,
         reason: Reason,
+    },
+    /// A relay was verified again on its control link.
+    RelayAgain { relay: SpkiHash, again: Again },
+    /// It has failed that by this name, or answers no more.
+    RelayDistrusted {
+        relay: SpkiHash,
+        name: String,
+        refusal: bool,
     },
     /// A child's word about its parent has waited long enough.
     Suspect { child: SpkiHash, parent: SpkiHash },
@@ -263,6 +271,16 @@ impl Coordinator {
                 relay,
                 reason,
             } => self.relay_failed(ask, sponsor, relay, reason),
+            Event::RelayAgain { relay, again } => match again {
+                Again::Verified(proof) => self.tell_verified(relay, &proof),
+                Again::Expired(reason) => self.relay_expired(relay, reason),
+                Again::Unresponsive => self.relay_unresponsive(relay),
+            },
+            Event::RelayDistrusted {
+                relay,
+                name,
+                refusal,
+            } => self.relay_distrusted(relay, &name, refusal),
             Event::Suspect { child, parent } => {
                 let now_ms = self.clock.mono_ms();
                 self.planner
@@ -389,7 +407,7 @@ impl Coordinator {
             .is_some_and(|m| m.kind == NodeKind::Relay)
     }
 
-    fn gone(&mut self, node: SpkiHash, graceful: bool) {
+    pub(super) fn gone(&mut self, node: SpkiHash, graceful: bool) {
         let Some(member) = self.members.remove(&node) else {
             return;
         };
@@ -419,8 +437,7 @@ impl Coordinator {
     fn node_event(&mut self, event: NodeEvent) {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
-                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge);
-                self.emit.tell("relay_verified", fields);
+                self.tell_verified(relay.spki, &proof, VerifiedOn::Edge);
             }
             NodeEvent::RelayExpired { relay, reason } => self.relay_expired(relay.spki, reason),
             NodeEvent::RelayUnresponsive { relay, .. } => self.relay_unresponsive(relay.spki),

@@ -44,6 +44,23 @@ impl Coordinator {
         self.planner.relay_doubted(now_ms, relay);
     }
 
+    /// The relay has failed a check on its control link, or answered none of
+    /// its challenges: it is out for all, by that name.
+    pub(super) fn relay_distrusted(&mut self, relay: SpkiHash, name: &str, refusal: bool) {
+        if !self.is_relay(relay) {
+            return;
+        }
+        if refusal {
+            self.tell_refused(relay, name);
+        }
+        let text = format!(
+            "{} no longer proves what it runs: {name}",
+            self.name_of(relay)
+        );
+        self.notice(page::Level::Error, text);
+        self.gone(relay, false);
+    }
+
     /// The relay's release is out of date: it may stay for its lease.
     pub(super) fn relay_expired(&mut self, relay: SpkiHash, reason: &str) {
         let fields = json!({"relay": relay.to_hex(), "reason": reason});

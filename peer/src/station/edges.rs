@@ -74,10 +74,7 @@ impl Coordinator {
                     deficit_slots,
                     viewers_short,
                 } => {
-                    let bps = self
-                        .settings
-                        .slot_bps
-                        .saturating_mul(u64::from(deficit_slots));
+                    let bps = self.rate_of(deficit_slots);
                     self.emit.tell(
                         "capacity_short",
                         json!({
@@ -93,8 +90,16 @@ impl Coordinator {
                     question,
                     deficit_slots,
                     viewers_short,
+                    rounds_wanted,
                     deadline_ms,
-                } => self.ask(to, &question, deficit_slots, viewers_short, deadline_ms),
+                } => self.ask(
+                    to,
+                    &question,
+                    deficit_slots,
+                    viewers_short,
+                    rounds_wanted,
+                    deadline_ms,
+                ),
                 Action::Grant {
                     to,
                     question,
@@ -151,6 +156,7 @@ impl Coordinator {
         question: &Question,
         deficit_slots: u32,
         viewers_short: u32,
+        rounds_wanted: u32,
         deadline_ms: u64,
     ) {
         let ask = Ask {
@@ -159,16 +165,19 @@ impl Coordinator {
             member: to,
             cause: question.cause,
             step: question.step,
-            deficit_bps: self
-                .settings
-                .slot_bps
-                .saturating_mul(u64::from(deficit_slots)),
+            deficit_bps: self.rate_of(deficit_slots),
             viewers_short,
+            rounds_wanted,
             deadline_ms,
             issued: self.clock.unix(),
         };
         self.tell_question(to, "sponsor_asked", question);
         self.say(to, Down::Ask(certs::sign(&self.keys.permit, &ask)));
+    }
+
+    /// The rate of so many slots, in bit/s.
+    fn rate_of(&self, slots: u32) -> u64 {
+        self.settings.slot_bps.saturating_mul(u64::from(slots))
     }
 
     fn grant(&self, to: SpkiHash, question: &Question, expiry_ms: u64) {

@@ -2,7 +2,8 @@
 //! any member, opens the control link and admits it.
 
 use super::coordinator::{Coordinator, Event, Member};
-use link::{Clock, Endpoint, Error, Link, Patience, Proof, RelayTrust, open_channel};
+use super::relay_line::RelayLine;
+use link::{Clock, Endpoint, Error, Patience, Proof, RelayTrust, Reverification, open_channel};
 use overlay::planner::Relay;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ pub(super) struct Ready {
     address: SocketAddr,
     admission: Admission,
     claim: certs::Verified<CapacityClaim>,
-    proof: Proof,
+    proof: Arc<Proof>,
     key: wire::PublicKey,
     down: mpsc::UnboundedSender<Down>,
 }
@@ -42,6 +43,7 @@ struct Attempt {
     trust: Arc<RelayTrust>,
     run: certs::Verified<RunStatement>,
     clock: Clock,
+    reverification: Reverification,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -78,6 +80,7 @@ impl Coordinator {
             trust: self.trust.clone(),
             run: self.keys.run.clone(),
             clock: self.clock.clone(),
+            reverification: self.node.reverification(),
             events: self.events.clone(),
         };
         let emit = self.emit.clone();
@@ -104,7 +107,13 @@ impl Coordinator {
         });
     }
 
-    fn tell_refused(&self, other: SpkiHash, reason: &str) {
+    pub(super) fn tell_verified(&self, relay: SpkiHash, proof: &Proof, on: VerifiedOn) {
+        let banner = self.settings.banner.as_deref();
+        let fields = verified_fields(relay, proof, on, banner);
+        self.emit.tell("relay_verified", fields);
+    }
+
+    pub(super) fn tell_refused(&self, other: SpkiHash, reason: &str) {
         let fields = json!({"reason": reason, "other": other.to_hex()});
         self.emit.tell("attack_refused", fields);
     }
@@ -137,10 +146,7 @@ impl Coordinator {
             key,
             down,
         } = ready;
-        self.emit.tell(
-            "relay_verified",
-            verified_fields(relay, &proof, VerifiedOn::Control),
-        );
+        self.tell_verified(relay, &proof, VerifiedOn::Control);
         let order = certs::order::id(&admission.order);
         let parameters = proof.boot.parameters();
         let addresses = Text::new(address.to_string())
@@ -225,6 +231,7 @@ impl Attempt {
             &self.clock,
         )
         .await
+        .map(Arc::new)
         .inspect_err(|e| link.close(e.wire_reason()))?;
         let mut channel = open_channel(&link, StreamKind::Control).await?;
         let ready = tokio::time::timeout(
@@ -239,7 +246,17 @@ impl Attempt {
         let key = certs::x509::public_key(&link.certificate)?;
         let claim = certs::claim::verify(&ready.claim, &self.run, &key, self.clock.unix())?;
         let (down, messages) = mpsc::unbounded_channel();
-        tokio::spawn(carry(link, channel, messages, self.events.clone()));
+        let line = RelayLine {
+            expectation: link::expectation(&self.admission, &self.run)?,
+            link,
+            me: self.me,
+            proof: proof.clone(),
+            trust: self.trust,
+            clock: self.clock,
+            reverification: self.reverification,
+            events: self.events,
+        };
+        tokio::spawn(line.carry(channel, messages));
         Ok(Ready {
             sponsor: self.sponsor,
             relay,
@@ -251,44 +268,6 @@ impl Attempt {
             down,
         })
     }
-}
-
-/// The control link to a relay: edges down, reports up.
-async fn carry(
-    link: Link,
-    channel: link::Channel,
-    mut down: mpsc::UnboundedReceiver<Down>,
-    events: mpsc::UnboundedSender<Event>,
-) {
-    let from = link.peer;
-    let (mut sender, mut receiver) = channel.split::<Up>();
-    let graceful = loop {
-        tokio::select! {
-            message = down.recv() => match message {
-                None | Some(Down::Refused(_)) => break true,
-                Some(message) => if sender.send(&message).await.is_err() {
-                    break false;
-                },
-            },
-            message = receiver.recv() => match message {
-                Ok(Some(Up::Leave(_))) => break true,
-                Ok(Some(message)) => {
-                    let _ = events.send(Event::Up { from, message });
-                }
-                Ok(None) | Err(_) => break false,
-            },
-        }
-    };
-    let _ = events.send(Event::Gone {
-        node: from,
-        graceful,
-    });
-    if graceful {
-        // The relay ends by itself; what is planned around it goes on
-        // until then.
-        tokio::time::sleep(Duration::from_millis(READY_MS_MAX)).await;
-    }
-    link.close(Reason::Done);
 }
 
 /// On which link a relay was verified: an edge's verification is its own.
@@ -312,8 +291,14 @@ impl VerifiedOn {
     }
 }
 
-/// The fields of a `relay_verified` event.
-pub(crate) fn verified_fields(relay: SpkiHash, proof: &Proof, on: VerifiedOn) -> Value {
+/// The fields of a `relay_verified` event. A verdict is worth what the roots
+/// and the policy are: `banner` says where these are unusual.
+pub(crate) fn verified_fields(
+    relay: SpkiHash,
+    proof: &Proof,
+    on: VerifiedOn,
+    banner: Option<&str>,
+) -> Value {
     json!({
         "relay": relay.to_hex(),
         "link": on.name(),
@@ -321,5 +306,6 @@ pub(crate) fn verified_fields(relay: SpkiHash, proof: &Proof, on: VerifiedOn) ->
         "evidence": proof.boot.kind().name(),
         "assurance": proof.boot.assurance().name(),
         "release": proof.boot.release().name,
+        "banner": banner,
     })
 }

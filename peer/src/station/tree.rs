@@ -180,19 +180,21 @@ impl Coordinator {
             ("children", u64::from(children)),
             ("members", self.members.len() as u64),
         ];
+        // It is the station's own word.
+        let known = picture.nodes.iter().map(|n| n.spki).collect();
         let view = View {
             role: Role::Station,
             stream: self.settings.name.clone(),
             fingerprint: self.keys.run.scope.stream.short(),
             status: Status::Verified,
             banner: self.settings.banner.clone(),
-            tree: page_view::tree(&picture, self.me),
+            tree: page_view::tree(&picture, self.me, &known),
             upload: Upload {
                 bytes: sent_bytes,
                 rate_bps: self.sent.bps(),
                 limit_bps: Some(self.settings.upload_bps),
             },
-            rounds: page_view::rounds(&picture, now_ms, |_| false),
+            rounds: page_view::rounds(&picture, now_ms, &page_view::Whose::Station),
             invite: Some(page::Invite::new(self.settings.invite.to_string())),
             counters: counters
                 .into_iter()

@@ -13,6 +13,8 @@ pub(super) struct Report {
     kind: &'static str,
     status: Status,
     reason: Option<&'static str>,
+    /// Where roots or policy are unusual: what the verdict rests on.
+    banner: Option<String>,
     subject: Value,
     steps: Vec<Line>,
 }
@@ -38,9 +40,15 @@ impl Report {
             kind,
             status,
             reason,
+            banner: None,
             subject,
             steps,
         }
+    }
+
+    /// With what the user must not forget about his trust.
+    pub(super) fn under(self, banner: Option<String>) -> Self {
+        Self { banner, ..self }
     }
 
     /// The verdict of the offline checks.
@@ -73,7 +81,11 @@ impl Report {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut out = format!("{}: {}", self.kind, self.status.name());
+        let mut out = String::new();
+        if let Some(banner) = &self.banner {
+            out.push_str(&format!("{banner}\n"));
+        }
+        out.push_str(&format!("{}: {}", self.kind, self.status.name()));
         if let Some(reason) = self.reason {
             out.push_str(&format!(" ({reason})"));
         }

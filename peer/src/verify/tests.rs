@@ -134,6 +134,8 @@ fn a_release_folder_is_verified_with_its_program() {
     let steps = json["steps"].as_array().unwrap();
     let measured = steps.iter().find(|s| s["check"] == "measurement").unwrap();
     assert_eq!(measured["result"], "passed");
+    let banner = json["banner"].as_str().unwrap();
+    assert!(banner.contains("relays prove nothing"), "{banner}");
     let (status, _) = files.verdict(&files.path("release.json"), true, true);
     assert_eq!(status, Status::Verified);
 }

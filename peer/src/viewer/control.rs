@@ -6,9 +6,10 @@ use super::admission::Membership;
 use super::leaving::Leaving;
 use super::line::{Heard, Line};
 use super::playout::Playout;
+use super::typed::{self, Typed};
 use crate::Error;
 use crate::signals::Interrupts;
-use crate::sponsor::{Choice, Setting, Sponsor, Step};
+use crate::sponsor::{Choice, Mode, Setting, Sponsor, Step};
 use crate::station::{VerifiedOn, verified_fields};
 use certs::receipt::Accumulator;
 use certs::seal::Openers;
@@ -107,6 +108,8 @@ impl Session {
             me: membership.identity.spki(),
             local_ip: options.shared.listen.ip(),
             clock: clock.clone(),
+            banner: options.shared.trust.banner.clone(),
+            reverification: node.reverification(),
         });
         Self {
             sponsor,
@@ -280,12 +283,14 @@ impl Session {
             Down::RelayAdmitted(relay) => {
                 self.emit
                     .tell("my_relay_admitted", json!({"relay": relay.to_hex()}));
+                self.sponsor.admitted(relay);
             }
             Down::RelayRefused(refusal) => {
                 let fields = json!({
                     "relay": refusal.relay.to_hex(), "reason": refusal.reason.name(),
                 });
                 self.emit.tell("my_relay_refused", fields);
+                self.sponsor.refused(refusal.relay, refusal.reason);
                 self.notice(
                     page::Level::Error,
                     format!("your relay was refused: {}", refusal.reason),
@@ -310,7 +315,8 @@ impl Session {
     pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
             NodeEvent::RelayVerified { relay, proof } => {
-                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge);
+                let banner = self.options.shared.trust.banner.as_deref();
+                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge, banner);
                 self.emit.tell("relay_verified", fields);
                 self.proofs.insert(relay.spki, proof);
             }
@@ -437,20 +443,16 @@ impl Session {
     }
 
     fn typed(&mut self, line: &str) -> Result<Option<End>, Error> {
-        let (word, ask) = match line.split_once(' ') {
-            Some((word, rest)) => (word, rest.trim().parse::<u64>().ok()),
-            None => (line, None),
-        };
-        match word {
-            "accept" => self.answer(ask, Choice::Accept, true),
-            "decline" => self.answer(ask, Choice::Decline, false),
-            "never" => self.answer(ask, Choice::Never, false),
-            "stop" => self.sponsor.stop(),
-            "quit" => return Ok(self.quit()),
-            "" => {}
-            _ => self
-                .emit
-                .say("commands: accept, decline, never, stop, quit"),
+        match typed::parse(line) {
+            Ok(Typed::Answer {
+                ask,
+                choice,
+                show_name,
+            }) => self.answer(ask, choice, show_name),
+            Ok(Typed::Stop) => self.sponsor.stop(),
+            Ok(Typed::Quit) => return Ok(self.quit()),
+            Ok(Typed::Nothing) => {}
+            Err(e) => self.emit.say(&e.to_string()),
         }
         Ok(None)
     }
@@ -463,7 +465,10 @@ impl Session {
                     page::Choice::Decline => Choice::Decline,
                     page::Choice::Never => Choice::Never,
                 };
-                self.answer(answer.ask.parse().ok(), choice, answer.show_name);
+                match typed::ask_id(&answer.ask) {
+                    Ok(ask) => self.answer(Some(ask), choice, answer.show_name),
+                    Err(e) => self.notice(page::Level::Warning, e.to_string()),
+                }
             }
             page::Reply::Stop(_) => self.sponsor.stop(),
         }
@@ -471,6 +476,10 @@ impl Session {
     }
 
     fn answer(&mut self, ask: Option<u64>, choice: Choice, show_name: bool) {
+        if choice == Choice::Never {
+            // For a second admission, too: the station is told again.
+            self.options.mode = Mode::Never;
+        }
         match self.sponsor.answer(ask, choice, show_name) {
             Some(answer) => {
                 let _ = self.up.send(Up::Answer(answer));
@@ -493,6 +502,22 @@ impl Session {
             }
             Step::Introduce(introduce) => {
                 let _ = self.up.send(Up::Introduce(*introduce));
+            }
+            Step::Metered(fields) => {
+                // Every few seconds: for the page and for programs.
+                if self.emit.json() {
+                    self.emit.tell("relay_metered", fields);
+                }
+            }
+            Step::Distrusted(relay, error) => {
+                let fields = json!({"reason": error.reason(), "other": relay.to_hex()});
+                self.emit.tell("attack_refused", fields);
+                let text = format!(
+                    "your relay {} no longer proves what it runs, and is let go: {error}",
+                    relay.short()
+                );
+                self.emit.say(&text);
+                self.notice(page::Level::Error, text);
             }
             Step::Failed(ask, error) => {
                 if error.exit_code() == 3 {

@@ -31,7 +31,12 @@ impl Session {
             .collect();
         let path = serde_json::Value::Array(hops);
         if path != self.last_path {
-            self.emit.tell("path", json!({"hops": path}));
+            if self.emit.json() {
+                self.emit.tell("path", json!({"hops": path}));
+            } else {
+                let line = page::path_line(&self.hops(), self.clock.unix().0);
+                self.emit.say(&format!("path: {line}"));
+            }
             self.last_path = path;
         }
     }

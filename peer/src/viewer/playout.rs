@@ -2,7 +2,7 @@
 //! byte for byte what was published.
 
 use super::out::Out;
-use super::report::Report;
+use super::report::{self, Report};
 use crate::Error;
 use bytes::Bytes;
 use certs::Verified;
@@ -18,7 +18,8 @@ pub(super) struct Played {
     pub(super) key: ChunkKey,
     pub(super) keyframe: bool,
     pub(super) bytes: Bytes,
-    pub(super) delay_ms: u64,
+    /// None where the two clocks disagree too much.
+    pub(super) delay_ms: Option<u64>,
 }
 
 impl Played {
@@ -27,7 +28,7 @@ impl Played {
             key: header.key(),
             keyframe: header.flags.key,
             bytes,
-            delay_ms: now.since_ms(header.published),
+            delay_ms: report::delay_ms(header.published, now),
         }
     }
 }

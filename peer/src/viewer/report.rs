@@ -1,10 +1,22 @@
 //! What a viewer measured.
 
 use serde_json::{Value, json};
-use wire::Sequence;
+use wire::{Sequence, UnixMs};
 
 /// Delays that are remembered for the percentiles: an hour at 200 ms.
 const DELAYS_MAX: usize = 18_000;
+
+/// The longest delay that is believed: as long as a viewer may at most fall
+/// behind and catch up. More than that, clocks disagree.
+const DELAY_MS_MAX: u64 = 10 * 60_000;
+
+/// From the sender's clock to this machine's. Two machines' clocks are no
+/// stopwatch: one that says that a chunk came before it was sent, or absurdly
+/// late, measures nothing.
+pub(super) fn delay_ms(published: UnixMs, now: UnixMs) -> Option<u64> {
+    let delay_ms = now.0.checked_sub(published.0)?;
+    (delay_ms <= DELAY_MS_MAX).then_some(delay_ms)
+}
 
 /// Counts and times since the start.
 #[derive(Debug, Default)]
@@ -17,12 +29,13 @@ pub(crate) struct Report {
     last_ms: u64,
     longest_gap_ms: u64,
     delays_ms: Vec<u64>,
+    clocks_disagree: bool,
     head: Option<u64>,
 }
 
 impl Report {
     /// A chunk was put out; `mono_ms` counts from the program's start.
-    pub(crate) fn played(&mut self, mono_ms: u64, delay_ms: u64, bytes: u64) {
+    pub(crate) fn played(&mut self, mono_ms: u64, delay_ms: Option<u64>, bytes: u64) {
         self.verified += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         if self.first_ms.is_none() {
@@ -32,8 +45,9 @@ impl Report {
             self.longest_gap_ms = self.longest_gap_ms.max(gap_ms);
         }
         self.last_ms = mono_ms;
+        self.clocks_disagree = delay_ms.is_none();
         if self.delays_ms.len() < DELAYS_MAX {
-            self.delays_ms.push(delay_ms);
+            self.delays_ms.extend(delay_ms);
         }
     }
 
@@ -67,7 +81,13 @@ impl Report {
     }
 
     pub(crate) fn delay_ms(&self) -> Option<u64> {
-        self.delays_ms.last().copied()
+        let last = self.delays_ms.last().copied();
+        last.filter(|_| !self.clocks_disagree)
+    }
+
+    /// Whether the newest chunk's delay could not be measured.
+    pub(crate) fn clocks_disagree(&self) -> bool {
+        self.clocks_disagree
     }
 
     pub(crate) fn counters(&self) -> [(&'static str, u64); 4] {
@@ -89,6 +109,7 @@ impl Report {
             "longest_gap_ms": self.longest_gap_ms,
             "delay_ms_p50": self.percentile_ms(50),
             "delay_ms_p99": self.percentile_ms(99),
+            "clocks_disagree": self.clocks_disagree,
             "head": self.head,
             "path": path,
         })
@@ -102,9 +123,9 @@ mod tests {
     #[test]
     fn the_longest_gap_lies_between_two_chunks_not_before_the_first() {
         let mut report = Report::default();
-        report.played(5_000, 10, 1);
-        report.played(5_200, 20, 1);
-        report.played(6_000, 30, 1);
+        report.played(5_000, Some(10), 1);
+        report.played(5_200, Some(20), 1);
+        report.played(6_000, Some(30), 1);
         report.published(Sequence(7));
         let json = report.to_json(&Value::Null);
         assert_eq!(json["first_chunk_ms"], 5_000);
@@ -112,5 +133,20 @@ mod tests {
         assert_eq!(json["head"], 7);
         assert_eq!(json["delay_ms_p50"], 20);
         assert_eq!(json["delay_ms_p99"], 30);
+    }
+
+    #[test]
+    fn clocks_that_disagree_measure_nothing_instead_of_zero() {
+        let (sent, minute) = (UnixMs(1_000_000), 60_000);
+        assert_eq!(delay_ms(sent, sent.plus_ms(250)), Some(250));
+        assert_eq!(delay_ms(sent, UnixMs(sent.0 - 1)), None, "before it was");
+        assert_eq!(delay_ms(sent, sent.plus_ms(60 * minute)), None);
+        let mut report = Report::default();
+        report.played(0, Some(250), 1);
+        assert_eq!(report.delay_ms(), Some(250));
+        report.played(200, None, 1);
+        assert_eq!(report.delay_ms(), None);
+        assert!(report.clocks_disagree());
+        assert_eq!(report.to_json(&Value::Null)["delay_ms_p99"], 250);
     }
 }

@@ -1,5 +1,8 @@
 //! A member and a coordinator that a test speaks for itself.
 
+// Each test file uses its own part of this.
+#![allow(dead_code)]
+
 use certs::SigningKey;
 use certs::bundle::{self, MemberSecrets, SealingKeyPair};
 use certs::receipt::ReceiptKey;
@@ -14,8 +17,8 @@ use std::sync::Arc;
 use wire::invite::{AudienceSecret, Invite};
 use wire::message::StreamKind;
 use wire::message::control::{Addresses, Admitted, Certificate, Down, Join, Name, Up};
-use wire::statement::{CapacityClaim, JoinReply, RunStatement, Scope, Signed};
-use wire::{Digest, Epoch, Nonce, Reason, RunId, StreamId, UnixMs};
+use wire::statement::{Ask, CapacityClaim, Cause, JoinReply, RunStatement, Scope, Signed, Step};
+use wire::{AskId, Digest, Epoch, Nonce, Reason, RunId, SpkiHash, StreamId, UnixMs};
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -44,7 +47,7 @@ fn self_made(key: SigningKey) -> Identity {
 
 /// Fails the test if `future` takes longer than any single thing may.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(super::PATIENCE, future)
+    tokio::time::timeout(crate::common::PATIENCE, future)
         .await
         .expect("it happens in time")
 }
@@ -216,6 +219,12 @@ impl Silent {
 
     /// Admits whoever comes next.
     pub(crate) async fn admit(&self) -> (Link, Channel) {
+        let (link, channel, _) = self.admit_hearing().await;
+        (link, channel)
+    }
+
+    /// The same, with what was said at the door.
+    pub(crate) async fn admit_hearing(&self) -> (Link, Channel, Join) {
         let accepting = soon(self.endpoint.accept()).await.unwrap();
         let link = accepting.finish().await.unwrap();
         let (send, mut recv) = soon(link.connection.accept_bi()).await.unwrap();
@@ -227,7 +236,24 @@ impl Silent {
         let admitted = self.admitted(&link, &join);
         let admitted = Down::Admitted(Box::new(admitted));
         channel.send(&admitted).await.unwrap();
-        (link, channel)
+        (link, channel, join)
+    }
+
+    /// A question to this member, by the run's permit key.
+    pub(crate) fn ask(&self, member: SpkiHash, id: u64) -> Signed<Ask> {
+        let ask = Ask {
+            scope: self.run.scope.clone(),
+            ask: AskId(id),
+            member,
+            cause: Cause::Join,
+            step: Step::Affected,
+            deficit_bps: 1_000_000,
+            viewers_short: 1,
+            rounds_wanted: 1,
+            deadline_ms: 20_000,
+            issued: now(),
+        };
+        certs::sign(&self.permit, &ask)
     }
 
     fn admitted(&self, link: &Link, join: &Join) -> Admitted {

@@ -25,7 +25,8 @@ impl Answer {
     #[must_use]
     pub fn line(self, ask: u64) -> String {
         match self {
-            Self::Accept => format!("accept {ask}"),
+            // The evening shows who bought a round.
+            Self::Accept => format!("accept {ask} named"),
             Self::Decline => format!("decline {ask}"),
         }
     }
@@ -62,6 +63,6 @@ mod tests {
         ] {
             assert_eq!(answer(who, act, cause), expected, "{who} {act:?} {cause}");
         }
-        assert_eq!(Answer::Accept.line(7), "accept 7");
+        assert_eq!(Answer::Accept.line(7), "accept 7 named");
     }
 }

@@ -27,6 +27,7 @@ fn run(control: Control) -> Result<Outcome, Failure> {
         step: Step::Affected,
         deficit_bps: 14_000_000,
         viewers_short: 3,
+        rounds_wanted: 1,
         deadline_ms: 20_000,
         issued: now(),
     };

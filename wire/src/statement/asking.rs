@@ -43,6 +43,8 @@ crate::record! {
         pub deficit_bps: u64,
         /// Viewers without a place.
         pub viewers_short: u32,
+        /// Rounds that would end the shortage, less those that are granted.
+        pub rounds_wanted: u32,
         /// Milliseconds to answer, from receipt.
         pub deadline_ms: u64,
         /// When it was signed.

@@ -178,7 +178,8 @@ records! {
     }
     HeadBeacon { scope, rendition, head, header, now }
     Ask {
-        scope, ask, member, cause, step, deficit_bps, viewers_short, deadline_ms, issued
+        scope, ask, member, cause, step, deficit_bps, viewers_short, rounds_wanted, deadline_ms,
+        issued
     }
     Grant { scope, ask, member, expiry }
     JoinReply { scope, nonce, member, head, header, issued }

@@ -51,6 +51,7 @@ impl Sample {
             path: self.path(),
             tree: tree(),
             delay_ms: Some(438),
+            clocks_disagree: false,
             upload: Upload {
                 bytes: given,
                 rate_bps: 6_000_000,
@@ -110,6 +111,7 @@ impl Sample {
         let round = Round {
             sponsor: Some("Ben".into()),
             mine: true,
+            verified: Verifier::ByMe,
             ends_at_ms: self.started_ms + 42 * MINUTE_MS,
             carries: 20,
             left_bytes: Some(31_400_000_000),
@@ -167,6 +169,7 @@ fn tree() -> Vec<TreeNode> {
         slots,
         children,
         sponsor: None,
+        verified: Verifier::Reported,
         delay_ms: parent.map(|_| 180 + 60 * u64::from(slots)),
         upload_bps: Some(3_000_000 * u64::from(children)),
     };

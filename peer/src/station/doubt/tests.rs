@@ -225,3 +225,18 @@ async fn a_relay_that_is_silent_to_the_coordinator_is_emptied_first_and_then_los
     let view = scene.coordinator.planner.node(CHILD).unwrap();
     assert_eq!((view.parent, view.fed), (Some(station), true));
 }
+
+#[tokio::test]
+async fn a_relay_that_answers_the_coordinator_wrongly_is_out_for_all_at_once() {
+    let mut scene = Scene::set();
+    let station = scene.coordinator.me;
+    let distrusted = Event::RelayDistrusted {
+        relay: RELAY,
+        name: Reason::LiveBindingMismatch.name().into(),
+        refusal: true,
+    };
+    let told = scene.take(distrusted);
+    assert!(told.contains(&Told::End(RELAY)), "{told:?}");
+    assert!(told.contains(&Told::Edge(station, CHILD)), "{told:?}");
+    assert!(!scene.coordinator.is_relay(RELAY));
+}
