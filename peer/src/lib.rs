@@ -14,6 +14,8 @@ mod input;
 mod page_view;
 pub mod sponsor;
 pub mod station;
+#[cfg(test)]
+mod test_files;
 mod trust;
 pub mod verify;
 pub mod viewer;

@@ -31,4 +31,4 @@ pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
 pub use live::{Attester, Binding, challenge};
 pub use node::{Node, NodeConfig, NodeEvent};
 pub use rate::SendRate;
-pub use trust::{Proof, RelayTrust, Verification, verify_relay};
+pub use trust::{Keeper, Proof, RelayTrust, Verification, verify_relay};

@@ -102,23 +102,8 @@ impl Introducing {
         ordered: &Ordered,
     ) -> Result<Proof, Error> {
         let expectation = Expectation::of_order(ordered.relay, &ordered.order);
-        let trust = &self.setting.trust;
-        let now = self.setting.clock.unix();
-        let boot = attest::appraise(
-            &link.certificate,
-            &expectation,
-            &trust.roots,
-            &trust.policy,
-            now,
-        )
-        .map_err(|refusal| link::Error::Evidence(Box::new(refusal)))?;
-        let live = link::challenge(link, holder, &boot, &trust.policy, &self.setting.clock).await?;
-        Ok(Proof {
-            boot,
-            live,
-            at: self.setting.clock.unix(),
-            at_mono_ms: self.setting.clock.mono_ms(),
-        })
+        let Setting { trust, clock, .. } = &self.setting;
+        Ok(trust.verify(link, &expectation, holder, clock).await?)
     }
 
     fn introduction(&self, ordered: &Ordered) -> Result<Introduce, Error> {

@@ -94,17 +94,12 @@ impl Subject<'_> {
     async fn verify(&mut self, answer_ms_max: u64) -> Result<Proof, Error> {
         let boot = self.appraise()?;
         let (me, clock) = (self.node.config.me, &self.node.clock);
-        let policy = &self.trust.policy;
-        let answer = live::challenge(self.link, me, &boot, policy, clock);
+        let policy = self.trust.policy();
+        let answer = live::challenge(self.link, me, &boot, &policy, clock);
         let live = tokio::time::timeout(Duration::from_millis(answer_ms_max), answer)
             .await
             .map_err(|_| Error::Timeout("answer to the live challenge"))??;
-        Ok(Proof {
-            boot,
-            live,
-            at: clock.unix(),
-            at_mono_ms: clock.mono_ms(),
-        })
+        Ok(Proof::new(boot, live, clock))
     }
 
     /// Appraises the relay's evidence by now. If only the metadata's date has
@@ -135,7 +130,9 @@ impl Subject<'_> {
     }
 
     fn appraise_at(&self, at: UnixMs) -> Result<Appraised, Error> {
-        trust::appraise(self.link, self.admission, self.trust, &self.run, at)
+        let expectation = trust::admitted(self.admission, &self.run)?;
+        self.trust
+            .appraise(&self.link.certificate, &expectation, at)
     }
 
     /// What is out of date is not told as verified.
