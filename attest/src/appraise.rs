@@ -15,7 +15,7 @@ use crate::evidence::{Evidence, EvidenceKind};
 use crate::explain::{Explanation, Refusal, Step, Subject, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
 use crate::quote::{QuoteDigest, QuoteKey};
-use crate::release::Release;
+use crate::release::VerifiedRelease;
 use wire::limits::CERTIFICATE_BYTES_MAX;
 use wire::order::{Order, Parameters};
 use wire::{Digest, OrderId, SpkiHash, UnixMs};
@@ -31,6 +31,7 @@ pub struct Appraised {
     parameters: Parameters,
     parameters_digest: Digest,
     release: ReleaseName,
+    verified_release: Option<VerifiedRelease>,
     kind: EvidenceKind,
     assurance: Assurance,
     quote_key: QuoteKey,
@@ -85,6 +86,12 @@ impl Appraised {
     pub const fn release_digest(&self) -> Digest {
         self.release.digest
     }
+    /// The release itself, from which a [`Policy`] learns; none stands
+    /// behind an appraisal that an ablated build assumes.
+    #[must_use]
+    pub const fn verified_release(&self) -> Option<&VerifiedRelease> {
+        self.verified_release.as_ref()
+    }
     /// The kind of its evidence.
     #[must_use]
     pub const fn kind(&self) -> EvidenceKind {
@@ -133,6 +140,7 @@ impl Appraised {
                 security_version: 0,
                 digest: Digest([0; 32]),
             },
+            verified_release: None,
             kind: EvidenceKind::Software,
             assurance: Assurance::Development,
             quote_key: QuoteKey::Anything,
@@ -216,8 +224,9 @@ pub(crate) fn run(
         release: ReleaseName {
             name: claims.release.name(),
             security_version: claims.release.security_version,
-            digest: claims.release_digest,
+            digest: claims.release.digest(),
         },
+        verified_release: Some(claims.release),
         kind,
         assurance: kind.assurance(),
         quote_key,
@@ -275,8 +284,7 @@ struct Claims<'a> {
     order_id: OrderId,
     parameters: &'a Parameters,
     parameters_digest: Digest,
-    release: Release,
-    release_digest: Digest,
+    release: VerifiedRelease,
 }
 
 impl<'a> Claims<'a> {
@@ -295,7 +303,7 @@ impl<'a> Claims<'a> {
             }
             None => trace.skip(Check::Order, "not checked against an order"),
         }
-        let (release, release_digest) = checks::release(
+        let release = checks::release(
             trace,
             release_json,
             against.roots,
@@ -310,7 +318,6 @@ impl<'a> Claims<'a> {
             parameters,
             parameters_digest: certs::order::parameters_digest(parameters),
             release,
-            release_digest,
         })
     }
 

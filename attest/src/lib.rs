@@ -33,5 +33,5 @@ pub use check::Check;
 pub use error::Error;
 pub use evidence::{Evidence, EvidenceKind};
 pub use explain::{Explanation, Outcome, Refusal, Status, Step, Subject};
-pub use policy::{Assurance, Policy, TrustRoots};
+pub use policy::{Assurance, Policy, REVOCATIONS_BYTES_MAX, Revocations, TrustRoots};
 pub use quote::{BATCH_LABEL, BOOT_LABEL, QuoteDigest, QuoteKey, Quoter};

@@ -45,7 +45,7 @@ fn release_folder(
     now: UnixMs,
 ) -> Result<Explanation, Refusal> {
     let mut trace = Trace::new(policy);
-    let (release, _) = release_checks(&mut trace, release_json, roots, policy, now)?;
+    let release = release_checks(&mut trace, release_json, roots, policy, now)?;
     match executable {
         Some(bytes) => trace.require(Check::Measurement, || program(&release, bytes))?,
         None => trace.skip(Check::Measurement, "no program was handed over"),

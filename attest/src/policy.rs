@@ -1,5 +1,9 @@
 //! What this viewer accepts, and whose roots he trusts.
 
+mod revocations;
+
+pub use revocations::{REVOCATIONS_BYTES_MAX, Revocations};
+
 use crate::check::Check;
 use crate::error::Error;
 use crate::release::{TrustRoot, VerifiedRelease};
@@ -36,8 +40,7 @@ impl Assurance {
 pub struct Policy {
     accepted: BTreeSet<Assurance>,
     operators: BTreeSet<SpkiHash>,
-    security_version_min: u64,
-    denied: BTreeSet<Digest>,
+    revocations: Revocations,
     #[cfg(feature = "ablation")]
     removed: BTreeSet<Check>,
 }
@@ -47,8 +50,7 @@ impl Default for Policy {
         Self {
             accepted: BTreeSet::from([Assurance::Platform]),
             operators: BTreeSet::new(),
-            security_version_min: 0,
-            denied: BTreeSet::new(),
+            revocations: Revocations::default(),
             #[cfg(feature = "ablation")]
             removed: BTreeSet::new(),
         }
@@ -77,7 +79,8 @@ impl Policy {
     /// Raises the floor of security versions; it never sinks.
     #[must_use]
     pub fn with_security_version_min(mut self, floor: u64) -> Self {
-        self.security_version_min = self.security_version_min.max(floor);
+        let min = &mut self.revocations.security_version_min;
+        *min = floor.max(*min);
         self
     }
 
@@ -85,21 +88,34 @@ impl Policy {
     /// its `release.json`).
     #[must_use]
     pub fn with_denied(mut self, digest: Digest) -> Self {
-        self.denied.insert(digest);
+        self.revocations.denied.insert(digest);
+        self
+    }
+
+    /// Takes over what was kept of earlier releases.
+    #[must_use]
+    pub fn with_revocations(mut self, kept: &Revocations) -> Self {
+        self.revocations.merge(kept);
         self
     }
 
     /// Takes over the floor and the revocations of a verified release: the
     /// newest metadata wins, whoever handed it over (a freeze, threat B15).
-    pub fn learn(&mut self, release: &VerifiedRelease) {
-        self.security_version_min = self.security_version_min.max(release.security_version_min);
-        self.denied.extend(release.denied_digests());
+    /// Tells whether there was anything new.
+    pub fn learn(&mut self, release: &VerifiedRelease) -> bool {
+        self.revocations.merge(&release.into())
+    }
+
+    /// Floor and denylist, to be kept.
+    #[must_use]
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Lowest security version that is accepted.
     #[must_use]
     pub const fn security_version_min(&self) -> u64 {
-        self.security_version_min
+        self.revocations.security_version_min
     }
 
     /// Whether `assurance` is accepted.
@@ -115,7 +131,7 @@ impl Policy {
     }
 
     pub(crate) fn denies(&self, digest: &Digest) -> bool {
-        self.denied.contains(digest)
+        self.revocations.denied.contains(digest)
     }
 
     #[cfg(not(feature = "ablation"))]

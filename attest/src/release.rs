@@ -33,7 +33,7 @@ pub const ROOT_BYTES_MAX: usize = 16 * 1024;
 pub const CLOCK_SKEW_MS_MAX: u64 = 5 * 60 * 1000;
 
 /// A release that enough of the developer's keys signed and that is in date.
-/// Only [`verify`] makes one.
+/// Only [`verify`] makes one, and the same checks on the way of a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRelease {
     release: Release,
@@ -47,8 +47,9 @@ impl VerifiedRelease {
         self.digest
     }
 
-    pub(crate) fn denied_digests(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.release.denied.iter().map(|hex| Digest(hex.0))
+    /// The caller has made the checks of [`verify`] one by one.
+    pub(crate) const fn checked(release: Release, digest: Digest) -> Self {
+        Self { release, digest }
     }
 }
 
@@ -70,10 +71,7 @@ pub fn verify(json: &[u8], root: &TrustRoot, now: UnixMs) -> Result<VerifiedRele
     unverified.signed_by(root)?;
     let release = unverified.decode()?;
     in_date(&release, now)?;
-    Ok(VerifiedRelease {
-        release,
-        digest: unverified.digest,
-    })
+    Ok(VerifiedRelease::checked(release, unverified.digest))
 }
 
 /// An envelope whose signatures were not yet checked.

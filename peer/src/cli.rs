@@ -65,6 +65,10 @@ pub struct Common {
     /// One event per chunk (for tests and comparisons).
     #[arg(long, requires = "json")]
     pub trace_chunks: bool,
+    /// The newest release.json that you know of: what it revokes is refused
+    /// from the start.
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
     /// Which developers and assurances to believe.
     #[command(flatten)]
     pub trust: TrustOptions,
@@ -200,6 +204,10 @@ pub struct Verify {
     /// The release.json that a platform's document is compared with.
     #[arg(long, value_name = "FILE")]
     pub release: Option<PathBuf>,
+    /// Where a viewer keeps what it has learnt of revoked releases, instead
+    /// of the XDG folder.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// The nonce that a platform's document was asked for with, in
     /// hexadecimal digits: judge it now; else it is judged at its own time.
     #[arg(long, value_name = "HEX", conflicts_with = "archived")]
@@ -239,6 +247,9 @@ const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Common {
     fn resolve(self, file: &File) -> Result<crate::viewer::Shared, Error> {
+        let data = crate::config::data_dir(self.data)?;
+        let newest = self.release.as_deref();
+        let now = crate::wallet::now();
         Ok(viewer::Shared {
             json: self.json,
             name: self
@@ -247,9 +258,9 @@ impl Common {
                 .unwrap_or_else(|| "viewer".into()),
             listen: self.listen.or(file.listen).unwrap_or(ANY),
             page: (!self.no_page).then(|| self.page.or(file.page).unwrap_or(PAGE)),
-            data: crate::config::data_dir(self.data)?,
             trace_chunks: self.trace_chunks,
-            trust: self.trust.resolve()?,
+            trust: self.trust.resolve_learning(&data, newest, now)?,
+            data,
         })
     }
 }

@@ -114,6 +114,16 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// What releases have taken back was kept, and cannot be read.
+    #[error(
+        "trust: {path} is damaged ({source}); without it, relays that were revoked would be accepted"
+    )]
+    RevocationsDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: attest::Error,
+    },
     /// The relay of a redeemed voucher cannot be used.
     #[error("relay: {0}; ask the desk's operator, or buy another round")]
     Relay(&'static str),
@@ -161,6 +171,7 @@ impl Error {
             Self::NoVoucher => "no_voucher".into(),
             Self::WalletLocked => "wallet_locked".into(),
             Self::WalletDamaged { .. } => "wallet_damaged".into(),
+            Self::RevocationsDamaged { .. } => "revocations_damaged".into(),
             Self::Relay(_) => "relay_unusable".into(),
             Self::Random => "random_missing".into(),
             Self::Clock(_) => "clock_off".into(),

@@ -1,16 +1,23 @@
 //! What the user believes: from his own command line, never from an invite,
 //! a coordinator, a relay, a configuration file or the environment.
 
+mod kept;
+
+#[cfg(test)]
+mod tests;
+
 use crate::Error;
 use crate::config::read_bounded;
-use attest::{Policy, TrustRoots};
+use attest::release::{self, RELEASE_BYTES_MAX};
+use attest::{Policy, Revocations, TrustRoots};
 use clap::Args;
+use kept::Kept;
 use link::RelayTrust;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use voucher::DeskUri;
-use wire::SpkiHash;
+use wire::{SpkiHash, UnixMs};
 
 /// A root file, in bytes: a few keys and signatures.
 const ROOT_BYTES_MAX: u64 = 64 * 1024;
@@ -71,78 +78,75 @@ pub struct Trust {
 }
 
 impl TrustOptions {
-    /// Reads the root and sets the policy.
+    /// Reads the root, sets the policy, and takes over what was learnt into
+    /// `data`, where anything was. Nothing is written.
     ///
     /// # Errors
-    /// The root cannot be read or does not verify.
-    pub fn resolve(&self) -> Result<Trust, Error> {
+    /// The root cannot be read or does not verify;
+    /// [`Error::RevocationsDamaged`].
+    pub fn resolve(&self, data: Option<&Path>) -> Result<Trust, Error> {
+        let kept = data.map(kept::read).transpose()?.unwrap_or_default();
+        Ok(Trust {
+            relays: Arc::new(self.relays(&kept)?),
+            banner: self.banner(),
+        })
+    }
+
+    /// As [`TrustOptions::resolve`], and learns: from the release in the file
+    /// `newest` now, and from every good relay later; what it learns is kept
+    /// in `data`.
+    ///
+    /// # Errors
+    /// As [`TrustOptions::resolve`]; the file's release does not verify now.
+    pub fn resolve_learning(
+        &self,
+        data: &Path,
+        newest: Option<&Path>,
+        now: UnixMs,
+    ) -> Result<Trust, Error> {
+        let relays = self.relays(&kept::read(data)?)?.kept_by(Kept::new(data));
+        if let Some(path) = newest {
+            let json = read_bounded(path, RELEASE_BYTES_MAX as u64, "newest release")?;
+            let root = relays.roots().release().ok_or(attest::Error::RootMissing)?;
+            relays.learn(&release::verify(&json, root, now)?);
+        }
+        Ok(Trust {
+            relays: Arc::new(relays),
+            banner: self.banner(),
+        })
+    }
+
+    fn relays(&self, kept: &Revocations) -> Result<RelayTrust, Error> {
         let roots = match &self.trust_root {
             Some(path) => {
                 TrustRoots::from_root_file(&read_bounded(path, ROOT_BYTES_MAX, "trust root")?)?
             }
             None => TrustRoots::compiled_in()?,
         };
-        let mut policy = Policy::default();
+        let mut policy = Policy::default().with_revocations(kept);
+        for operator in &self.trust_operator {
+            policy = policy.with_operator(operator.desk);
+        }
+        if self.trust_development {
+            policy = policy.with_development();
+        }
+        Ok(RelayTrust::new(roots, policy))
+    }
+
+    fn banner(&self) -> Option<String> {
         let mut notes = Vec::new();
         if let Some(path) = &self.trust_root {
             notes.push(format!("releases are believed under {}", path.display()));
         }
         for operator in &self.trust_operator {
-            policy = policy.with_operator(operator.desk);
             let (name, key) = (&operator.name, operator.desk.short());
             notes.push(format!(
                 "TPMs of {name} ({key}) are accepted: they prove nothing against {name}"
             ));
         }
         if self.trust_development {
-            policy = policy.with_development();
             notes.push("software evidence is accepted: relays prove nothing".to_owned());
         }
-        let banner = (!notes.is_empty()).then(|| format!("DEVELOPMENT: {}", notes.join("; ")));
-        Ok(Trust {
-            relays: Arc::new(RelayTrust { roots, policy }),
-            banner,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn an_operator_is_named_with_its_key_alone() {
-        let hex = "ab".repeat(32);
-        let desk = SpkiHash::from_hex(&hex).unwrap();
-        let operator: Operator = format!("demo-desk={hex}").parse().unwrap();
-        assert_eq!((operator.name.as_str(), operator.desk), ("demo-desk", desk));
-        let uri = DeskUri::new("127.0.0.1", 4433, desk).unwrap();
-        let by_uri: Operator = format!("demo-desk={uri}").parse().unwrap();
-        assert_eq!(by_uri, operator);
-        let wrong = ["demo-desk", "=", "a b=00", "demo-desk=zz", "demo-desk="];
-        for text in wrong {
-            assert!(text.parse::<Operator>().is_err(), "{text}");
-        }
-        assert!(format!("\u{1b}={hex}").parse::<Operator>().is_err());
-    }
-
-    #[test]
-    fn only_named_operators_are_accepted_and_the_banner_names_them() {
-        let hex = "ab".repeat(32);
-        let desk = SpkiHash::from_hex(&hex).unwrap();
-        let bare = TrustOptions::default().resolve().unwrap();
-        assert!(!bare.relays.policy.accepts(attest::Assurance::Operator));
-        assert_eq!(bare.banner, None);
-        let options = TrustOptions {
-            trust_operator: vec![format!("demo-desk={hex}").parse().unwrap()],
-            ..TrustOptions::default()
-        };
-        let trust = options.resolve().unwrap();
-        let policy = &trust.relays.policy;
-        assert!(policy.accepts(attest::Assurance::Operator) && policy.trusts_operator(&desk));
-        assert!(!policy.trusts_operator(&SpkiHash([1; 32])));
-        assert!(!policy.accepts(attest::Assurance::Development));
-        assert!(trust.banner.unwrap().contains("nothing against demo-desk"));
+        (!notes.is_empty()).then(|| format!("DEVELOPMENT: {}", notes.join("; ")))
     }
 }

@@ -5,7 +5,8 @@
 //! time.
 //!
 //! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
-//! kind of evidence that this build cannot judge), 2 usage.
+//! kind of evidence that this build cannot judge), 2 usage, 1 a file that
+//! cannot be read.
 
 mod invite;
 mod report;
@@ -49,7 +50,9 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
     if options.what.starts_with("roundcast:") {
         return Ok(invite::explain(&options.what));
     }
-    let trust = options.trust.resolve()?;
+    // Without a home folder nothing was ever kept there.
+    let data = crate::config::data_dir(options.data.clone()).ok();
+    let trust = options.trust.resolve(data.as_deref())?;
     let report = judge(options, &trust.relays, now)?;
     Ok(report.under(trust.banner))
 }
@@ -57,7 +60,7 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
 /// The verdict about a file or folder.
 fn judge(options: &cli::Verify, trust: &RelayTrust, now: UnixMs) -> Result<Report, Error> {
     let path = Path::new(&options.what);
-    let (roots, policy) = (&trust.roots, &trust.policy);
+    let (roots, policy) = (trust.roots(), &*trust.policy());
     if path.is_dir() {
         let release = file(&path.join(RELEASE))?;
         let program = program(&path.join(PROGRAM))?;
@@ -93,7 +96,7 @@ fn document(
 ) -> Result<Report, Error> {
     let release = options.release.as_deref().map(file).transpose()?;
     let release = release.as_deref();
-    let (roots, policy) = (&trust.roots, &trust.policy);
+    let (roots, policy) = (trust.roots(), &*trust.policy());
     let explanation = match &options.nonce {
         Some(nonce) => {
             let nonce = hex::decode(nonce)
@@ -118,10 +121,7 @@ const NEITHER: Error = Error::Usage(
 );
 
 fn file(path: &Path) -> Result<Vec<u8>, Error> {
-    match read_bounded(path, FILE_BYTES_MAX, "verify") {
-        Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Err(NEITHER),
-        result => result,
-    }
+    read_bounded(path, FILE_BYTES_MAX, "verify")
 }
 
 /// The release's program; a folder without one is a release all the same.

@@ -5,7 +5,7 @@ use crate::check::Check;
 use crate::error::Error;
 use crate::explain::{Refusal, Trace};
 use crate::policy::{Assurance, Policy, TrustRoots};
-use crate::release::{self, CLOCK_SKEW_MS_MAX, Release, TrustRoot, Unverified};
+use crate::release::{self, CLOCK_SKEW_MS_MAX, Release, TrustRoot, Unverified, VerifiedRelease};
 use wire::order::{Order, Parameters};
 use wire::{Digest, OrderId, SpkiHash, UnixMs};
 
@@ -36,14 +36,13 @@ pub(super) fn order(expected: &OrderId, found: &OrderId) -> Detail {
 }
 
 /// The release: in form, signed, in date, not rolled back, not denied.
-/// Returns it with the SHA-256 of its file.
 pub(crate) fn release(
     trace: &mut Trace<'_>,
     json: &[u8],
     roots: &TrustRoots,
     policy: &Policy,
     now: UnixMs,
-) -> Result<(Release, Digest), Refusal> {
+) -> Result<VerifiedRelease, Refusal> {
     let root = trace.derive(Check::Root, || root(roots, now))?;
     let unverified = trace.derive(Check::ReleaseForm, || {
         let unverified = Unverified::parse(json)?;
@@ -69,7 +68,7 @@ pub(crate) fn release(
     trace.require(Check::ReleaseDenylist, || {
         denylist(policy, &release, &unverified.digest)
     })?;
-    Ok((release, unverified.digest))
+    Ok(VerifiedRelease::checked(release, unverified.digest))
 }
 
 fn root(roots: &TrustRoots, now: UnixMs) -> Result<(&TrustRoot, String), Error> {

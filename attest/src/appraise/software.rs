@@ -63,7 +63,7 @@ fn platform(
         checks::order(&claims.order_id, &statement.order)
     })?;
     trace.require(Check::PlatformRelease, || {
-        checks::release_file(&statement.release, &claims.release_digest)
+        checks::release_file(&statement.release, &claims.release.digest())
     })?;
     trace.require(Check::Freshness, || {
         checks::freshness(statement.issued, claims.parameters, against.now)

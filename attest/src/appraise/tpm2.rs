@@ -68,7 +68,7 @@ fn statement(
         checks::order(&claims.order_id, &statement.order)
     })?;
     trace.require(Check::PlatformRelease, || {
-        checks::release_file(&statement.release_digest, &claims.release_digest)
+        checks::release_file(&statement.release_digest, &claims.release.digest())
     })?;
     trace.require(Check::Freshness, || {
         until(&statement, claims.parameters.lease_end)?;

@@ -88,7 +88,7 @@ fn checks(
         let json = release_json.ok_or(Error::ReleaseMissing)?;
         Ok((json, "a release is at hand".into()))
     })?;
-    let (release, _) = release_checks(&mut trace, json, roots, policy, at)?;
+    let release = release_checks(&mut trace, json, roots, policy, at)?;
     image_checks(&mut trace, &pcrs, &release, policy)?;
     trace.skip(Check::Boot, "not checked against a relay's key and order");
     let (subject, steps) = trace.finish();

@@ -33,4 +33,4 @@ pub use live::{Attester, Binding, challenge};
 pub use node::{Node, NodeConfig, NodeEvent};
 pub use rate::SendRate;
 pub use reverify::{Again, Reverified, ReverifyTimes, reverify};
-pub use trust::{Proof, RelayTrust, Verification, expectation, verify_expected, verify_relay};
+pub use trust::{Keeper, Proof, RelayTrust, Verification, expectation, verify_relay};

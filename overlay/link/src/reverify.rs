@@ -112,16 +112,12 @@ impl Subject<'_> {
     ) -> Result<Proof, Error> {
         let boot = self.appraise(tell)?;
         let (link, clock) = (self.of.link, self.of.clock);
-        let answer = live::challenge(link, self.of.me, &boot, &self.of.trust.policy, clock);
+        let policy = self.of.trust.policy();
+        let answer = live::challenge(link, self.of.me, &boot, &policy, clock);
         let live = tokio::time::timeout(Duration::from_millis(answer_ms_max), answer)
             .await
             .map_err(|_| Error::Timeout("answer to the live challenge"))??;
-        Ok(Proof {
-            boot,
-            live,
-            at: clock.unix(),
-            at_mono_ms: clock.mono_ms(),
-        })
+        Ok(Proof::new(boot, live, clock))
     }
 
     /// Appraises the relay's evidence by now. If only the metadata's date has
@@ -149,16 +145,8 @@ impl Subject<'_> {
     }
 
     fn appraise_at(&self, at: UnixMs) -> Result<Appraised, Error> {
-        let trust = self.of.trust;
-        let certificate = &self.of.link.certificate;
-        attest::appraise(
-            certificate,
-            &self.of.expectation,
-            &trust.roots,
-            &trust.policy,
-            at,
-        )
-        .map_err(|r| Error::Evidence(Box::new(r)))
+        let (certificate, expectation) = (&self.of.link.certificate, &self.of.expectation);
+        self.of.trust.appraise(certificate, expectation, at)
     }
 }
 

@@ -1,22 +1,156 @@
 //! How a member convinces itself of a relay before the first block.
 
-use crate::node::Node;
+use crate::node::{Node, lock};
 use crate::{Clock, Error, Link, live};
 use attest::live::LiveVerdict;
-use attest::{Appraised, Expectation, Policy, TrustRoots};
+use attest::release::VerifiedRelease;
+use attest::{Appraised, Expectation, Policy, Revocations, TrustRoots};
 use certs::Verified;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use wire::message::control::{Admission, NodeKind, NodeRef};
 use wire::statement::{Permit, RunStatement};
 use wire::{SpkiHash, UnixMs};
 
-/// Roots and policy: from the user's own command line, never from the network.
+/// Roots and policy: from the user's own command line, never from the
+/// network. What verified releases announce (a floor of security versions,
+/// revocations) is learnt from each relay that is good, and holds from then
+/// on for all of them (threat B5).
 #[derive(Debug)]
 pub struct RelayTrust {
+    roots: TrustRoots,
+    learnt: Mutex<Learnt>,
+    keeper: Option<Box<dyn Keeper>>,
+    learning: Learning,
+}
+
+#[derive(Debug)]
+struct Learnt {
+    policy: Arc<Policy>,
+    /// Whether the keeper has all of it.
+    kept: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Learning {
+    FromReleases,
+    #[cfg(feature = "ablation")]
+    Never,
+}
+
+/// Where what was learnt outlasts the process.
+pub trait Keeper: std::fmt::Debug + Send + Sync {
+    /// Keeps all of `revocations`, besides what it had; tells whether it did.
+    /// It is asked again at the next relay if not, and says itself what was
+    /// wrong. Called seldom: once for each release that brings news.
+    fn keep(&self, revocations: &Revocations) -> bool;
+}
+
+impl RelayTrust {
+    /// Trust that ends with the process.
+    #[must_use]
+    pub fn new(roots: TrustRoots, policy: Policy) -> Self {
+        Self {
+            roots,
+            learnt: Mutex::new(Learnt {
+                policy: Arc::new(policy),
+                kept: true,
+            }),
+            keeper: None,
+            learning: Learning::FromReleases,
+        }
+    }
+
+    /// What is learnt goes to `keeper` too.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: impl Keeper + 'static) -> Self {
+        self.keeper = Some(Box::new(keeper));
+        self
+    }
+
+    /// Learns nothing: an old release stays good, whatever a newer one says.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unteachable(mut self) -> Self {
+        let _ = certs::ablation::marker();
+        self.learning = Learning::Never;
+        self
+    }
+
     /// Whose releases are believed.
-    pub roots: TrustRoots,
-    /// What is accepted beyond that.
-    pub policy: Policy,
+    #[must_use]
+    pub const fn roots(&self) -> &TrustRoots {
+        &self.roots
+    }
+
+    /// What is accepted beyond that, at this moment.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        lock(&self.learnt).policy.clone()
+    }
+
+    /// Takes over what a verified release announces; tells whether that was
+    /// news.
+    pub fn learn(&self, release: &VerifiedRelease) -> bool {
+        match self.learning {
+            Learning::FromReleases => {}
+            #[cfg(feature = "ablation")]
+            Learning::Never => return false,
+        }
+        let mut learnt = lock(&self.learnt);
+        let news = Arc::make_mut(&mut learnt.policy).learn(release);
+        learnt.kept &= !news;
+        if !learnt.kept {
+            let keeper = self.keeper.as_ref();
+            learnt.kept = keeper.is_none_or(|k| k.keep(learnt.policy.revocations()));
+        }
+        news
+    }
+
+    /// Appraises a relay's certificate as of `at`, and learns from its
+    /// release. One that brings news is judged by that, too.
+    ///
+    /// # Errors
+    /// [`Error::Evidence`]: the first check that failed, by name.
+    pub fn appraise(
+        &self,
+        certificate: &[u8],
+        expectation: &Expectation,
+        at: UnixMs,
+    ) -> Result<Appraised, Error> {
+        let boot = self.judge(certificate, expectation, at)?;
+        match boot.verified_release() {
+            Some(release) if self.learn(release) => self.judge(certificate, expectation, at),
+            _ => Ok(boot),
+        }
+    }
+
+    fn judge(
+        &self,
+        certificate: &[u8],
+        expectation: &Expectation,
+        at: UnixMs,
+    ) -> Result<Appraised, Error> {
+        let policy = self.policy();
+        attest::appraise(certificate, expectation, &self.roots, &policy, at)
+            .map_err(|refusal| Error::Evidence(Box::new(refusal)))
+    }
+
+    /// Appraises the relay at the other end of `link` against `expectation`
+    /// and challenges it; `me` is this end's key.
+    ///
+    /// # Errors
+    /// The first check that failed, by name.
+    pub async fn verify(
+        &self,
+        link: &Link,
+        expectation: &Expectation,
+        me: SpkiHash,
+        clock: &Clock,
+    ) -> Result<Proof, Error> {
+        let boot = self.appraise(&link.certificate, expectation, clock.unix())?;
+        let live = live::challenge(link, me, &boot, &self.policy(), clock).await?;
+        Ok(Proof::new(boot, live, clock))
+    }
 }
 
 /// What a node checks of the other end of an edge.
@@ -41,6 +175,18 @@ pub struct Proof {
     pub at_mono_ms: u64,
 }
 
+impl Proof {
+    /// Made a moment ago.
+    pub(crate) fn new(boot: Appraised, live: LiveVerdict, clock: &Clock) -> Self {
+        Self {
+            boot,
+            live,
+            at: clock.unix(),
+            at_mono_ms: clock.mono_ms(),
+        }
+    }
+}
+
 /// Appraises the relay at the other end of `link` against its admission and
 /// challenges it.
 ///
@@ -54,37 +200,14 @@ pub async fn verify_relay(
     run: &Verified<RunStatement>,
     clock: &Clock,
 ) -> Result<Proof, Error> {
-    verify_expected(link, &expectation(admission, run)?, me, trust, clock).await
+    let expectation = expectation(admission, run)?;
+    trust.verify(link, &expectation, me, clock).await
 }
 
-/// As [`verify_relay`], against what is known of the relay in another way: its
-/// holder knows the order that he made.
+/// The relay that an admission names.
 ///
 /// # Errors
-/// The first check that failed, by name.
-pub async fn verify_expected(
-    link: &Link,
-    expectation: &Expectation,
-    me: SpkiHash,
-    trust: &RelayTrust,
-    clock: &Clock,
-) -> Result<Proof, Error> {
-    let (roots, policy) = (&trust.roots, &trust.policy);
-    let boot = attest::appraise(&link.certificate, expectation, roots, policy, clock.unix())
-        .map_err(|r| Error::Evidence(Box::new(r)))?;
-    let live = live::challenge(link, me, &boot, policy, clock).await?;
-    Ok(Proof {
-        boot,
-        live,
-        at: clock.unix(),
-        at_mono_ms: clock.mono_ms(),
-    })
-}
-
-/// What the relay of this admission must prove.
-///
-/// # Errors
-/// The introduction is not the holder's, by name.
+/// The admission is not the holder's word, or of another run.
 pub fn expectation(
     admission: &Admission,
     run: &Verified<RunStatement>,

@@ -5,12 +5,16 @@
 mod support;
 
 use certs::seal::Publisher;
-use link::{Controls, NodeEvent, Reverification, ReverifyTimes};
+use link::{
+    Clock, Controls, Endpoint, NodeEvent, Patience, RelayTrust, Reverification, ReverifyTimes,
+    Verification, verify_relay,
+};
 use overlay::planner::{Action, Config, Peer, Planner, Relay};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use support::relay::{Cloud, Manner, TestRelay};
-use support::{Running, Setup, Stream, media, now, order, soon};
+use support::{Running, Setup, Stream, loopback, media, now, order, soon, stranger};
 use wire::message::control::NodeKind;
 use wire::statement::Permit;
 use wire::{Reason, SpkiHash, UnixMs};
@@ -55,6 +59,11 @@ enum Seen {
 impl Evening {
     /// With the relay at the station's only slot, and the child under it.
     fn begin(cloud: &Cloud, times: ReverifyTimes) -> Self {
+        Self::begin_with(cloud, cloud.trust(), times)
+    }
+
+    /// With a child that has this trust.
+    fn begin_with(cloud: &Cloud, trust: Arc<RelayTrust>, times: ReverifyTimes) -> Self {
         let stream = Stream::begin();
         let station = Setup {
             kind: NodeKind::Station,
@@ -63,7 +72,7 @@ impl Evening {
         let station = Running::start(&stream, &stream.station, station);
         let relay = TestRelay::start(&stream, cloud);
         let setup = Setup {
-            verification: cloud.trust(),
+            verification: Verification::Full(trust),
             controls: Controls {
                 reverification: Reverification::scheduled(times),
                 ..Controls::default()
@@ -382,4 +391,57 @@ async fn an_expired_relay_that_answers_wrongly_is_left_like_any_other() {
     evening.relay.behave(Manner::Wrong);
     let (seen, _) = evening.until_relay_is_left().await;
     assert_eq!(seen, [Seen::Down(relay, "live_binding_mismatch".into())]);
+}
+
+/// Verifies a relay of another round, as a viewer does who gets an edge to it;
+/// the name of the refusal, if it is one.
+async fn meets(evening: &Evening, cloud: &Cloud, trust: &RelayTrust) -> Option<String> {
+    let relay = TestRelay::start(&evening.stream, cloud);
+    let viewer = stranger();
+    let endpoint = Endpoint::bind(loopback(), &viewer).unwrap();
+    let (address, spki) = (relay.running.address, relay.running.spki);
+    let link = endpoint.dial(address, Some(spki), Patience::Edge);
+    let link = soon("a link to the relay", link).await.unwrap();
+    let (run, clock) = (&evening.stream.run, Clock::new());
+    let proof = verify_relay(&link, &relay.admission, viewer.spki(), trust, run, &clock);
+    let refused = soon("a verdict", proof).await.err();
+    refused.map(|e| e.reason().to_owned())
+}
+
+/// A relay of an old release, which the child has accepted; then its viewer
+/// sees a relay of the next release, which `change` makes of the old one.
+async fn superseded(name: &str, change: impl FnOnce(&Cloud, &mut attest::release::Release)) {
+    let old = Cloud::new(hour());
+    let mut newer = old.clone();
+    newer.releases(|release| change(&old, release));
+    let trust = old.trust();
+    let mut evening = Evening::begin_with(&old, trust.clone(), TIMES);
+    let (relay, _) = evening.names();
+    let (seen, _) = evening.until(|seen| !seen.is_empty()).await;
+    assert_eq!(seen, [Seen::Up(relay)]);
+    assert_eq!(meets(&evening, &old, &trust).await, None);
+    assert_eq!(meets(&evening, &newer, &trust).await, None);
+    // Nobody new is let in, and who is there already has to go.
+    assert_eq!(meets(&evening, &old, &trust).await.as_deref(), Some(name));
+    let (seen, _) = evening.until_relay_is_left().await;
+    assert_eq!(seen, [Seen::Down(relay, name.into())]);
+    // What the control is good for: without the newer release's word, the
+    // old one is as good as ever.
+    assert_eq!(meets(&evening, &old, &old.trust()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_under_the_floor_of_a_newer_release_is_left_and_not_taken_again() {
+    superseded("release_rolled_back", |_, release| {
+        (release.security_version, release.security_version_min) = (2, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_a_newer_release_revokes_is_left_and_not_taken_again() {
+    superseded("release_denied", |old, release| {
+        release.denied = vec![old.release_digest().into()];
+    })
+    .await;
 }

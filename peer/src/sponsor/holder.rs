@@ -207,7 +207,7 @@ impl Holding {
         let link = dial(&endpoint, ordered).await?;
         let (trust, clock) = (&self.setting.trust, &self.setting.clock);
         let expectation = self.expectation();
-        let proof = link::verify_expected(&link, &expectation, holder, trust, clock).await?;
+        let proof = trust.verify(&link, &expectation, holder, clock).await?;
         self.tell_verified(&proof);
         let mut channel = open_channel(&link, StreamKind::Command).await?;
         let serve = Command::Serve(Serve {

@@ -2,112 +2,23 @@
 
 use super::explain;
 use crate::cli::Verify;
+use crate::test_files::{Files, HOUR_MS, NOW, key};
 use crate::trust::TrustOptions;
 use attest::Status;
-use attest::release::{KeyRing, Release, SoftwareMeasurement};
-use attest::software::{self, BootKey, PlatformStatement};
-use certs::SigningKey;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::{TempDir, tempdir};
-use wire::codec::Text;
+use std::path::Path;
+use tempfile::tempdir;
+use wire::StreamId;
 use wire::invite::{AudienceSecret, Invite};
-use wire::order::{Order, Parameters};
-use wire::{Digest, StreamId, UnixMs};
-
-const NOW: UnixMs = UnixMs(1_790_000_000_000);
-const HOUR_MS: u64 = 3_600_000;
-const RELAY: &[u8] = b"a relay's program";
-
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed([seed; 32])
-}
-
-fn sha256(bytes: &[u8]) -> Digest {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    Digest(hash.as_ref().try_into().unwrap())
-}
-
-/// A developer's root, a release folder, and a certificate, as files.
-struct Files {
-    folder: TempDir,
-    release: Vec<u8>,
-}
 
 impl Files {
-    fn new() -> Self {
-        let ring = KeyRing {
-            root: [key(1), key(2), key(3)],
-            release: [key(4), key(5)],
-        };
-        let mut release = Release::new(
-            "stable",
-            "0.1.0",
-            "00112233445566778899aabbccddeeff00112233",
-            "cargo build --release -p relay-vm",
-            UnixMs(NOW.0 - HOUR_MS),
-            NOW.plus_ms(24 * HOUR_MS),
-        );
-        release.measurements.software = Some(SoftwareMeasurement {
-            executable_sha256: sha256(RELAY).into(),
-        });
-        let release = ring.sign_release(&release).unwrap();
-        let folder = tempdir().unwrap();
-        let root = ring.first_root(NOW.plus_ms(99 * HOUR_MS)).unwrap();
-        fs::write(folder.path().join("root.json"), root).unwrap();
-        fs::write(folder.path().join("release.json"), &release).unwrap();
-        fs::write(folder.path().join("roundcast-relay"), RELAY).unwrap();
-        Self { folder, release }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The certificate of a relay that was started from this release.
-    fn certificate(&self) -> PathBuf {
-        let order = Order {
-            holder_key: key(7).public(),
-            voucher_nonce: Digest([0x11; 32]),
-            class: Text::new("small.local.1h.45gb.2026q4").unwrap(),
-            channel: Text::new("stable").unwrap(),
-            desk_key: key(6).public(),
-            lease_ms: HOUR_MS,
-            byte_cap: 45_000_000_000,
-        };
-        let parameters = Parameters {
-            listen: Text::new("127.0.0.9:4433").unwrap(),
-            rate_bps: 100_000_000,
-            lease_end: NOW.plus_ms(HOUR_MS),
-            byte_cap: 45_000_000_000,
-            private_networks: true,
-        };
-        let boot: BootKey = key(9).into();
-        let statement = PlatformStatement {
-            executable_sha256: sha256(RELAY),
-            order: certs::order::id(&order),
-            parameters: certs::order::parameters_digest(&parameters),
-            release: sha256(&self.release),
-            boot_key: boot.public(),
-            issued: NOW,
-        };
-        let platform = software::certify(&key(6), &statement).unwrap();
-        let spki = certs::x509::spki_of_public(&key(8).public());
-        let evidence = boot
-            .evidence(&spki, order, parameters, platform, &self.release)
-            .unwrap();
-        let extension = (certs::x509::EVIDENCE_OID.to_vec(), evidence.to_extension());
-        let der = certs::x509::self_signed(&key(8), vec![extension]).unwrap();
-        fs::write(self.path("relay.der"), der).unwrap();
-        self.path("relay.der")
-    }
-
     fn options(&self, what: &Path, root: bool, development: bool) -> Verify {
         Verify {
             what: what.to_str().unwrap().to_owned(),
             archived: false,
             release: None,
+            data: Some(self.path("data")),
             nonce: None,
             json: true,
             trust: TrustOptions {
@@ -127,7 +38,7 @@ impl Files {
 #[test]
 fn a_release_folder_is_verified_with_its_program() {
     let files = Files::new();
-    let (status, json) = files.verdict(files.folder.path(), true, true);
+    let (status, json) = files.verdict(files.folder(), true, true);
     assert_eq!(status.exit_code(), 0, "{json}");
     assert_eq!(json["schema"], "roundcast.explanation/1");
     assert_eq!(json["kind"], "release");
@@ -144,12 +55,12 @@ fn a_release_folder_is_verified_with_its_program() {
 fn a_changed_program_and_a_changed_release_are_refused() {
     let files = Files::new();
     fs::write(files.path("roundcast-relay"), b"another program").unwrap();
-    let (status, json) = files.verdict(files.folder.path(), true, true);
+    let (status, json) = files.verdict(files.folder(), true, true);
     assert_eq!(
         (status.exit_code(), &json["reason"]),
         (3, &json!("measurement_mismatch"))
     );
-    let mut changed = files.release.clone();
+    let mut changed = files.release_json().to_vec();
     let last = changed.iter().rposition(|b| b.is_ascii_digit()).unwrap();
     changed[last] = if changed[last] == b'0' { b'1' } else { b'0' };
     fs::write(files.path("release.json"), changed).unwrap();
@@ -160,12 +71,12 @@ fn a_changed_program_and_a_changed_release_are_refused() {
 #[test]
 fn an_old_release_is_expired_and_without_a_root_all_is_unknown() {
     let files = Files::new();
-    let options = files.options(files.folder.path(), true, true);
+    let options = files.options(files.folder(), true, true);
     let later = NOW.plus_ms(48 * HOUR_MS);
     let report = explain(&options, later).unwrap();
     assert_eq!(report.status(), Status::Expired);
     assert_eq!(report.status().exit_code(), 3);
-    let (status, json) = files.verdict(files.folder.path(), false, false);
+    let (status, json) = files.verdict(files.folder(), false, false);
     assert_eq!(
         (status.exit_code(), &json["reason"]),
         (4, &json!("root_missing"))
@@ -267,22 +178,98 @@ fn an_altered_invite_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_none_of_the_three_is_a_usage_error() {
+fn what_is_none_of_these_is_a_usage_error() {
     let files = Files::new();
     fs::write(files.path("notes.txt"), "hello").unwrap();
+    let notes = files.path("notes.txt");
+    let error = explain(&files.options(&notes, true, true), NOW).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let files = Files::new();
     let empty = tempdir().unwrap();
-    for path in [
-        files.path("absent"),
-        files.path("notes.txt"),
-        empty.path().to_owned(),
-    ] {
-        let error = explain(&files.options(&path, true, true), NOW).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
+    let absent = empty.path().join("absent");
+    let release = empty.path().join("release.json");
+    for (what, named) in [(absent.as_path(), &absent), (empty.path(), &release)] {
+        let error = explain(&files.options(what, true, true), NOW).unwrap_err();
+        assert_eq!(
+            (error.exit_code(), error.reason().as_str()),
+            (1, "file_unusable")
+        );
+        assert!(
+            error.to_string().contains(named.to_str().unwrap()),
+            "{error}"
+        );
     }
+}
+
+#[test]
+fn what_was_learnt_of_revoked_releases_counts_here_too() {
+    let old = Files::new();
+    let newer = old.released(|release| {
+        (release.security_version, release.security_version_min) = (2, 2);
+    });
+    let file = newer.path("release.json");
+    let data = old.path("data");
+    old.trust()
+        .resolve_learning(&data, Some(&file), NOW)
+        .unwrap();
+    let (status, json) = old.verdict(&old.certificate(), true, true);
+    assert_eq!(
+        (status, &json["reason"]),
+        (Status::Refused, &json!("release_rolled_back"))
+    );
+    // The control removed: a data folder that knows nothing.
+    let mut options = old.options(&old.certificate(), true, true);
+    options.data = Some(newer.path("data"));
+    assert_eq!(explain(&options, NOW).unwrap().status(), Status::Verified);
 }
 
 #[test]
 fn control_characters_do_not_reach_a_terminal() {
     let report = super::invite::explain("roundcast:\u{1b}[2J");
     assert!(!report.text().contains('\u{1b}'));
+}
+
+/// What `attest` has for relays with a TPM: genuine ones and each lie, with
+/// the operators that a viewer believes.
+const MACHINES: &str = include_str!("../../../attest/vectors/tpm2.json");
+
+/// Reasons that need an admission, which a file does not have.
+const ADMISSION: [&str; 2] = ["spki_not_admitted", "order_mismatch"];
+
+#[test]
+fn a_machine_s_certificate_is_judged_by_whose_word_is_believed() {
+    let vectors: Value = serde_json::from_str(MACHINES).unwrap();
+    let files = Files::new();
+    fs::write(files.path("root.json"), vectors["root"].as_str().unwrap()).unwrap();
+    let mut judged = 0;
+    for case in vectors["cases"].as_array().unwrap() {
+        let reason = case["reason"].as_str();
+        if reason.is_some_and(|reason| ADMISSION.contains(&reason)) {
+            continue;
+        }
+        let machine = files.path("machine.der");
+        fs::write(
+            &machine,
+            hex::decode(case["certificate"].as_str().unwrap()).unwrap(),
+        )
+        .unwrap();
+        let mut options = files.options(&machine, true, false);
+        let operators = case["operators"].as_array().unwrap().iter();
+        let operators = operators.map(|key| format!("desk={}", key.as_str().unwrap()));
+        options.trust.trust_operator = operators.map(|o| o.parse().unwrap()).collect();
+        let now = wire::UnixMs(case["now_ms"].as_u64().unwrap());
+        let json = json!(explain(&options, now).unwrap());
+        assert_eq!(json["reason"].as_str(), reason, "{}", case["name"]);
+        assert_eq!(json["subject"]["judged"], "now");
+        if reason.is_none() {
+            assert_eq!(json["subject"]["evidence"], "tpm2");
+            assert_eq!(json["subject"]["assurance"], "operator");
+        }
+        judged += 1;
+    }
+    assert!(judged > 20, "{judged} cases");
 }

@@ -155,10 +155,8 @@ impl Scene {
 
     /// What a viewer believes who takes development evidence.
     pub(crate) fn trust(&self) -> RelayTrust {
-        RelayTrust {
-            roots: TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
-            policy: Policy::default().with_development(),
-        }
+        let roots = TrustRoots::from(TrustRoot::parse(&self.root).unwrap());
+        RelayTrust::new(roots, Policy::default().with_development())
     }
 
     /// The holder's word for the relay's key.

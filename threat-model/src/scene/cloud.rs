@@ -82,10 +82,8 @@ impl Cloud {
     /// # Errors
     /// The root does not verify.
     pub fn trust(&self, policy: Policy) -> Result<RelayTrust, Failure> {
-        Ok(RelayTrust {
-            roots: TrustRoots::from(TrustRoot::parse(&self.root)?),
-            policy: policy.with_development(),
-        })
+        let roots = TrustRoots::from(TrustRoot::parse(&self.root)?);
+        Ok(RelayTrust::new(roots, policy.with_development()))
     }
 
     /// An order of this holder at this desk.

@@ -25,8 +25,11 @@ const CAP_BYTES: u64 = 45_000_000_000;
 const PROGRAM: Digest = Digest([0xee; 32]);
 
 /// A developer's release, and a desk that certifies what it starts.
+#[derive(Clone)]
 pub(crate) struct Cloud {
+    ring: Arc<KeyRing>,
     root: Vec<u8>,
+    statement: Release,
     release: Vec<u8>,
     desk: SigningKey,
 }
@@ -44,15 +47,27 @@ impl Cloud {
             root: ring.first_root(now().plus_ms(HOUR_MS)).unwrap(),
             release: ring.sign_release(&release).unwrap(),
             desk: key(),
+            statement: release,
+            ring: Arc::new(ring),
         }
     }
 
+    /// The same desk with the developer's next release.
+    pub(crate) fn releases(&mut self, change: impl FnOnce(&mut Release)) {
+        change(&mut self.statement);
+        self.release = self.ring.sign_release(&self.statement).unwrap();
+    }
+
+    /// SHA-256 of the release.
+    pub(crate) fn release_digest(&self) -> Digest {
+        sha256(&self.release)
+    }
+
     /// What a member believes who takes development evidence.
-    pub(crate) fn trust(&self) -> Verification {
-        Verification::Full(Arc::new(RelayTrust {
-            roots: TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
-            policy: Policy::default().with_development(),
-        }))
+    pub(crate) fn trust(&self) -> Arc<RelayTrust> {
+        let roots = TrustRoots::from(TrustRoot::parse(&self.root).unwrap());
+        let policy = Policy::default().with_development();
+        Arc::new(RelayTrust::new(roots, policy))
     }
 
     fn order(&self, holder: &SigningKey) -> Order {

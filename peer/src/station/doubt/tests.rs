@@ -125,10 +125,10 @@ fn coordinator(data: &std::path::Path) -> Coordinator {
     let parts = Parts {
         node,
         endpoint,
-        trust: Arc::new(RelayTrust {
-            roots: attest::TrustRoots::default(),
-            policy: attest::Policy::default(),
-        }),
+        trust: Arc::new(RelayTrust::new(
+            attest::TrustRoots::default(),
+            attest::Policy::default(),
+        )),
         epochs: mpsc::unbounded_channel().0,
         head: watch::channel(None).1,
         events: mpsc::unbounded_channel().0,
