@@ -1,11 +1,14 @@
 //! When a relay ends: paid time, bytes, its holder's word, or its desk gone.
 
+use link::Clock;
 use std::time::Duration;
 use tokio::sync::watch;
 use wire::{Reason, UnixMs};
 
 /// Notice before an end that is known beforehand (design: 10 s).
 const NOTICE_MS: u64 = 10_000;
+/// How often the clock is read again, in ms: a beacon may have raised it.
+const LOOK_MS: u64 = 1_000;
 
 /// The end of a relay: announced first, so that the tree can be rebuilt.
 #[derive(Debug, Clone)]
@@ -51,9 +54,16 @@ impl End {
     }
 
     /// Announces the end of the paid time, early enough for the notice.
-    pub(crate) async fn watch_lease(&self, now: UnixMs, lease_end: UnixMs) {
-        let left = lease_end.since_ms(now).saturating_sub(NOTICE_MS);
-        tokio::time::sleep(Duration::from_millis(left)).await;
+    /// A clock that its machine's owner keeps back ends no later than one
+    /// that goes right, once a beacon has come.
+    pub(crate) async fn watch_lease(&self, clock: &Clock, lease_end: UnixMs) {
+        loop {
+            let left_ms = lease_end.since_ms(clock.unix()).saturating_sub(NOTICE_MS);
+            if left_ms == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(left_ms.min(LOOK_MS))).await;
+        }
         self.announce(Reason::LeaseEnded);
     }
 }

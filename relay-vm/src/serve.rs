@@ -205,7 +205,7 @@ impl Relay {
     {
         let lease = self
             .end
-            .watch_lease(self.clock.unix(), self.booted.parameters.lease_end);
+            .watch_lease(&self.clock, self.booted.parameters.lease_end);
         let links = async {
             while let Some(accepting) = endpoint.accept().await {
                 let relay = self.clone();

@@ -5,7 +5,8 @@ use crate::life::parent;
 use crate::scene::{Control, Paid, Scene};
 use crate::support::{Stream, child, closed, key, media, now, order, records, send_group, soon};
 use link::{Clock, Identity};
-use wire::message::control::{Down, NodeKind};
+use std::time::{Duration, Instant};
+use wire::message::control::{Down, NodeKind, Up};
 use wire::message::edge::Edge;
 use wire::statement::{Permit, Signed};
 use wire::{Reason, UnixMs};
@@ -101,4 +102,36 @@ async fn a_forged_beacon_costs_the_control_link_and_moves_no_clock() {
     let below = order(permit.clone(), member.spki(), NodeKind::Peer, None);
     let _control = scene.coordinate(&stream, vec![below]).await;
     child(&member, scene.address, permit).await;
+}
+
+/// A lease that is over at the station and not on the platform's clock.
+async fn leased(clock: Clock) -> (Scene, Control) {
+    let paid = Paid {
+        lease_ms: LEFT_MS,
+        ..Paid::default()
+    };
+    let scene = Scene::with_clock(paid, clock);
+    let stream = Stream::begin();
+    let mut control = scene.coordinate(&stream, Vec::new()).await;
+    send_beacon(&mut control, &stream).await;
+    (scene, control)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_beacon_brings_the_end_of_a_lease_that_the_platform_puts_off() {
+    let begun = Instant::now();
+    let (scene, mut control) = leased(Clock::raised_by_beacons()).await;
+    control.report(|up| matches!(up, Up::Leave(_))).await;
+    assert_eq!(scene.end().await, Reason::LeaseEnded);
+    assert!(begun.elapsed() < Duration::from_millis(LEFT_MS / 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_no_beacon_raises_puts_the_end_of_its_lease_off() {
+    let (scene, mut control) = leased(Clock::new()).await;
+    let leave = control.report(|up| matches!(up, Up::Leave(_)));
+    // Several looks at the clock.
+    let waited = tokio::time::timeout(Duration::from_secs(4), leave).await;
+    assert!(waited.is_err(), "{waited:?}");
+    assert!(!scene.ended.is_finished());
 }
