@@ -7,7 +7,7 @@ mod tpm2;
 
 pub(crate) use checks::release as release_checks;
 pub use expectation::Expectation;
-pub(crate) use tpm2::image as image_checks;
+pub(crate) use tpm2::{Profiles, image as image_checks, registers as register_checks};
 
 use crate::check::Check;
 use crate::error::Error;

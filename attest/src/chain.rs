@@ -2,14 +2,18 @@
 //! our own choice, at a time of our own choice.
 
 use crate::error::Error;
+use crate::tpm2::ek::{SPKI_RSA, SPKI_RSA_END};
 use pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use std::time::Duration;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use wire::UnixMs;
 
-/// `tcg-kp-EKCertificate`, 2.23.133.8.1: the only purpose that a platform's
-/// authorities name for themselves, if they name one.
-const PURPOSE_DER: &[u8] = &[0x67, 0x81, 0x05, 0x08, 0x01];
+/// `tcg-kp-EKCertificate`, 2.23.133.8.1: the only purpose that Amazon's and
+/// Google's authorities name for themselves, if they name one.
+pub(crate) const EK_PURPOSE: &[u8] = &[0x67, 0x81, 0x05, 0x08, 0x01];
+/// `tcg-kp-AIKCertificate`, 2.23.133.8.3: what Azure's name for the keys that
+/// quote.
+pub(crate) const AIK_PURPOSE: &[u8] = &[0x67, 0x81, 0x05, 0x08, 0x03];
 /// `SubjectPublicKeyInfo` of a P-384 key up to the point's coordinates, with
 /// the 4 of the uncompressed form (RFC 5480).
 const SPKI_P384: [u8; 24] = [
@@ -29,12 +33,14 @@ pub(crate) fn anchor(der: &[u8]) -> Result<TrustAnchor<'static>, Error> {
         .map_err(|_| Error::ChainInvalid("root"))
 }
 
-/// `leaf` leads over `between` to `anchor`, all of them valid at `at`.
+/// `leaf` leads over `between` to `anchor`, all of them valid at `at` and, if
+/// they name purposes, for `purpose`.
 pub(crate) fn verify(
     leaf: &[u8],
     between: &[CertificateDer<'_>],
     anchor: &TrustAnchor<'_>,
     algorithms: &[&dyn SignatureVerificationAlgorithm],
+    purpose: &'static [u8],
     at: UnixMs,
 ) -> Result<(), Error> {
     let leaf = CertificateDer::from(leaf);
@@ -44,7 +50,7 @@ pub(crate) fn verify(
         std::slice::from_ref(anchor),
         between,
         UnixTime::since_unix_epoch(Duration::from_millis(at.0)),
-        KeyUsage::required_if_present(PURPOSE_DER),
+        KeyUsage::required_if_present(purpose),
         None,
         None,
     )
@@ -67,6 +73,15 @@ pub(crate) fn p256_coordinates(leaf: &[u8]) -> Result<[u8; 64], Error> {
         .strip_prefix(&SPKI_P256)
         .and_then(|coordinates| coordinates.try_into().ok())
         .ok_or(Error::ChainInvalid("not a key of P-256"))
+}
+
+/// The modulus of a certificate's RSA-2048 key with exponent 65537.
+pub(crate) fn rsa_2048_modulus(leaf: &[u8]) -> Result<[u8; 256], Error> {
+    spki(leaf)?
+        .strip_prefix(&SPKI_RSA)
+        .and_then(|rest| rest.strip_suffix(&SPKI_RSA_END))
+        .and_then(|modulus| modulus.try_into().ok())
+        .ok_or(Error::ChainInvalid("not a key of P-256 or RSA 2048"))
 }
 
 fn spki(leaf: &[u8]) -> Result<Vec<u8>, Error> {

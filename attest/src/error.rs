@@ -35,6 +35,14 @@ pub enum Error {
         /// First digits of the order in the evidence.
         found: String,
     },
+    /// The platform certified this relay for another order.
+    #[error("platform: its statement is for order {found}, not {expected}; leave this relay")]
+    PlatformOrderMismatch {
+        /// First digits of the order in the evidence.
+        expected: String,
+        /// First digits of the order in the statement.
+        found: String,
+    },
     /// There is no developer's root to check a release with.
     #[error("root: this build has none; name one with --trust-root FILE")]
     RootMissing,
@@ -94,6 +102,9 @@ pub enum Error {
     /// What was kept of releases' revocations is not in its form.
     #[error("revocations: what was kept is malformed ({0}); restore it, nothing replaces it")]
     RevocationsMalformed(&'static str),
+    /// The registers of the image that booted are on the denylist.
+    #[error("image: revoked by the developer or denied by policy; leave this relay")]
+    ImageDenied,
     /// The release is of another channel than was ordered.
     #[error("release: its channel is not the ordered one; ask the desk")]
     ReleaseChannelMismatch,
@@ -124,9 +135,14 @@ pub enum Error {
     /// The boot evidence does not bind this key, order and parameters.
     #[error("boot: the evidence does not bind this key, order and parameters; leave this relay")]
     BootBindingMismatch,
-    /// A signed time lies in the future.
-    #[error("clock: a statement is from the future; set this machine's clock")]
+    /// A release, a document or a certificate is from the future.
+    #[error("clock: a signed date lies in the future; set this machine's clock")]
     ClockWrong,
+    /// The platform's statement about a relay is from the future.
+    #[error(
+        "platform: its statement is from the future; set this machine's clock, or the desk its"
+    )]
+    PlatformFromFuture,
     /// The relay's paid time is over.
     #[error("lease: the relay's paid time is over; another relay is needed")]
     LeaseEnded,
@@ -192,6 +208,9 @@ pub enum Error {
     /// Something was handed to the boot from beside the image.
     #[error("measurement: PCR {0} is not zero, something came from beside the image; leave it")]
     PcrInjected(u8),
+    /// Other registers were quoted live than at the boot.
+    #[error("live: the quote is not over the registers of the boot; leave this relay")]
+    LivePcrSelectionMismatch,
     /// The registers changed after the boot.
     #[error("live: the registers are not those of the boot; leave this relay")]
     LivePcrMismatch,
@@ -265,6 +284,7 @@ impl Error {
             Self::EvidenceMalformed(_) => "evidence_malformed",
             Self::EvidenceKindUnknown(_) => "evidence_kind_unknown",
             Self::OrderMismatch { .. } => "order_mismatch",
+            Self::PlatformOrderMismatch { .. } => "platform_order_mismatch",
             Self::RootMissing => "root_missing",
             Self::RootMalformed(_) => "root_malformed",
             Self::RootSignatureInvalid => "root_signature_invalid",
@@ -278,6 +298,7 @@ impl Error {
             Self::ReleaseRolledBack { .. } => "release_rolled_back",
             Self::ReleaseDenied => "release_denied",
             Self::RevocationsMalformed(_) => "revocations_malformed",
+            Self::ImageDenied => "image_denied",
             Self::ReleaseChannelMismatch => "release_channel_mismatch",
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",
@@ -289,6 +310,7 @@ impl Error {
             Self::MeasurementMissing(_) => "measurement_missing",
             Self::BootBindingMismatch => "boot_binding_mismatch",
             Self::ClockWrong => "clock_wrong",
+            Self::PlatformFromFuture => "platform_from_future",
             Self::LeaseEnded => "lease_ended",
             Self::LiveExporterMissing => "live_exporter_missing",
             Self::LiveReflection => "live_reflection",
@@ -308,6 +330,7 @@ impl Error {
             Self::PcrDigestMismatch => "pcr_digest_mismatch",
             Self::PcrMismatch(_) => "pcr_mismatch",
             Self::PcrInjected(_) => "pcr_injected",
+            Self::LivePcrSelectionMismatch => "live_pcr_selection_mismatch",
             Self::LivePcrMismatch => "live_pcr_mismatch",
             Self::LiveReset => "live_reset",
             Self::PlatformEndMismatch => "platform_end_mismatch",
@@ -339,7 +362,8 @@ impl Error {
             Self::EvidenceKindUnknown(_)
             | Self::RootMissing
             | Self::ReleaseMissing
-            | Self::ClockWrong => Status::Unknown,
+            | Self::ClockWrong
+            | Self::PlatformFromFuture => Status::Unknown,
             Self::RootExpired
             | Self::ReleaseExpired
             | Self::LeaseEnded

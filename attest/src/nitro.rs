@@ -18,6 +18,7 @@ mod sign1;
 mod verify;
 
 pub use compare::compare;
+pub(crate) use compare::released;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use verify::{AGE_MS_MAX, Archived, Live, Root, verify_archived, verify_live};
 pub(crate) use verify::{Signed, timely};

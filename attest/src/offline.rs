@@ -6,8 +6,13 @@
 //! today, `archived` asks whether all held at the evidence's own time, and
 //! says nothing about today. Each is a function of its own.
 
+mod ak_quote;
 mod document;
 
+pub use ak_quote::{
+    AK_QUOTE_BYTES_MAX, AK_QUOTE_SCHEMA, AkQuoteForm, is_ak_quote, verify_ak_quote_archived,
+    verify_ak_quote_archived_under,
+};
 pub use document::{verify_document_archived, verify_document_live};
 
 use crate::appraise::{release_checks, run};

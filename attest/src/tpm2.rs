@@ -21,6 +21,7 @@
 mod ak_certificate;
 mod attested;
 mod boot_state;
+mod cloud_quote;
 pub mod credential;
 mod derivation;
 pub mod ek;
@@ -31,9 +32,11 @@ pub mod public;
 mod quote;
 mod statement;
 
-pub use ak_certificate::{AkRoot, ArchivedAk};
+pub use ak_certificate::{AkRoot, ArchivedAk, Cloud};
+pub(crate) use ak_certificate::{BETWEEN_MAX, CERTIFICATE_BYTES_MAX};
 pub use attested::{Attested, ClockInfo};
 pub use boot_state::BootState;
+pub(crate) use cloud_quote::{CloudKey, CloudQuote};
 pub use evidence::Tpm2Evidence;
 pub use pcr::{Bank, PCRS, PcrForm, Pcrs};
 pub use quote::{P256_SIGNATURE_BYTES, Quote};

@@ -6,9 +6,10 @@
 mod common;
 
 use attest::live::{AGE_MS_MAX, Batch, Challenge, Connection, Leaf, TlsSide};
-use attest::tpm2::Bank;
+use attest::offline::verify_ak_quote_archived_under;
+use attest::tpm2::{AkRoot, Bank};
 use attest::{Check, Expectation, Policy, Quoter, appraise};
-use common::{HOUR_MS, NOW, World, YEAR_MS, cases, key, tpm, tpm_cases};
+use common::{HOUR_MS, NOW, World, YEAR_MS, cases, cloud_cases, key, tpm, tpm_cases};
 use wire::codec::Text;
 use wire::message::live::Response;
 use wire::{Digest, Nonce, OrderId, SpkiHash};
@@ -37,6 +38,8 @@ fn stored_attacks_succeed_without_their_control() {
         "evidence_missing" => Check::Evidence,
         "spki_not_admitted" => Check::Admission,
         "order_mismatch" => Check::Order,
+        "platform_order_mismatch" => Check::PlatformOrder,
+        "release_denied" => Check::ReleaseDenylist,
         "boot_binding_mismatch" => Check::Boot,
         "assurance_not_accepted" => Check::Assurance,
         "release_signature_invalid" => Check::ReleaseSignature,
@@ -57,7 +60,7 @@ fn stored_attacks_succeed_without_their_control() {
         if check == Check::Certificate {
             continue;
         }
-        let policy = cases::policy(case.development, case.security_version_min);
+        let policy = cases::policy(case.development, case.security_version_min, &case.denied);
         let verdict = |policy: &Policy| {
             let (world, certificate) = (&case.world, &case.certificate);
             appraise(
@@ -84,7 +87,9 @@ fn machine_control(reason: &str) -> Option<Check> {
     Some(match reason {
         "assurance_not_accepted" | "operator_not_trusted" => Check::Assurance,
         "spki_not_admitted" => Check::Admission,
-        "platform_end_mismatch" | "lease_ended" => Check::Freshness,
+        "platform_end_mismatch" | "lease_ended" | "platform_from_future" => Check::Freshness,
+        "order_mismatch" => Check::Order,
+        "platform_order_mismatch" => Check::PlatformOrder,
         "release_mismatch" => Check::PlatformRelease,
         "parameters_mismatch" => Check::Parameters,
         "terms_mismatch" => Check::Terms,
@@ -123,7 +128,50 @@ fn lies_of_machines_succeed_without_their_control() {
         assert_eq!(reason, None, "{}: {check} is not what stops it", case.name);
         taken_away.insert(check);
     }
-    assert_eq!(taken_away.len(), 14, "{taken_away:?}");
+    assert_eq!(taken_away.len(), 16, "{taken_away:?}");
+}
+
+/// The control that stops a saved quote; none where nothing is left to go on
+/// with, or where a second control stops it too.
+fn quote_control(reason: &str) -> Option<Check> {
+    Some(match reason {
+        "assurance_not_accepted" => Check::Assurance,
+        "quote_signature_invalid" => Check::QuoteSignature,
+        "chain_root_unknown" | "chain_invalid" | "chain_expired" | "clock_wrong" => {
+            Check::DocumentChain
+        }
+        "release_expired" => Check::ReleaseExpiry,
+        "pcr_selection_mismatch" => Check::PcrSelection,
+        "image_denied" => Check::ImageDenylist,
+        "pcr_mismatch" => Check::Measurement,
+        _ => return None,
+    })
+}
+
+#[test]
+fn saved_quotes_are_taken_without_their_control() {
+    let mut taken_away = std::collections::BTreeSet::new();
+    let (roots, release) = {
+        let world = tpm::Machine::default().world;
+        (world.roots(), world.release_json())
+    };
+    let root = common::authority::Authority::root(common::cloud::ROOT_SEED, NOW);
+    for case in cloud_cases::all() {
+        let Some(check) = case.reason.and_then(quote_control) else {
+            continue;
+        };
+        let root = AkRoot::development(&root.der, case.cloud).unwrap();
+        let verdict = |policy: &Policy| {
+            let file = case.file.as_bytes();
+            verify_ak_quote_archived_under(file, &root, Some(&release), &roots, policy).reason
+        };
+        let policy = cases::policy(case.development, 0, &case.denied);
+        assert_eq!(verdict(&policy), case.reason, "{}", case.name);
+        let ablated = verdict(&policy.dangerously_without(check));
+        assert_eq!(ablated, None, "{}: {check} is not what stops it", case.name);
+        taken_away.insert(check);
+    }
+    assert_eq!(taken_away.len(), 7, "{taken_away:?}");
 }
 
 #[test]
@@ -175,7 +223,7 @@ fn a_revoked_image_is_taken_without_the_denylist() {
     let mut world = machine.world;
     needs(
         Check::ImageDenylist,
-        "release_denied",
+        "image_denied",
         &mut world,
         &certificate,
     );
@@ -226,7 +274,7 @@ fn certified_parameters_and_orders_are_needed() {
     let certificate = world.certificate(world.evidence_of(&statement).to_extension());
     needs(
         Check::PlatformOrder,
-        "order_mismatch",
+        "platform_order_mismatch",
         &mut world,
         &certificate,
     );

@@ -99,7 +99,7 @@ fn refuses_a_statement_about_another_order_than_the_evidence_shows() {
     let mut statement = world.statement();
     statement.order = OrderId([9; 32]);
     let refusal = world.verdict(&world.evidence_of(&statement)).unwrap_err();
-    assert_eq!(refusal.reason(), "order_mismatch");
+    assert_eq!(refusal.reason(), "platform_order_mismatch");
     assert_eq!(refusal.steps().last().unwrap().check, Check::PlatformOrder);
 }
 
@@ -297,7 +297,7 @@ fn a_wrong_clock_is_named_and_not_called_expired() {
     world.release.issued_ms = NOW.0 - 10 * HOUR_MS;
     world.now = UnixMs(NOW.0 - HOUR_MS);
     let refusal = world.verdict(&world.evidence()).unwrap_err();
-    assert_eq!(refusal.reason(), "clock_wrong");
+    assert_eq!(refusal.reason(), "platform_from_future");
     assert_eq!(refusal.status(), Status::Unknown);
     let world = World {
         now: UnixMs(1_000),

@@ -7,18 +7,57 @@
 #![allow(clippy::disallowed_methods)]
 
 mod common;
+mod enclave;
 
 use attest::nitro::{self, Root};
-use attest::offline::verify_document_archived;
+use attest::offline::{
+    AK_QUOTE_SCHEMA, AkQuoteForm, verify_ak_quote_archived, verify_document_archived,
+};
 use attest::tpm2::{AkRoot, ArchivedAk, Bank, Pcrs, Quote};
-use attest::{Check, Evidence, Policy};
+use attest::{Check, Evidence, Outcome, Policy};
 use common::tpm::{AK_ATTRIBUTES, Machine, machine, public, with_signature};
 use data_encoding::{BASE64, HEXLOWER};
 use p256::ecdsa::Signature;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wire::UnixMs;
+
+/// When Google's quote was made, as far as its file tells.
+const GOOGLE_AT: UnixMs = UnixMs(1_770_100_000_000);
+
+/// What a byte is altered with: each of its bits by itself, or, in the long
+/// tier, every other value.
+fn masks() -> Vec<u8> {
+    if std::env::var_os("ROUNDCAST_EVERY_VALUE").is_some_and(|v| v == "1") {
+        (1..=u8::MAX).collect()
+    } else {
+        (0..8).map(|bit| 1 << bit).collect()
+    }
+}
+
+/// Hands out every position with every mask to two threads: a changed payload
+/// costs a signature.
+fn every_change(genuine: &[u8], masks: &[u8], refused: impl Fn(&[u8]) -> bool + Sync) {
+    let made = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for start in 0..2 {
+            let (made, refused) = (&made, &refused);
+            scope.spawn(move || {
+                for position in (start..genuine.len()).step_by(2) {
+                    for mask in masks {
+                        let mut changed = genuine.to_vec();
+                        changed[position] ^= mask;
+                        assert!(refused(&changed), "byte {position} ^ {mask:#x}");
+                        made.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(made.into_inner(), genuine.len() * masks.len());
+}
 
 /// The vectors' folder, or `None` where they are not at hand.
 fn folder(name: &str) -> Option<PathBuf> {
@@ -230,26 +269,49 @@ fn quotes_of_two_clouds_are_signed_over_their_registers_and_refused_by_policy() 
     }
 }
 
+/// Google's document: the key's certificate, the one between, the quote.
+struct Google {
+    genuine: Genuine,
+    leaf: Vec<u8>,
+    between: Vec<u8>,
+}
+
+impl Google {
+    fn load() -> Option<Self> {
+        let file = "test-gcp-amd-fixture.json";
+        let genuine = Genuine::load("gcp-vtpm-vaportpm", file, Bank::Sha256)?;
+        let google = genuine.fixture.attestation.gcp.as_ref().unwrap();
+        let chain = pem(&google.ak_cert_chain);
+        let [leaf, between, _root] = chain.try_into().unwrap();
+        Some(Self {
+            genuine,
+            leaf,
+            between,
+        })
+    }
+
+    /// The document as `roundcast verify` takes it.
+    fn form(&self) -> AkQuoteForm {
+        AkQuoteForm {
+            schema: AK_QUOTE_SCHEMA.into(),
+            cloud: "google".into(),
+            at_ms: GOOGLE_AT.0,
+            certificate: HEXLOWER.encode(&self.leaf),
+            between: vec![HEXLOWER.encode(&self.between)],
+            quote: HEXLOWER.encode(&self.genuine.quote),
+            bank: "sha256".into(),
+            pcrs: (&self.genuine.pcrs()).into(),
+        }
+    }
+}
+
 #[test]
 fn google_certified_the_attestation_key_at_its_own_time() {
-    let file = "test-gcp-amd-fixture.json";
-    let Some(genuine) = Genuine::load("gcp-vtpm-vaportpm", file, Bank::Sha256) else {
-        return;
-    };
-    let chain = pem(&genuine
-        .fixture
-        .attestation
-        .gcp
-        .as_ref()
-        .unwrap()
-        .ak_cert_chain);
-    let [leaf, between, _root] = chain.as_slice() else {
-        unreachable!("three certificates")
-    };
+    let Some(google) = Google::load() else { return };
+    let (leaf, between) = (&google.leaf, google.between.as_slice());
     let root = AkRoot::google().unwrap();
-    let at = UnixMs(1_770_100_000_000);
-    let ak = ArchivedAk::verify(leaf, &[between], &root, at).unwrap();
-    let attested = ak.archived_quote(&genuine.quote).unwrap();
+    let ak = ArchivedAk::verify(leaf, &[between], &root, GOOGLE_AT).unwrap();
+    let attested = ak.archived_quote(&google.genuine.quote).unwrap();
     assert!(!attested.selects_released());
     let reason = |leaf: &[u8], between: &[&[u8]], at| {
         let refused = ArchivedAk::verify(leaf, between, &root, at);
@@ -260,13 +322,65 @@ fn google_certified_the_attestation_key_at_its_own_time() {
         reason(leaf, &[between], UnixMs(9_000_000_000_000)),
         "chain_expired"
     );
-    assert_eq!(reason(leaf, &[], at), "chain_root_unknown");
-    for position in 0..leaf.len() {
-        let mut changed = leaf.clone();
-        changed[position] ^= 1;
-        let refused = ArchivedAk::verify(&changed, &[between], &root, at);
-        assert!(refused.is_err(), "byte {position} of the certificate");
+    assert_eq!(reason(leaf, &[], GOOGLE_AT), "chain_root_unknown");
+    let azure = ArchivedAk::verify(leaf, &[between], &AkRoot::azure().unwrap(), GOOGLE_AT);
+    // Azure's authorities name the other purpose, and that is found first.
+    assert_eq!(azure.unwrap_err().reason(), "chain_invalid");
+}
+
+#[test]
+fn google_s_document_is_genuine_and_refused_by_policy_for_its_registers() {
+    let Some(google) = Google::load() else { return };
+    let world = common::World::default();
+    let release = world.release_json();
+    let judge = |form: &AkQuoteForm| {
+        let file = serde_json::to_vec(form).unwrap();
+        let policy = Policy::default();
+        verify_ak_quote_archived(&file, Some(&release), &world.roots(), &policy)
+    };
+    let refused = judge(&google.form());
+    assert_eq!(refused.reason, Some("pcr_selection_mismatch"), "{refused}");
+    assert_eq!(refused.subject.judged, Some("archived"));
+    assert_eq!(refused.subject.evidence, Some("gcp_tpm"));
+    assert_eq!(refused.subject.assurance, Some("platform"));
+    let passed = |check| {
+        let step = refused.steps.iter().find(|step| step.check == check);
+        step.is_some_and(|step| step.result == Outcome::Passed)
+    };
+    // Whose word it is holds; the last step alone is what policy refuses.
+    for check in [
+        Check::QuoteSignature,
+        Check::DocumentChain,
+        Check::Assurance,
+    ] {
+        assert!(passed(check), "{check}: {refused}");
     }
+    let failed = refused
+        .steps
+        .iter()
+        .filter(|step| step.result == Outcome::Failed);
+    assert_eq!(failed.count(), 1);
+    let foreign = AkQuoteForm {
+        cloud: "azure".into(),
+        ..google.form()
+    };
+    assert_eq!(judge(&foreign).reason, Some("chain_invalid"));
+}
+
+#[test]
+fn every_single_byte_change_of_google_s_certificates_is_refused() {
+    let Some(google) = Google::load() else { return };
+    let root = AkRoot::google().unwrap();
+    let refused = |leaf: &[u8], between: &[u8]| {
+        ArchivedAk::verify(leaf, &[between], &root, GOOGLE_AT).is_err()
+    };
+    assert!(!refused(&google.leaf, &google.between));
+    every_change(&google.leaf, &masks(), |leaf| {
+        refused(leaf, &google.between)
+    });
+    every_change(&google.between, &masks(), |between| {
+        refused(&google.leaf, between)
+    });
 }
 
 /// The certificates of a PEM file, in its order.
@@ -283,26 +397,29 @@ fn pem(text: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_single_byte_change_of_a_document_is_refused() {
+    let Some(genuine) = nitro_tpm() else { return };
     let root = Root::aws().unwrap();
-    let documents = nitro_tpm()
-        .into_iter()
-        .chain(enclaves().into_iter().flatten());
-    for genuine in documents {
-        // Half of the positions each: a changed payload costs a signature.
-        std::thread::scope(|scope| {
-            for start in 0..2 {
-                let (genuine, root) = (&genuine, &root);
-                scope.spawn(move || {
-                    for position in (start..genuine.len()).step_by(2) {
-                        for mask in [0x01, 0x80, 0xff] {
-                            let mut changed = genuine.clone();
-                            changed[position] ^= mask;
-                            let refused = nitro::verify_archived(&changed, root).is_err();
-                            assert!(refused, "byte {position} ^ {mask:#x}");
-                        }
-                    }
-                });
-            }
+    every_change(&genuine, &masks(), |changed| {
+        nitro::verify_archived(changed, &root).is_err()
+    });
+}
+
+/// The kind of an enclave's document is refused before its signature is
+/// looked at: whether that holds is asked here by other code.
+#[test]
+fn documents_of_enclaves_are_genuine_and_no_change_of_them_is() {
+    let root = Root::aws().unwrap();
+    let long = masks().len() > 8;
+    for genuine in enclaves().into_iter().flatten() {
+        assert_eq!(enclave::genuine(&genuine), Some(true));
+        let every: Vec<u8> = (1..=u8::MAX).collect();
+        every_change(&genuine, &every, |changed| {
+            nitro::verify_archived(changed, &root).is_err()
+        });
+        // A signature each: one bit, unless there is time for all.
+        let masks = if long { every } else { vec![0x01] };
+        every_change(&genuine, &masks, |changed| {
+            enclave::genuine(changed) != Some(true)
         });
     }
 }
@@ -346,4 +463,91 @@ fn truncated_and_lengthened_documents_are_refused() {
         let refused = nitro::verify_archived(&longer, &root).unwrap_err();
         assert_eq!(refused.reason(), "document_malformed");
     }
+}
+
+/// A real document with `more` at the end of its map: the container's length
+/// fits, the signature does not.
+fn spliced(genuine: &[u8], more: &[u8]) -> Vec<u8> {
+    // The payload's length in two bytes, then the map; the signature has a
+    // head of two bytes, and 96.
+    let (payload, end) = (enclave::HEAD + 3, genuine.len() - 98);
+    let entries = match genuine[payload] {
+        0xbf => &genuine[payload + 1..end - 1],
+        _ => &genuine[payload + 1..end],
+    };
+    let body = [&[0xbf], entries, more, &[0xff]].concat();
+    let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let head = match u16::try_from(body.len()) {
+        Ok(_) => [&[0x59], &len[2..]].concat(),
+        Err(_) => [&[0x5a], &len[..]].concat(),
+    };
+    [&genuine[..enclave::HEAD], &head, &body, &genuine[end..]].concat()
+}
+
+#[test]
+fn repeated_nested_and_oversized_parts_of_documents_are_malformed() {
+    let root = Root::aws().unwrap();
+    for genuine in nitro_tpm()
+        .into_iter()
+        .chain(enclaves().into_iter().flatten())
+    {
+        let reason = |more: &[u8]| {
+            let verdict = nitro::verify_archived(&spliced(&genuine, more), &root);
+            verdict.err().map(|error| error.reason())
+        };
+        let text = |name: &str| [&[0x60 | name.len() as u8], name.as_bytes()].concat();
+        let entry = |name: &str, value: &[u8]| [&text(name), value].concat();
+        // Nothing spliced in is the document itself, or at least in form.
+        assert_ne!(reason(&[]), Some("document_malformed"));
+        for (what, more) in [
+            ("digest twice", entry("digest", &text("SHA384"))),
+            ("nonce twice", entry("nonce", &[0xf6])),
+            ("unknown field", entry("any", &[0xf6])),
+            ("nested arrays", entry("any", &[0x81; 4096])),
+            ("nested maps", entry("nonce", &[0xa1; 4096])),
+            ("a name of arrays", vec![0x81; 4096]),
+            ("over the bound", vec![0; nitro::DOCUMENT_BYTES_MAX]),
+            ("over 64 KiB", vec![0; 70_000]),
+        ] {
+            assert_eq!(reason(&more), Some("document_malformed"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn malformed_variants_of_google_s_document_are_refused_by_name() {
+    let Some(google) = Google::load() else { return };
+    let world = common::World::default();
+    let whole = serde_json::to_string(&google.form()).unwrap();
+    let reason = |file: &str| {
+        let policy = Policy::default();
+        verify_ak_quote_archived(file.as_bytes(), None, &world.roots(), &policy).reason
+    };
+    assert_eq!(reason(&whole), Some("pcr_selection_mismatch"));
+    for len in 0..whole.len() {
+        assert_eq!(reason(&whole[..len]), Some("evidence_malformed"), "{len}");
+    }
+    let nested = whole.replacen(
+        "\"between\":[",
+        &format!("\"between\":{}", "[".repeat(4096)),
+        1,
+    );
+    let long = format!("\"certificate\":\"{}", "00".repeat(100_000));
+    for changed in [
+        format!("{whole}{{}}"),
+        whole.replacen('{', "{\"at_ms\":0,", 1),
+        whole.replacen('{', "{\"any\":0,", 1),
+        whole.replacen("\"certificate\":\"", &long, 1),
+        nested,
+    ] {
+        assert_eq!(reason(&changed), Some("evidence_malformed"));
+    }
+    let quote = &google.form().quote;
+    let longer = whole.replace(quote, &format!("{quote}00"));
+    assert_eq!(reason(&longer), Some("quote_malformed"));
+    let oversized = whole.replace(quote, &"00".repeat(5_000));
+    assert_eq!(reason(&oversized), Some("quote_malformed"));
+    let leaf = &google.form().certificate;
+    let oversized = whole.replace(leaf, &format!("{leaf}{}", "00".repeat(3_000)));
+    assert_eq!(reason(&oversized), Some("chain_invalid"));
 }

@@ -35,6 +35,17 @@ pub(super) fn order(expected: &OrderId, found: &OrderId) -> Detail {
     Ok(format!("order {}", found.short()))
 }
 
+/// The platform certified the relay for the order that its evidence shows.
+pub(super) fn platform_order(expected: &OrderId, found: &OrderId) -> Detail {
+    if expected != found {
+        return Err(Error::PlatformOrderMismatch {
+            expected: expected.short(),
+            found: found.short(),
+        });
+    }
+    Ok(format!("order {}", found.short()))
+}
+
 /// The release: in form, signed, in date, not rolled back, not denied.
 pub(crate) fn release(
     trace: &mut Trace<'_>,
@@ -111,7 +122,7 @@ pub(super) fn release_file(certified: &Digest, found: &Digest) -> Detail {
 
 pub(super) fn freshness(issued: UnixMs, parameters: &Parameters, now: UnixMs) -> Detail {
     if issued > now.plus_ms(CLOCK_SKEW_MS_MAX) {
-        return Err(Error::ClockWrong);
+        return Err(Error::PlatformFromFuture);
     }
     if parameters.lease_end <= now {
         return Err(Error::LeaseEnded);

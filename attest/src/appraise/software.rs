@@ -60,7 +60,7 @@ fn platform(
         Ok((statement, detail))
     })?;
     trace.require(Check::PlatformOrder, || {
-        checks::order(&claims.order_id, &statement.order)
+        checks::platform_order(&claims.order_id, &statement.order)
     })?;
     trace.require(Check::PlatformRelease, || {
         checks::release_file(&statement.release, &claims.release.digest())

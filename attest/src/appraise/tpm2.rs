@@ -10,7 +10,7 @@ use crate::evidence::EvidenceKind;
 use crate::explain::{Refusal, Trace};
 use crate::policy::Policy;
 use crate::quote::{QuoteDigest, QuoteKey};
-use crate::release::{Release, Tpm2Measurement};
+use crate::release::Tpm2Measurement;
 use crate::tpm2::public::{AkPublic, Point};
 use crate::tpm2::{Attested, BootState, Pcrs, Quote, Tpm2Evidence, TpmStatement};
 use wire::{Digest, PublicKey, UnixMs};
@@ -33,7 +33,11 @@ pub(super) fn appraise(
         Ok((*ak.point(), detail))
     })?;
     let attested = quoted(trace, evidence, &ak)?;
-    image(trace, &evidence.pcrs, &claims.release, against.policy)?;
+    let released = Profiles {
+        kind: EvidenceKind::Tpm2.name(),
+        list: &claims.release.measurements.tpm2,
+    };
+    image(trace, &evidence.pcrs, released, against.policy)?;
     trace.require(Check::Parameters, || {
         checks::parameters(&statement.parameters_digest, &claims.parameters_digest)
     })?;
@@ -65,7 +69,7 @@ fn statement(
         Ok((statement, format!("TPM with endorsement certificate {ek}")))
     })?;
     trace.require(Check::PlatformOrder, || {
-        checks::order(&claims.order_id, &statement.order)
+        checks::platform_order(&claims.order_id, &statement.order)
     })?;
     trace.require(Check::PlatformRelease, || {
         checks::release_file(&statement.release_digest, &claims.release.digest())
@@ -107,10 +111,18 @@ fn quoted(trace: &mut Trace<'_>, evidence: &Tpm2Evidence, ak: &Point) -> Result<
             .signed_by(ak)
             .map(|()| "signed by the attestation key".to_owned())
     })?;
-    let (attested, pcrs) = (quote.attested(), &evidence.pcrs);
+    registers(trace, quote.attested(), &evidence.pcrs)?;
+    Ok(quote.attested().clone())
+}
+
+/// The registers shown are the released ones, and those that were quoted.
+pub(crate) fn registers(
+    trace: &mut Trace<'_>,
+    attested: &Attested,
+    pcrs: &Pcrs,
+) -> Result<(), Refusal> {
     trace.require(Check::PcrSelection, || selection(attested, pcrs))?;
-    trace.require(Check::PcrDigest, || digest(attested, pcrs))?;
-    Ok(attested.clone())
+    trace.require(Check::PcrDigest, || digest(attested, pcrs))
 }
 
 fn selection(attested: &Attested, pcrs: &Pcrs) -> Detail {
@@ -131,24 +143,31 @@ fn digest(attested: &Attested, pcrs: &Pcrs) -> Detail {
     Ok(format!("registers {}", digest.short()))
 }
 
+/// What a release says that the registers of one kind of machine must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Profiles<'a> {
+    /// The kind's stable name.
+    pub(crate) kind: &'static str,
+    /// One per firmware and bank.
+    pub(crate) list: &'a [Tpm2Measurement],
+}
+
 /// What booted is the release's image, it alone, and not revoked.
 pub(crate) fn image(
     trace: &mut Trace<'_>,
     pcrs: &Pcrs,
-    release: &Release,
+    released: Profiles<'_>,
     policy: &Policy,
 ) -> Result<(), Refusal> {
     trace.require(Check::ImageDenylist, || denylist(policy, &pcrs.digest()))?;
     trace.require(Check::Injection, || injection(pcrs))?;
-    trace.require(Check::Measurement, || {
-        measurement(&release.measurements.tpm2, pcrs)
-    })
+    trace.require(Check::Measurement, || measurement(released, pcrs))
 }
 
 /// The digest of an image's registers can be revoked like a program's.
 fn denylist(policy: &Policy, registers: &Digest) -> Detail {
     if policy.denies(registers) {
-        return Err(Error::ReleaseDenied);
+        return Err(Error::ImageDenied);
     }
     Ok("the image is not denied".into())
 }
@@ -162,12 +181,13 @@ fn injection(pcrs: &Pcrs) -> Detail {
 
 /// One profile of the quoted bank has all the values. A refusal names the
 /// first difference to the profile that is closest.
-fn measurement(profiles: &[Tpm2Measurement], pcrs: &Pcrs) -> Detail {
-    let closest = profiles
+fn measurement(released: Profiles<'_>, pcrs: &Pcrs) -> Detail {
+    let closest = released
+        .list
         .iter()
         .filter(|profile| profile.pcrs.bank() == pcrs.bank())
         .min_by_key(|profile| profile.pcrs.differing(pcrs).count())
-        .ok_or(Error::MeasurementMissing(EvidenceKind::Tpm2.name()))?;
+        .ok_or(Error::MeasurementMissing(released.kind))?;
     if let Some(pcr) = closest.pcrs.differing(pcrs).next() {
         return Err(Error::PcrMismatch(pcr));
     }

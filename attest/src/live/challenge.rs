@@ -53,7 +53,8 @@ impl Challenge {
     /// # Errors
     /// `live_exporter_missing`, `live_reflection`, `live_too_old`,
     /// `live_malformed` or `live_binding_mismatch`; with a TPM also what is
-    /// wrong with its quote, `live_pcr_mismatch` and `live_reset`.
+    /// wrong with its quote, `live_pcr_selection_mismatch`, `live_pcr_mismatch`
+    /// and `live_reset`.
     pub fn verify(
         self,
         response: &Response,

@@ -198,6 +198,7 @@ impl<'a> Signed<'a> {
             &between,
             &root.anchor,
             &[webpki::ring::ECDSA_P384_SHA384],
+            chain::EK_PURPOSE,
             at,
         )
     }

@@ -5,7 +5,7 @@ use crate::appraise::{image_checks, release_checks};
 use crate::check::Check;
 use crate::error::Error;
 use crate::explain::{Explanation, Refusal, Trace};
-use crate::nitro::{KIND, Root, Signed, timely};
+use crate::nitro::{KIND, Root, Signed, released, timely};
 use crate::policy::{Assurance, Policy, TrustRoots};
 use wire::UnixMs;
 
@@ -79,7 +79,7 @@ fn checks(
         signed.under(&Root::aws()?, at)?;
         Ok(format!("from the pinned root, valid at {at}"))
     })?;
-    trace.require(Check::Assurance, || accepted(policy))?;
+    trace.require(Check::Assurance, || accepted(policy, Assurance::Platform))?;
     let pcrs = trace.derive(Check::PcrSelection, || {
         let pcrs = signed.document.pcrs()?;
         Ok((pcrs, "the released registers are there".into()))
@@ -89,7 +89,7 @@ fn checks(
         Ok((json, "a release is at hand".into()))
     })?;
     let release = release_checks(&mut trace, json, roots, policy, at)?;
-    image_checks(&mut trace, &pcrs, &release, policy)?;
+    image_checks(&mut trace, &pcrs, released(&release), policy)?;
     trace.skip(Check::Boot, "not checked against a relay's key and order");
     let (subject, steps) = trace.finish();
     Ok(Explanation::verified(subject, steps))
@@ -114,8 +114,7 @@ fn time(trace: &mut Trace<'_>, signed: &Signed<'_>, when: &When<'_>) -> Result<U
     }
 }
 
-fn accepted(policy: &Policy) -> Result<String, Error> {
-    let assurance = Assurance::Platform;
+pub(super) fn accepted(policy: &Policy, assurance: Assurance) -> Result<String, Error> {
     if !policy.accepts(assurance) {
         return Err(Error::AssuranceNotAccepted(assurance.name()));
     }

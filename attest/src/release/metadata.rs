@@ -19,8 +19,8 @@ const RECIPE_BYTES_MAX: usize = 1024;
 /// under the floor of security versions.
 const DENIED_MAX: usize = 64;
 
-/// Profiles of machines with a TPM: kinds of firmware, times banks.
-const TPM2_PROFILES_MAX: usize = 8;
+/// Profiles of one kind of machines with a TPM: kinds of firmware, times banks.
+const PROFILES_MAX: usize = 8;
 
 /// Measurement of the platform kind `software`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,9 @@ impl Tpm2Measurement {
     }
 }
 
-/// Measurements per platform kind; a kind that is absent cannot be run.
+/// Measurements per platform kind; a kind that is absent cannot be run. What
+/// one kind's firmware leaves is never compared with another kind's registers:
+/// a profile that an operator's machines may show proves nothing in a cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measurements {
@@ -90,6 +92,15 @@ pub struct Measurements {
     /// Machines with a TPM, one profile per firmware and bank.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tpm2: Vec<Tpm2Measurement>,
+    /// Instances with NitroTPM, whose documents show bank `sha384` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nitro_tpm: Vec<Tpm2Measurement>,
+    /// Instances whose TPM's attestation key Google Cloud certified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gcp_tpm: Vec<Tpm2Measurement>,
+    /// Instances whose TPM's attestation key Azure certified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub azure_tpm: Vec<Tpm2Measurement>,
 }
 
 /// A release of the relay, as the developer signs it.
@@ -161,7 +172,8 @@ impl Release {
 
     /// Every field within its bound; the error names the field.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let tpm2 = &self.measurements.tpm2;
+        let measured = &self.measurements;
+        let sha384 = |profile: &Tpm2Measurement| profile.pcrs.bank() == Bank::Sha384;
         let commit = self.source_commit.as_str();
         let hexadecimal = |c: char| matches!(c, '0'..='9' | 'a'..='f');
         let fields = [
@@ -181,10 +193,13 @@ impl Release {
                 self.recipe.len() <= RECIPE_BYTES_MAX && !self.recipe.chars().any(char::is_control),
                 "recipe",
             ),
+            (profiles(&measured.tpm2), "tpm2 measurements"),
             (
-                tpm2.len() <= TPM2_PROFILES_MAX && tpm2.iter().all(Tpm2Measurement::holds),
-                "tpm2 measurements",
+                profiles(&measured.nitro_tpm) && measured.nitro_tpm.iter().all(sha384),
+                "nitro_tpm measurements",
             ),
+            (profiles(&measured.gcp_tpm), "gcp_tpm measurements"),
+            (profiles(&measured.azure_tpm), "azure_tpm measurements"),
             (self.denied.len() <= DENIED_MAX, "denied"),
         ];
         match fields.iter().find(|(holds, _)| !holds) {
@@ -192,6 +207,11 @@ impl Release {
             None => Ok(()),
         }
     }
+}
+
+/// The profiles of one kind are few, and each is whole.
+fn profiles(list: &[Tpm2Measurement]) -> bool {
+    list.len() <= PROFILES_MAX && list.iter().all(Tpm2Measurement::holds)
 }
 
 /// A short name of letters, digits and `.-+_`.

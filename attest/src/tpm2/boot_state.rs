@@ -42,7 +42,7 @@ impl BootState {
         let quote = Quote::parse(quote)?;
         let now = quote.attested();
         if now.bank != self.bank || now.selection != self.selection {
-            return Err(Error::PcrSelectionMismatch);
+            return Err(Error::LivePcrSelectionMismatch);
         }
         if now.pcr_digest != self.pcr_digest {
             return Err(Error::LivePcrMismatch);

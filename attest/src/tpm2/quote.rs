@@ -12,11 +12,11 @@ use wire::DecodeError;
 /// `r ‖ s` of ECDSA P-256, each with its leading zeros.
 pub const P256_SIGNATURE_BYTES: usize = 64;
 /// `TPMS_ATTEST` of a quote, in bytes: its parts are all bounded.
-const ATTEST_BYTES_MAX: usize = 256;
+pub(super) const ATTEST_BYTES_MAX: usize = 256;
 /// `TPM_ALG_ECDSA`.
 const ALG_ECDSA: u16 = 0x0018;
 /// `TPM_ALG_SHA256`.
-const ALG_SHA256: u16 = 0x000b;
+pub(super) const ALG_SHA256: u16 = 0x000b;
 /// A coordinate's or scalar's length on P-256, in bytes.
 const SCALAR_BYTES: usize = 32;
 

@@ -14,6 +14,7 @@ pub struct Case {
     pub expectation: Expectation,
     pub development: bool,
     pub security_version_min: u64,
+    pub denied: Vec<Digest>,
     /// None: verified.
     pub reason: Option<&'static str>,
 }
@@ -36,6 +37,7 @@ fn shown(
         world,
         development: true,
         security_version_min: 0,
+        denied: vec![],
         reason,
     }
 }
@@ -60,7 +62,21 @@ fn admissions() -> Vec<Case> {
     let bare = certs::x509::self_signed(&genuine.relay, vec![]).unwrap();
     let copier = world(|w| w.relay = key(20));
     let copied = genuine.evidence();
+    let whole = genuine.certificate(copied.to_extension());
+    let cut = copied.to_extension();
     vec![
+        Case {
+            certificate: whole[..whole.len() - 1].to_vec(),
+            ..case("cut short", World::default(), Some("certificate_invalid"))
+        },
+        Case {
+            certificate: genuine.certificate(cut[..cut.len() - 1].to_vec()),
+            ..case(
+                "evidence cut short",
+                World::default(),
+                Some("evidence_malformed"),
+            )
+        },
         Case {
             certificate: bare,
             ..case("no evidence", World::default(), Some("evidence_missing"))
@@ -104,6 +120,14 @@ fn releases() -> Vec<Case> {
         case("clock behind", early, Some("clock_wrong")),
         case("no measurement", unmeasured, Some("measurement_missing")),
         Case {
+            denied: vec![Digest([0xee; 32])],
+            ..case(
+                "a revoked program",
+                World::default(),
+                Some("release_denied"),
+            )
+        },
+        Case {
             security_version_min: 6,
             ..case("rolled back", World::default(), Some("release_rolled_back"))
         },
@@ -118,6 +142,12 @@ fn platforms() -> Vec<Case> {
     let mut file = genuine.statement();
     file.release = Digest([1; 32]);
     let file = genuine.evidence_of(&file);
+    let mut order = genuine.statement();
+    order.order = OrderId([1; 32]);
+    let order = genuine.evidence_of(&order);
+    let mut early = genuine.statement();
+    early.issued = NOW.plus_ms(HOUR_MS);
+    let early = genuine.evidence_of(&early);
     let parameters = genuine.changed(|evidence| evidence.parameters.rate_bps += 1);
     let desk = world(|w| w.desk = key(20));
     let terms = world(|w| w.parameters.byte_cap /= 2);
@@ -140,6 +170,18 @@ fn platforms() -> Vec<Case> {
             Some("release_mismatch"),
         ),
         shown(
+            "statement of another order",
+            default(),
+            &order,
+            Some("platform_order_mismatch"),
+        ),
+        shown(
+            "statement from the future",
+            default(),
+            &early,
+            Some("platform_from_future"),
+        ),
+        shown(
             "other parameters",
             default(),
             &parameters,
@@ -152,8 +194,10 @@ fn platforms() -> Vec<Case> {
 }
 
 /// The policy of a case.
-pub fn policy(development: bool, security_version_min: u64) -> Policy {
-    let policy = Policy::default().with_security_version_min(security_version_min);
+pub fn policy(development: bool, security_version_min: u64, denied: &[Digest]) -> Policy {
+    let floor = Policy::default().with_security_version_min(security_version_min);
+    let denying = |policy: Policy, digest: &Digest| policy.with_denied(*digest);
+    let policy = denied.iter().fold(floor, denying);
     if development {
         policy.with_development()
     } else {

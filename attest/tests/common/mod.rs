@@ -6,9 +6,15 @@
     clippy::indexing_slicing
 )]
 
+pub mod authority;
 pub mod cases;
+pub mod challenge_cases;
+pub mod cloud;
+pub mod cloud_cases;
+pub mod key_cases;
 pub mod nitro;
 pub mod nitro_cases;
+pub mod release_cases;
 pub mod sets;
 pub mod tpm;
 pub mod tpm_cases;

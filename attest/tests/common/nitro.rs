@@ -46,7 +46,7 @@ impl rcgen::SigningKey for Key {
     }
 }
 
-fn params(name: &str, serial: u64, ca: bool, from: UnixMs, until: UnixMs) -> CertificateParams {
+pub fn params(name: &str, serial: u64, ca: bool, from: UnixMs, until: UnixMs) -> CertificateParams {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.serial_number = Some(SerialNumber::from(serial));

@@ -169,11 +169,15 @@ impl Machine {
     pub fn of(bank: Bank) -> Self {
         let mut world = World::default();
         world.release.measurements.software = None;
+        let profile = |name: &str, bank| Tpm2Measurement {
+            name: name.into(),
+            pcrs: pcrs(bank),
+        };
+        world.release.measurements.nitro_tpm = vec![profile("nitro", Bank::Sha384)];
+        world.release.measurements.gcp_tpm = vec![profile("gcp", Bank::Sha256)];
+        world.release.measurements.azure_tpm = vec![profile("azure", Bank::Sha256)];
         world.release.measurements.tpm2 = [Bank::Sha256, Bank::Sha384]
-            .map(|bank| Tpm2Measurement {
-                name: format!("ovmf-{bank}"),
-                pcrs: pcrs(bank),
-            })
+            .map(|bank| profile(&format!("ovmf-{bank}"), bank))
             .into();
         world.policy = Policy::default().with_operator(desk());
         Self {

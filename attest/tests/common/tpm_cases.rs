@@ -111,9 +111,13 @@ fn statements() -> Vec<TpmCase> {
         shown(name, machine, &evidence, Some(reason))
     };
     vec![
-        stated("statement of another order", "order_mismatch", |s| {
-            s.order = OrderId([1; 32]);
-        }),
+        stated(
+            "statement of another order",
+            "platform_order_mismatch",
+            |s| {
+                s.order = OrderId([1; 32]);
+            },
+        ),
         stated("statement of another release", "release_mismatch", |s| {
             s.release_digest = Digest([1; 32]);
         }),
@@ -127,7 +131,7 @@ fn statements() -> Vec<TpmCase> {
         stated("statement past the lease", "platform_end_mismatch", |s| {
             s.until = s.until.plus_ms(1);
         }),
-        stated("statement from the future", "clock_wrong", |s| {
+        stated("statement from the future", "platform_from_future", |s| {
             s.issued = s.issued.plus_ms(HOUR_MS);
         }),
         refused("another desk", "platform_signature_invalid", |m| {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use attest::nitro::{self, Document, Root};
-use attest::offline::verify_document_archived;
+use attest::offline::{verify_ak_quote_archived, verify_document_archived};
 use attest::tpm2::ek::{Development, Pinned};
 use attest::tpm2::public::AkPublic;
 use attest::tpm2::{Attested, Quote};
@@ -156,17 +156,25 @@ fn document(bytes: &[u8]) {
     let _ = verify_document_archived(bytes, None, &world.roots, &world.policy);
 }
 
+/// None of the fuzzer's keys is under a cloud's root.
+fn ak_quote(json: &[u8]) {
+    let world = &*WORLD;
+    let verdict = verify_ak_quote_archived(json, None, &world.roots, &world.policy);
+    assert!(verdict.reason.is_some(), "a saved quote of nobody's holds");
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, rest)) = data.split_first() else {
         return;
     };
     let world = &*WORLD;
-    match kind % 6 {
+    match kind % 7 {
         0 => quote(rest),
         1 => quote(&altered(&world.quotes[0], rest)),
         2 => evidence(rest),
         3 => evidence(&altered(&world.extensions[0], rest)),
         4 => document(rest),
-        _ => document(&altered(&world.documents[0], rest)),
+        5 => document(&altered(&world.documents[0], rest)),
+        _ => ak_quote(rest),
     }
 });
