@@ -163,7 +163,7 @@ fn checks<K>(
         let json = release_json.ok_or(Error::ReleaseMissing)?;
         Ok((json, "a release is at hand".into()))
     })?;
-    let (release, _) = release_checks(&mut trace, json, roots, policy, saved.at)?;
+    let release = release_checks(&mut trace, json, roots, policy, saved.at)?;
     let released = Profiles {
         kind: saved.cloud.kind(),
         list: saved.cloud.released(&release.measurements),
