@@ -4,7 +4,7 @@ use crate::Error;
 use crate::sponsor::{GETS, ON_FAILURE, Open};
 use crate::viewer::Session;
 use attest::Outcome;
-use link::Proof;
+use link::{NodeLoad, Proof};
 use page::{
     Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
 };
@@ -94,10 +94,18 @@ pub(crate) fn tree(picture: &TreePicture, me: SpkiHash) -> Vec<TreeNode> {
         .collect()
 }
 
-/// The rounds as the page shows them.
+/// What was left out for children that, or with an uplink that, were too slow.
+pub(crate) const fn left_out(load: &NodeLoad) -> [(&'static str, u64); 2] {
+    [
+        ("child_chunks_left_out", load.left_out_chunks),
+        ("child_gaps", load.left_out_times),
+    ]
+}
+
+/// The rounds as the page shows them; `told_ms` is when the picture was told.
 pub(crate) fn rounds(
     picture: &TreePicture,
-    now_ms: u64,
+    told_ms: u64,
     mine: impl Fn(SpkiHash) -> bool,
 ) -> Vec<Round> {
     picture
@@ -107,7 +115,7 @@ pub(crate) fn rounds(
             sponsor: (!round.sponsor.as_str().is_empty())
                 .then(|| round.sponsor.as_str().to_owned()),
             mine: mine(round.relay),
-            ends_at_ms: now_ms.saturating_add(round.left_ms),
+            ends_at_ms: told_ms.saturating_add(round.left_ms),
             carries: round.carries,
             left_bytes: None,
         })
@@ -121,6 +129,8 @@ impl Session {
         let now_ms = self.clock.unix().0;
         let me = self.membership_spki();
         let picture = self.tree.as_ref();
+        let load = self.node.load();
+        let counters = self.playout.report.counters();
         let view = View {
             role: Role::Viewer,
             stream: self.station_name(),
@@ -128,25 +138,23 @@ impl Session {
             status: self.status(),
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
-            tree: picture.map(|p| tree(p, me)).unwrap_or_default(),
+            tree: picture.map(|(p, _)| tree(p, me)).unwrap_or_default(),
             delay_ms: self.playout.report.delay_ms(),
             upload: Upload {
-                bytes: self.node.load().1,
+                bytes: load.sent_bytes,
                 rate_bps: self.sent.bps(),
                 limit_bps: Some(self.options.share_bps),
             },
             rounds: picture
-                .map(|p| rounds(p, now_ms, |relay| self.sponsor.holds(relay)))
+                .map(|(p, told_ms)| rounds(p, *told_ms, |relay| self.sponsor.holds(relay)))
                 .unwrap_or_default(),
             prompt: self
                 .sponsor
                 .prompt()
                 .and_then(|open| self.prompt(open, now_ms)),
-            counters: self
-                .playout
-                .report
-                .counters()
+            counters: counters
                 .into_iter()
+                .chain(left_out(&load))
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             notices: self.notices.clone(),

@@ -2,13 +2,20 @@
 
 mod admission;
 mod control;
+mod controls;
 mod coordinator;
 mod doubt;
 mod edges;
 mod ingest;
+mod introductions;
 mod keys;
 mod membership;
+mod picture;
+mod rate;
+mod receipts;
 mod rounds;
+#[cfg(test)]
+mod scene;
 mod tree;
 
 use crate::viewer::Shared;
@@ -33,6 +40,9 @@ use zeroize::Zeroizing;
 const SLOT_PERCENT: u64 = 125;
 /// How long the last chunks may take to the viewers before the end.
 const LAST_CHUNKS_MS: u64 = 300;
+/// Messages of members that wait for the coordinator; more wait with those
+/// who send them.
+const MESSAGES_MAX: usize = 256;
 /// The rate assumed for standard input when none is given, in bit/s.
 const STDIN_RATE_BPS: u64 = 5_000_000;
 
@@ -143,6 +153,7 @@ impl Station {
         let page = page_view::start(shared.page, feed.clone()).await?;
         announce(&emit, page.as_ref(), &keys, &settings);
         let (events, inbox) = mpsc::unbounded_channel();
+        let (messages, said) = mpsc::channel(MESSAGES_MAX);
         let (epochs, epoch_changes) = mpsc::unbounded_channel();
         let (published, head) = watch::channel(None);
         let publisher = publisher(chunk_key, &keys)?;
@@ -160,12 +171,18 @@ impl Station {
             epochs,
             head,
             events: events.clone(),
+            messages: messages.clone(),
             page,
         };
+        let desk = control::Desk {
+            node,
+            clock: clock.clone(),
+            limits: settings.controls.messages,
+            messages,
+        };
         let coordinator = Coordinator::new(keys, settings, parts, clock, emit.clone());
-        let coordinating = tokio::spawn(coordinator.run(inbox));
-        let links = control::accept_links(endpoint.clone(), node, events.clone());
-        tokio::spawn(links);
+        let coordinating = tokio::spawn(coordinator.run(inbox, said));
+        tokio::spawn(control::accept_links(endpoint.clone(), desk));
         tokio::spawn(forward_node_events(node_events, events.clone()));
         Ok(Self {
             options,
@@ -241,6 +258,7 @@ fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr
         upload_bps: options.upload_bps,
         membership_ms: options.membership_ms,
         invite: invite.to_uri(),
+        controls: controls::Controls::default(),
     }
 }
 

@@ -7,6 +7,7 @@ mod line;
 mod membership;
 mod path;
 mod playout;
+mod receipts;
 mod report;
 mod stream;
 

@@ -5,7 +5,7 @@ use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
 use crate::Error;
-use certs::receipt::{Ledger, ReceiptKey};
+use certs::receipt::ReceiptKey;
 use certs::seal::EpochSecret;
 use link::{Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
@@ -29,8 +29,6 @@ const PICTURE_MS: u64 = 1_000;
 /// How long a child's report that its relay is gone waits for the
 /// coordinator's own link to say so: then the relay is lost for all at once.
 const SUSPECT_MS: u64 = 700;
-/// Parents whose receipts are remembered per member.
-const RECEIPT_PARENTS_MAX: usize = 16;
 
 /// What the station's options say to the coordinator.
 #[derive(Debug, Clone)]
@@ -46,6 +44,7 @@ pub(super) struct Settings {
     pub(super) upload_bps: u64,
     pub(super) membership_ms: u64,
     pub(super) invite: Zeroizing<String>,
+    pub(super) controls: super::controls::Controls,
 }
 
 /// What the coordinator works with.
@@ -56,6 +55,7 @@ pub(super) struct Parts {
     pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
     pub(super) head: watch::Receiver<Option<Published>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) messages: mpsc::Sender<Event>,
     pub(super) page: Option<page::Running>,
 }
 
@@ -106,18 +106,7 @@ pub(super) struct Member {
     pub(super) load: Option<Load>,
     /// Part of the planner's tree: a member from its first claim on.
     pub(super) placed: bool,
-    pub(super) receipts: BTreeMap<SpkiHash, Ledger>,
-}
-
-impl Member {
-    /// The account of this member's receipts about one parent.
-    pub(super) fn receipts_of(&mut self, parent: SpkiHash) -> &mut Ledger {
-        // A member has few parents in its life; the newest matter.
-        while self.receipts.len() >= RECEIPT_PARENTS_MAX && !self.receipts.contains_key(&parent) {
-            self.receipts.pop_first();
-        }
-        self.receipts.entry(parent).or_default()
-    }
+    pub(super) receipts: super::receipts::Accounts,
 }
 
 /// The coordinator.
@@ -132,7 +121,8 @@ pub(super) struct Coordinator {
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::edges::Permits,
-    pub(super) proven: super::tree::Proven,
+    pub(super) proven: super::receipts::Proven,
+    pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
     pub(super) sent: link::SendRate,
     pub(super) endpoint: Arc<Endpoint>,
@@ -141,6 +131,8 @@ pub(super) struct Coordinator {
     pub(super) trust: Arc<RelayTrust>,
     pub(super) head: watch::Receiver<Option<Published>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) messages: mpsc::Sender<Event>,
+    pub(super) introductions: super::introductions::Introductions,
     pub(super) page: Option<page::Running>,
     pub(super) notices: Vec<page::Notice>,
     epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
@@ -173,7 +165,8 @@ impl Coordinator {
         Self {
             planner: Planner::new(me, settings.slots, config, seed),
             permits: super::edges::Permits::new(),
-            proven: super::tree::Proven::new(),
+            proven: super::receipts::Proven::new(),
+            pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
             renewals: super::membership::Renewals::new(settings.membership_ms),
@@ -191,17 +184,25 @@ impl Coordinator {
             trust: parts.trust,
             head: parts.head,
             events: parts.events,
+            messages: parts.messages,
+            introductions: super::introductions::Introductions::default(),
             page: parts.page,
             epochs: parts.epochs,
         }
     }
 
-    /// Runs until the end of the run.
-    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+    /// Runs until the end of the run. The station's own events and its clock
+    /// come first: what members say waits, and with it who says too much.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Event>,
+        mut messages: mpsc::Receiver<Event>,
+    ) {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         let mut picture = tokio::time::interval(Duration::from_millis(PICTURE_MS));
         loop {
             tokio::select! {
+                biased;
                 event = inbox.recv() => match event {
                     Some(Event::End) | None => break,
                     Some(event) => self.take(event),
@@ -212,10 +213,12 @@ impl Coordinator {
                 }
                 _ = picture.tick() => {
                     self.send_beacon();
+                    self.lower_slots();
                     self.tell_proven();
-                    self.send_picture();
+                    self.show_tree();
                     self.renew_permits();
                 }
+                Some(event) = messages.recv() => self.take(event),
             }
             self.act();
         }
@@ -245,7 +248,10 @@ impl Coordinator {
                 sponsor,
                 relay,
                 reason,
-            } => self.relay_failed(ask, sponsor, relay, reason),
+            } => {
+                self.introductions.end(sponsor);
+                self.relay_failed(ask, sponsor, relay, reason);
+            }
             Event::Suspect { child, parent } => {
                 let now_ms = self.clock.mono_ms();
                 self.planner
@@ -303,6 +309,7 @@ impl Coordinator {
             return;
         }
         member.placed = true;
+        self.pictures.forget(from);
         let peer = Peer {
             slots,
             never_ask: member.never_ask,
@@ -431,6 +438,10 @@ impl Coordinator {
                 }
             }
             NodeEvent::Chunk { key, .. } => self.note_chunk(key),
+            NodeEvent::LeftOut { child, dropped } => {
+                let fields = link::left_out_fields(child, &dropped);
+                self.emit.tell("child_left_out", fields);
+            }
             _ => {}
         }
     }

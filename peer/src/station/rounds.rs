@@ -2,10 +2,10 @@
 //! any member, opens the control link and admits it.
 
 use super::coordinator::{Coordinator, Event, Member};
+use super::rate::{MessageLimit, MessageRate};
 use link::{Clock, Endpoint, Error, Link, Patience, Proof, RelayTrust, open_channel};
 use overlay::planner::Relay;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,8 @@ struct Attempt {
     run: certs::Verified<RunStatement>,
     clock: Clock,
     events: mpsc::UnboundedSender<Event>,
+    messages: mpsc::Sender<Event>,
+    limit: MessageLimit,
 }
 
 impl Coordinator {
@@ -68,6 +70,13 @@ impl Coordinator {
                 return;
             }
         };
+        let order = certs::order::id(&admission.order);
+        let check = self.settings.controls.introductions;
+        if let Err(reason) = self.introductions.begin(check, from, order) {
+            // A grant that he may have is for the relay that he was granted.
+            self.tell_relay_refused(from, introduction.relay, reason);
+            return;
+        }
         let attempt = Attempt {
             ask,
             sponsor: from,
@@ -79,6 +88,8 @@ impl Coordinator {
             run: self.keys.run.clone(),
             clock: self.clock.clone(),
             events: self.events.clone(),
+            messages: self.messages.clone(),
+            limit: self.settings.controls.messages.limit(MessageLimit::RELAY),
         };
         let emit = self.emit.clone();
         tokio::spawn(async move {
@@ -118,6 +129,10 @@ impl Coordinator {
     ) {
         let now_ms = self.clock.mono_ms();
         let _ = self.planner.redeem_failed(now_ms, ask, sponsor);
+        self.tell_relay_refused(sponsor, relay, reason);
+    }
+
+    fn tell_relay_refused(&self, sponsor: SpkiHash, relay: SpkiHash, reason: Reason) {
         if let Some(member) = self.members.get(&sponsor) {
             let refusal = RelayRefusal { relay, reason };
             let _ = member.down.send(Down::RelayRefused(refusal));
@@ -137,6 +152,7 @@ impl Coordinator {
             key,
             down,
         } = ready;
+        self.introductions.end(sponsor);
         self.emit
             .tell("relay_verified", verified_fields(relay, &proof));
         let order = certs::order::id(&admission.order);
@@ -160,7 +176,7 @@ impl Coordinator {
             claim_bps: claim.upload_bps.min(parameters.rate_bps),
             load: None,
             placed: true,
-            receipts: BTreeMap::new(),
+            receipts: super::receipts::Accounts::default(),
         };
         self.members.insert(relay, member);
         let ceiling = Some(parameters.rate_bps);
@@ -175,6 +191,7 @@ impl Coordinator {
             self.members.remove(&relay);
             return;
         }
+        self.introductions.admitted(sponsor, order);
         if let Some(member) = self.members.get(&sponsor) {
             let _ = member.down.send(Down::RelayAdmitted(relay));
         }
@@ -236,8 +253,14 @@ impl Attempt {
         };
         let key = certs::x509::public_key(&link.certificate)?;
         let claim = certs::claim::verify(&ready.claim, &self.run, &key, self.clock.unix())?;
-        let (down, messages) = mpsc::unbounded_channel();
-        tokio::spawn(carry(link, channel, messages, self.events.clone()));
+        let (down, down_messages) = mpsc::unbounded_channel();
+        let rate = MessageRate::new(self.limit, self.clock.mono_ms());
+        let said = Said {
+            messages: self.messages.clone(),
+            clock: self.clock.clone(),
+            rate,
+        };
+        tokio::spawn(carry(link, channel, down_messages, said));
         Ok(Ready {
             sponsor: self.sponsor,
             relay,
@@ -251,12 +274,19 @@ impl Attempt {
     }
 }
 
+/// Where a relay's reports go, and how often it may report.
+struct Said {
+    messages: mpsc::Sender<Event>,
+    clock: Clock,
+    rate: MessageRate,
+}
+
 /// The control link to a relay: edges down, reports up.
 async fn carry(
     link: Link,
     channel: link::Channel,
     mut down: mpsc::UnboundedReceiver<Down>,
-    events: mpsc::UnboundedSender<Event>,
+    mut said: Said,
 ) {
     let from = link.peer;
     let (mut sender, mut receiver) = channel.split::<Up>();
@@ -270,17 +300,22 @@ async fn carry(
             },
             message = receiver.recv() => match message {
                 Ok(Some(Up::Leave(_))) => break true,
+                Ok(Some(_)) if !said.rate.admit(said.clock.mono_ms()) => {
+                    link.close(Reason::RateLimited);
+                    break false;
+                }
                 Ok(Some(message)) => {
-                    let _ = events.send(Event::Up { from, message });
+                    let _ = said.messages.send(Event::Up { from, message }).await;
                 }
                 Ok(None) | Err(_) => break false,
             },
         }
     };
-    let _ = events.send(Event::Gone {
+    let gone = Event::Gone {
         node: from,
         graceful,
-    });
+    };
+    let _ = said.messages.send(gone).await;
     if graceful {
         // The relay ends by itself; what is planned around it goes on
         // until then.
