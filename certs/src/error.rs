@@ -169,6 +169,9 @@ errors! {
     /// The MAC is wrong: a block was not received, or a field was changed.
     ReceiptMacInvalid => "receipt_mac_invalid", Nonsense,
         "receipt: its MAC is wrong, so some block was not received; it does not count";
+    /// A receipt about a parent that its member was never given.
+    ReceiptWrongParent => "receipt_wrong_parent", Nonsense,
+        "receipt: its parent never fed this member, by any permit; it does not count";
     /// An interval that was already reported, or passed.
     ReceiptOutOfOrder => "receipt_out_of_order", Nonsense,
         "receipt: its interval does not follow the last one; it does not count";

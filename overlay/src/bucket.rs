@@ -73,14 +73,28 @@ impl TokenBucket {
         fits
     }
 
+    /// How long until [`TokenBucket::try_take`] lets `bytes` pass, in
+    /// microseconds, if nothing else is taken meanwhile.
+    #[must_use]
+    pub fn wait_us(&mut self, bytes: u64, now_us: u64) -> u64 {
+        self.refill(now_us);
+        let wanted = units(bytes).min(units(self.burst_bytes));
+        self.until_us(wanted.saturating_sub(self.credit))
+    }
+
     fn owed_us(&self) -> u64 {
-        if self.credit >= 0 {
+        self.until_us(self.credit.saturating_neg())
+    }
+
+    /// How long it takes to earn so many units.
+    fn until_us(&self, missing: i128) -> u64 {
+        if missing <= 0 {
             return 0;
         }
         match u128::from(self.rate_bps) {
             0 => u64::MAX,
             rate => {
-                let wait_us = self.credit.unsigned_abs().div_ceil(rate);
+                let wait_us = missing.unsigned_abs().div_ceil(rate);
                 u64::try_from(wait_us).unwrap_or(u64::MAX)
             }
         }
@@ -115,6 +129,17 @@ mod tests {
         // 1,000 bytes at 1 byte per microsecond.
         assert_eq!(bucket.take(1_000, 0), 1_000);
         assert_eq!(bucket.take(500, 1_000), 500);
+    }
+
+    #[test]
+    fn the_wait_for_bytes_is_as_long_as_it_says() {
+        let mut bucket = TokenBucket::with_burst(8_000_000, 1_000, 0);
+        assert_eq!(bucket.wait_us(5_000, 0), 0, "a full one lets all pass");
+        assert!(bucket.try_take(1_500, 0));
+        let wait_us = bucket.wait_us(300, 0);
+        assert_eq!(wait_us, 800);
+        assert!(!bucket.try_take(300, wait_us - 1));
+        assert!(bucket.try_take(300, wait_us));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod chunk;
 mod config;
 mod track;
 
-pub use child::ChildStats;
+pub use child::{ChildStats, LeftOut};
 pub use config::Config;
 
 use crate::NodeId;
@@ -18,12 +18,12 @@ use certs::Verified;
 use certs::block::{Path, VerifiedBlock};
 use child::Child;
 use chunk::{Block, Chunk};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use track::Track;
 use wire::message::edge::{Resume, Start};
 use wire::message::group::GroupStart;
-use wire::statement::{ChunkHeader, ChunkKey, Priority, Signed};
+use wire::statement::{ChunkHeader, ChunkKey, Signed};
 use wire::{Reason, Rendition, Sequence, SpkiHash};
 
 /// One thing to send to a child.
@@ -95,9 +95,8 @@ pub struct Forwarder<P, C = SpkiHash> {
     config: Config,
     tracks: BTreeMap<Rendition, Track<P>>,
     children: BTreeMap<C, Child<P>>,
-    /// Children with something to send: by priority, then who waits longest.
-    ready: BTreeSet<(Priority, u64, C)>,
-    turn: u64,
+    /// What was left out for children that have gone.
+    left_out: LeftOut,
 }
 
 impl<P: Clone, C: NodeId> Forwarder<P, C> {
@@ -108,8 +107,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             config,
             tracks: BTreeMap::new(),
             children: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            turn: 0,
+            left_out: LeftOut::default(),
         }
     }
 
@@ -171,14 +169,13 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             return Taken::default();
         };
         let queue_bytes_max = self.config.queue_bytes_max;
-        for (id, child) in &mut self.children {
+        for child in self.children.values_mut() {
             if child.rendition == key.rendition && child.has_opened(&key) {
                 child.push_block(key, index, &block);
                 child.shed(queue_bytes_max);
                 if ended {
                     child.end();
                 }
-                refresh(&mut self.ready, *id, child);
             }
         }
         self.expire(key.rendition);
@@ -196,7 +193,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         }
         let track = self.tracks.entry(rendition).or_default();
         track.note_hole(from, to);
-        for (id, child) in &mut self.children {
+        for child in self.children.values_mut() {
             let Some(start) = child.from.filter(|_| child.rendition == rendition) else {
                 continue;
             };
@@ -208,7 +205,6 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
                     child.push_dropped(from, to, reason);
                 }
             }
-            refresh(&mut self.ready, *id, child);
         }
     }
 
@@ -221,56 +217,38 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             .remove(&id)
             .filter(|child| child.rendition == start.rendition);
         let mut child = known.unwrap_or_else(|| Child::new(start.rendition, now_ms));
-        self.ready.retain(|(_, _, other)| *other != id);
-        // Whoever comes is served after those who have waited.
-        self.turn = self.turn.saturating_add(1);
-        child.turn = self.turn;
         let track = self.tracks.entry(start.rendition).or_default();
         let begin = match start.resume {
             Some(resume) => resume_child(&mut child, track, &resume),
             None => start_child(&mut child, track),
         };
         child.allow_backlog();
-        refresh(&mut self.ready, id, &mut child);
         self.children.insert(id, child);
         begin
-    }
-
-    /// Sets the child's standing, as its permit says.
-    pub fn set_priority(&mut self, id: C, priority: Priority) {
-        if let Some(child) = self.children.get_mut(&id) {
-            self.ready.remove(&(child.priority, child.turn, id));
-            child.priority = priority;
-            refresh(&mut self.ready, id, child);
-        }
     }
 
     /// The child is gone, and its queue with it.
     pub fn remove_child(&mut self, id: C) {
         if let Some(child) = self.children.remove(&id) {
-            self.ready.remove(&(child.priority, child.turn, id));
+            self.left_out.add(&child.stats);
         }
     }
 
     /// The next thing for this child, if there is one.
     pub fn poll(&mut self, id: C) -> Option<Outgoing<P>> {
         let child = self.children.get_mut(&id)?;
-        self.ready.remove(&(child.priority, child.turn, id));
         let track = self.tracks.get(&child.rendition);
-        let header_of = |key| Some(track?.chunk(key)?.signed.clone());
-        let outgoing = child.poll(header_of);
-        if matches!(outgoing, Some(Outgoing::Block { .. })) {
-            self.turn = self.turn.saturating_add(1);
-            child.turn = self.turn;
-        }
-        refresh(&mut self.ready, id, child);
-        outgoing
+        child.poll(|key| Some(track?.chunk(key)?.signed.clone()))
     }
 
-    /// Children with something to send: better standing first, within one
-    /// standing who was served longest ago.
-    pub fn ready_children(&self) -> impl Iterator<Item = C> + '_ {
-        self.ready.iter().map(|(_, _, id)| *id)
+    /// What was left out because a child did not keep up, in all.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        let mut left_out = self.left_out;
+        for child in self.children.values() {
+            left_out.add(&child.stats);
+        }
+        left_out
     }
 
     /// The children.
@@ -359,7 +337,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         let Some(chunk) = track.chunk(key) else {
             return;
         };
-        for (id, child) in &mut self.children {
+        for child in self.children.values_mut() {
             if child.rendition != key.rendition {
                 continue;
             }
@@ -374,7 +352,6 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
                 }
                 open_with_init(child, track, chunk);
             }
-            refresh(&mut self.ready, *id, child);
         }
     }
 
@@ -386,7 +363,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             return;
         }
         let floor = track.floor;
-        for (id, child) in &mut self.children {
+        for child in self.children.values_mut() {
             if child.rendition != rendition {
                 continue;
             }
@@ -395,23 +372,9 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
                 child.awaiting = None;
                 let to = child.first_opened(at).unwrap_or(floor);
                 child.push_dropped(at, to, Reason::Timeout);
-                refresh(&mut self.ready, *id, child);
             }
             child.forget_below(floor);
         }
-    }
-}
-
-fn refresh<P: Clone, C: NodeId>(
-    ready: &mut BTreeSet<(Priority, u64, C)>,
-    id: C,
-    child: &mut Child<P>,
-) {
-    let entry = (child.priority, child.turn, id);
-    if child.is_ready() {
-        ready.insert(entry);
-    } else {
-        ready.remove(&entry);
     }
 }
 

@@ -14,7 +14,7 @@ use common::{
     whole, whole_init,
 };
 use overlay::forwarder::{Begin, Config, Forwarder};
-use wire::statement::{ChunkFlags, Priority};
+use wire::statement::ChunkFlags;
 use wire::{Reason, Sequence};
 
 const CHILD: u32 = 1;
@@ -298,6 +298,13 @@ fn a_slow_child_loses_whole_chunks_and_goes_on_at_a_key_frame() {
         }
     }
     let stats = f.stats(CHILD).unwrap();
+    let left_out = f.left_out();
+    f.remove_child(CHILD);
+    assert_eq!(f.left_out(), left_out, "it is not forgotten with the child");
+    assert_eq!(
+        (left_out.chunks, left_out.times),
+        (stats.dropped_chunks, stats.drops)
+    );
     assert!(stats.drops > 0);
     assert_eq!(stats.dropped_chunks + got.len() as u64, 16);
 }
@@ -408,31 +415,4 @@ fn resume_names_the_first_chunk_that_is_not_whole() {
     assert_eq!(resume.init, Some(Sequence(0)));
     assert_eq!(resume.next, Sequence(2));
     assert_eq!(*resume.have, [3]);
-}
-
-#[test]
-fn the_own_sponsor_is_served_first_and_equals_in_turn() {
-    let mut f = forwarder();
-    for (id, priority) in [
-        (1, Priority::FreeRider),
-        (2, Priority::FreeRider),
-        (3, Priority::OwnSponsor),
-        (4, Priority::Relay),
-    ] {
-        f.add_child(id, start(), 0);
-        f.set_priority(id, priority);
-    }
-    for chunk in Station::new().evening(1, 1) {
-        give(&mut f, &chunk);
-    }
-    let order = |f: &Forwarder<Bytes, u32>| f.ready_children().collect::<Vec<_>>();
-    assert_eq!(order(&f), [3, 4, 1, 2]);
-    while f.stats(1).unwrap().sent_blocks == 0 {
-        f.poll(1);
-    }
-    assert_eq!(order(&f), [3, 4, 2, 1]);
-    drain(&mut f, 3);
-    assert_eq!(order(&f), [4, 2, 1]);
-    f.remove_child(4);
-    assert_eq!(order(&f), [2, 1]);
 }

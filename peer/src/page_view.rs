@@ -4,7 +4,7 @@ use crate::Error;
 use crate::sponsor::{GETS, ON_FAILURE, Open, Sponsor};
 use crate::viewer::Session;
 use attest::Outcome;
-use link::Proof;
+use link::{NodeLoad, Proof};
 use page::{
     Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
 };
@@ -127,8 +127,16 @@ pub(crate) enum Whose<'a> {
     Sponsor(&'a Sponsor),
 }
 
-/// The rounds as the page shows them.
-pub(crate) fn rounds(picture: &TreePicture, now_ms: u64, whose: &Whose<'_>) -> Vec<Round> {
+/// What was left out for children that, or with an uplink that, were too slow.
+pub(crate) const fn left_out(load: &NodeLoad) -> [(&'static str, u64); 2] {
+    [
+        ("child_chunks_left_out", load.left_out_chunks),
+        ("child_gaps", load.left_out_times),
+    ]
+}
+
+/// The rounds as the page shows them; `told_ms` is when the picture was told.
+pub(crate) fn rounds(picture: &TreePicture, told_ms: u64, whose: &Whose<'_>) -> Vec<Round> {
     picture
         .rounds
         .iter()
@@ -144,7 +152,7 @@ pub(crate) fn rounds(picture: &TreePicture, now_ms: u64, whose: &Whose<'_>) -> V
                 mine: mine.is_some(),
                 verified: by_me(matches!(whose, Whose::Station) || meter.is_some()),
                 ends_at_ms: meter.map_or_else(
-                    || now_ms.saturating_add(round.left_ms),
+                    || told_ms.saturating_add(round.left_ms),
                     |meter| meter.lease_end.0,
                 ),
                 carries: round.carries,
@@ -158,9 +166,10 @@ impl Session {
     /// Brings the page up to date.
     pub(crate) fn show(&mut self) {
         let Some(page) = &self.page else { return };
-        let now_ms = self.clock.unix().0;
         let me = self.membership_spki();
         let picture = self.tree.as_ref();
+        let load = self.node.load();
+        let counters = self.playout.report.counters();
         let view = View {
             role: Role::Viewer,
             stream: self.station_name(),
@@ -169,27 +178,25 @@ impl Session {
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
             tree: picture
-                .map(|p| tree(p, me, &self.known_by_me()))
+                .map(|(p, _)| tree(p, me, &self.known_by_me()))
                 .unwrap_or_default(),
             delay_ms: self.playout.report.delay_ms(),
             clocks_disagree: self.playout.report.clocks_disagree(),
             upload: Upload {
-                bytes: self.node.load().1,
+                bytes: load.sent_bytes,
                 rate_bps: self.sent.bps(),
                 limit_bps: Some(self.options.share_bps),
             },
             rounds: picture
-                .map(|p| rounds(p, now_ms, &Whose::Sponsor(&self.sponsor)))
+                .map(|(p, told_ms)| rounds(p, *told_ms, &Whose::Sponsor(&self.sponsor)))
                 .unwrap_or_default(),
             prompt: self
                 .sponsor
                 .prompt()
                 .and_then(|open| self.prompt(open, self.clock.unix())),
-            counters: self
-                .playout
-                .report
-                .counters()
+            counters: counters
                 .into_iter()
+                .chain(left_out(&load))
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             notices: self.notices.clone(),

@@ -3,16 +3,23 @@
 mod admission;
 mod commands;
 mod control;
+mod controls;
 mod coordinator;
 mod doubt;
 mod edges;
 mod ending;
 mod ingest;
+mod introductions;
 mod keys;
 mod membership;
+mod picture;
 mod rate;
+mod receipts;
 mod relay_line;
 mod rounds;
+#[cfg(test)]
+mod scene;
+mod stream_rate;
 mod tree;
 
 use crate::signals::Interrupts;
@@ -36,6 +43,9 @@ use zeroize::Zeroizing;
 /// Head room of a slot over the stream's average rate, in percent: key frames
 /// and framing.
 const SLOT_PERCENT: u64 = 125;
+/// Messages of members that wait for the coordinator; more wait with those
+/// who send them.
+const MESSAGES_MAX: usize = 256;
 /// The rate assumed where none is said and none can be read off the input, in
 /// bit/s, until it is measured.
 const ASSUMED_RATE_BPS: u64 = 5_000_000;
@@ -178,6 +188,7 @@ impl Station {
         let page = page_view::start(shared.page, feed.clone()).await?;
         announce(&emit, page.as_ref(), &keys, &settings);
         let (events, inbox) = mpsc::unbounded_channel();
+        let (messages, said) = mpsc::channel(MESSAGES_MAX);
         let (epochs, epoch_changes) = mpsc::unbounded_channel();
         let (published, head) = watch::channel(None);
         let publisher = publisher(chunk_key, &keys)?;
@@ -196,12 +207,18 @@ impl Station {
             epochs,
             head,
             events: events.clone(),
+            messages: messages.clone(),
             page,
         };
+        let desk = control::Desk {
+            node,
+            clock: clock.clone(),
+            limits: settings.controls.messages,
+            messages,
+        };
         let coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
-        let coordinating = tokio::spawn(coordinator.run(inbox));
-        let links = control::accept_links(endpoint.clone(), node, events.clone());
-        tokio::spawn(links);
+        let coordinating = tokio::spawn(coordinator.run(inbox, said));
+        tokio::spawn(control::accept_links(endpoint.clone(), desk));
         tokio::spawn(forward_node_events(node_events, events.clone()));
         Ok(Self {
             options,
@@ -268,7 +285,7 @@ fn settings(
     (stream_bps, basis): (u64, Basis),
     address: SocketAddr,
 ) -> Settings {
-    let slot_bps = rate::slot_bps(stream_bps);
+    let slot_bps = stream_rate::slot_bps(stream_bps);
     let invite = Invite {
         stream: keys.run.scope.stream,
         secret: keys.audience.clone(),
@@ -279,7 +296,7 @@ fn settings(
         address,
         stream_bps,
         slot_bps,
-        slots: rate::slots(options.upload_bps, slot_bps),
+        slots: stream_rate::slots(options.upload_bps, slot_bps),
         ask_deadline_ms: options.ask_deadline_ms,
         ask_interval_ms: options.ask_interval_ms,
         banner: options.shared.trust.banner.clone(),
@@ -288,6 +305,7 @@ fn settings(
         kept_ms: options.kept_ms,
         basis,
         invite: invite.to_uri(),
+        controls: controls::Controls::default(),
     }
 }
 

@@ -9,6 +9,7 @@ mod membership;
 mod out;
 mod path;
 mod playout;
+mod receipts;
 mod report;
 mod stream;
 mod typed;

@@ -38,7 +38,8 @@ impl Commanders {
 }
 
 /// Challengers remembered: more than any relay has children. When the table
-/// is full, strangers wait until the relay is less busy.
+/// is full, those that say nothing any more go; if all of them still count,
+/// a stranger waits until the relay is less busy.
 const CHALLENGERS_MAX: usize = 4_096;
 
 /// The accounts of all challengers.
@@ -52,7 +53,10 @@ impl Challengers {
     pub(crate) fn begin(&self, peer: SpkiHash, now_ms: u64) -> bool {
         let mut accounts = self.lock();
         if accounts.len() >= CHALLENGERS_MAX && !accounts.contains_key(&peer) {
-            return false;
+            accounts.retain(|_, account| !account.is_idle(now_ms));
+            if accounts.len() >= CHALLENGERS_MAX {
+                return false;
+            }
         }
         accounts.entry(peer).or_default().begin(now_ms).is_ok()
     }
@@ -72,6 +76,7 @@ impl Challengers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use attest::live::RATE_WINDOW_MS;
 
     #[test]
     fn one_challengers_storm_does_not_touch_another() {
@@ -82,5 +87,27 @@ mod tests {
         assert!(all.begin(calm, 0));
         all.end(storm);
         assert!(all.begin(storm, 1));
+    }
+
+    #[test]
+    fn who_comes_after_thousands_of_others_is_answered_once_they_are_quiet() {
+        let all = Challengers::default();
+        let name = |number: usize| {
+            let mut name = [0; 32];
+            name[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            SpkiHash(name)
+        };
+        for number in 0..CHALLENGERS_MAX {
+            assert!(all.begin(name(number), 0));
+        }
+        let late = name(CHALLENGERS_MAX);
+        assert!(!all.begin(late, RATE_WINDOW_MS), "all are outstanding");
+        for number in 1..CHALLENGERS_MAX {
+            all.end(name(number));
+        }
+        assert!(!all.begin(late, RATE_WINDOW_MS - 1), "all still count");
+        assert!(all.begin(late, RATE_WINDOW_MS));
+        let left = all.lock().len();
+        assert_eq!(left, 2, "who is outstanding, and who has come");
     }
 }

@@ -7,8 +7,8 @@ use crate::guest::Pulse;
 use crate::lease::End;
 use certs::SigningKey;
 use link::{
-    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, SendRate,
-    Verification,
+    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, NodeLoad,
+    SendRate, Verification,
 };
 use ring::rand::SystemRandom;
 use serde_json::json;
@@ -334,7 +334,7 @@ impl Relay {
         }
         self.node.enter_run(run);
         let rate = self.booted.parameters.rate_bps.min(serve.rate_bps_max);
-        self.node.limit_upload(rate).await;
+        self.node.limit_upload(rate);
         self.emit.tell("serving", json!({"rate_bps": rate}));
         CommandReply::Done(Empty {})
     }
@@ -346,7 +346,11 @@ impl Relay {
     }
 
     fn status(&self) -> Status {
-        let (children, sent_bytes) = self.node.load();
+        let NodeLoad {
+            children,
+            sent_bytes,
+            ..
+        } = self.node.load();
         let cap = self
             .booted
             .parameters
@@ -409,7 +413,11 @@ impl Relay {
     }
 
     fn load_report(&self, rate: &mut SendRate) -> Up {
-        let (children, sent_bytes) = self.node.load();
+        let NodeLoad {
+            children,
+            sent_bytes,
+            ..
+        } = self.node.load();
         rate.update(self.clock.mono_ms(), sent_bytes);
         Up::Load(Load {
             children,
@@ -465,6 +473,11 @@ impl Relay {
             }),
             NodeEvent::ByteCapReached => {
                 self.end.announce(Reason::ByteCapReached);
+                return;
+            }
+            NodeEvent::LeftOut { child, dropped } => {
+                let fields = link::left_out_fields(child, &dropped);
+                self.emit.tell("child_left_out", fields);
                 return;
             }
             NodeEvent::RelayVerified { .. }

@@ -34,6 +34,14 @@ impl Rate {
         Ok(())
     }
 
+    /// Whether the account says no more than a new one would: nothing is
+    /// outstanding, and what was is out of the window.
+    #[must_use]
+    pub fn is_idle(&self, now_mono_ms: u64) -> bool {
+        let recent = |begun: &u64| now_mono_ms.saturating_sub(*begun) < RATE_WINDOW_MS;
+        !self.outstanding && !self.begun_mono_ms.iter().any(recent)
+    }
+
     /// The challenge was answered, or will not be.
     pub const fn end(&mut self) {
         self.outstanding = false;
@@ -56,5 +64,9 @@ mod tests {
         }
         assert_eq!(rate.begin(RATE_WINDOW_MS - 1), Err(RateExceeded));
         assert_eq!(rate.begin(RATE_WINDOW_MS), Ok(()));
+        assert!(!rate.is_idle(9 * RATE_WINDOW_MS), "one is outstanding");
+        rate.end();
+        assert!(!rate.is_idle(2 * RATE_WINDOW_MS - 1));
+        assert!(rate.is_idle(2 * RATE_WINDOW_MS));
     }
 }

@@ -1,8 +1,10 @@
 //! What a program tells: one JSON object per line on stdout for machines, one
 //! sentence per line on stderr for people.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::io::Write;
+use wire::SpkiHash;
+use wire::message::group::Dropped;
 
 /// Schema name of a program event.
 const SCHEMA: &str = "roundcast.event/1";
@@ -50,6 +52,15 @@ impl Emitter {
     pub fn say(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
+}
+
+/// The fields of a `child_left_out` event: what a child will miss, and why.
+#[must_use]
+pub fn left_out_fields(child: SpkiHash, dropped: &Dropped) -> Value {
+    json!({
+        "child": child.to_hex(), "first": dropped.from.0, "next": dropped.to.0,
+        "reason": dropped.reason.name(),
+    })
 }
 
 fn line(who: &str, kind: &str, fields: Value, mono_us: u64) -> String {

@@ -2,7 +2,7 @@
 
 use crate::turns::{AllTurns, Turns};
 use crate::{Error, tls};
-use attest::live::TlsSide;
+use attest::live::{EXPORTER_BYTES, EXPORTER_LABEL, TlsSide};
 use certs::SigningKey;
 use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use std::net::SocketAddr;
@@ -37,8 +37,6 @@ const RECEIVE_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
 const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 /// How long after its streams a link's closing code may arrive.
 const LAST_WORD_MS: u64 = 200;
-/// RFC 9266 label of the exporter that live challenges are bound to.
-const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// A key and the certificate that carries it.
 #[derive(Clone)]
@@ -255,12 +253,12 @@ impl Link {
         }
     }
 
-    /// 32 bytes that only the two ends of this connection know (RFC 9266).
+    /// Bytes that only the two ends of this connection know (RFC 9266).
     ///
     /// # Errors
     /// [`Error::OutOfTurn`] if TLS gives none.
-    pub fn exporter(&self) -> Result<[u8; 32], Error> {
-        let mut out = [0u8; 32];
+    pub fn exporter(&self) -> Result<[u8; EXPORTER_BYTES], Error> {
+        let mut out = [0u8; EXPORTER_BYTES];
         self.connection
             .export_keying_material(&mut out, EXPORTER_LABEL, &[])
             .map_err(|_| Error::OutOfTurn("no exporter"))?;

@@ -37,6 +37,14 @@ impl Sender {
     /// # Errors
     /// The link has ended.
     pub async fn send<T: Encode>(&mut self, message: &T) -> Result<(), Error> {
+        self.send_counted(message).await.map(drop)
+    }
+
+    /// As [`Sender::send`]; returns how many bytes it took.
+    ///
+    /// # Errors
+    /// The link has ended.
+    pub async fn send_counted<T: Encode>(&mut self, message: &T) -> Result<usize, Error> {
         send(&mut self.0, message).await
     }
 
@@ -124,7 +132,7 @@ impl Channel {
     /// # Errors
     /// The link has ended.
     pub async fn send<T: Encode>(&mut self, message: &T) -> Result<(), Error> {
-        send(&mut self.send, message).await
+        send(&mut self.send, message).await.map(drop)
     }
 
     /// The next message; `None` at the end of the stream.
@@ -161,14 +169,14 @@ impl Channel {
     }
 }
 
-/// Sends one message on a stream.
-pub(crate) async fn send<T: Encode>(stream: &mut SendStream, message: &T) -> Result<(), Error> {
+/// Sends one message on a stream; returns how many bytes it took.
+pub(crate) async fn send<T: Encode>(stream: &mut SendStream, message: &T) -> Result<usize, Error> {
     let body = message.to_bytes();
     let mut frame = Vec::with_capacity(body.len() + 8);
     put_varint(&mut frame, body.len() as u64);
     frame.extend_from_slice(&body);
     stream.write_all(&frame).await?;
-    Ok(())
+    Ok(frame.len())
 }
 
 /// Reads one message from a stream.

@@ -31,10 +31,17 @@ const HEAD_BYTES_MAX: usize = RECORD_BYTES_MAX - BLOCK_BYTES_MAX;
 pub(crate) struct Framed {
     record: Bytes,
     data_len: usize,
+    /// Who sent it; none at the station.
+    from: Option<SpkiHash>,
 }
 
 impl Framed {
-    pub(crate) fn new(chunk: ChunkKey, index: u16, path: &Path, data: &[u8]) -> Self {
+    pub(crate) fn new(
+        (chunk, index): (ChunkKey, u16),
+        path: &Path,
+        data: &[u8],
+        from: Option<SpkiHash>,
+    ) -> Self {
         let mut head = Vec::with_capacity(HEAD_BYTES_MAX);
         put_varint(&mut head, BLOCK_RECORD);
         chunk.encode(&mut head);
@@ -51,7 +58,12 @@ impl Framed {
         Self {
             record: Bytes::from(record),
             data_len: data.len(),
+            from,
         }
+    }
+
+    pub(crate) const fn from(&self) -> Option<SpkiHash> {
+        self.from
     }
 
     /// The block itself.
@@ -82,7 +94,7 @@ pub(crate) async fn send_queue(
                 if let Some(mut ended) = stream.take() {
                     let _ = ended.finish();
                 }
-                stream = Some(open_group(link, &start).await?);
+                stream = Some(open_group(node, link, child, &start).await?);
             }
             Outgoing::GroupEnd => {
                 if let Some(mut ended) = stream.take() {
@@ -90,44 +102,55 @@ pub(crate) async fn send_queue(
                 }
             }
             Outgoing::Header(header) => {
-                write_record(stream.as_mut(), &Record::Header(header)).await?;
+                let record = framed(&Record::Header(header));
+                write(node, child, stream.as_mut(), record).await?;
             }
-            Outgoing::Block {
-                payload: Framed { record, data_len },
-                ..
-            } => {
-                node.spend(child, data_len)?;
-                node.pace().acquire(data_len).await;
-                write(stream.as_mut(), record).await?;
+            Outgoing::Block { payload, .. } => {
+                write(node, child, stream.as_mut(), payload.record).await?;
             }
             Outgoing::Dropped { from, to, reason } => {
-                tracing::info!(child = %child.short(), %reason, "chunks {from}..{to} left out");
-                let record = Record::Dropped(Dropped { from, to, reason });
-                write_record(stream.as_mut(), &record).await?;
+                let dropped = Dropped { from, to, reason };
+                node.tell_left_out(child, &dropped);
+                let record = framed(&Record::Dropped(dropped));
+                write(node, child, stream.as_mut(), record).await?;
             }
         }
     }
 }
 
-async fn open_group(link: &Link, start: &GroupStart) -> Result<SendStream, Error> {
+async fn open_group(
+    node: &Node,
+    link: &Link,
+    child: SpkiHash,
+    start: &GroupStart,
+) -> Result<SendStream, Error> {
     let mut stream = link.connection.open_uni().await?;
     let mut head = StreamKind::Group.to_bytes();
     start.encode(&mut head);
-    stream.write_all(&head).await?;
+    write(node, child, Some(&mut stream), Bytes::from(head)).await?;
     Ok(stream)
 }
 
-async fn write_record(stream: Option<&mut SendStream>, record: &Record) -> Result<(), Error> {
+fn framed(record: &Record) -> Bytes {
     let body = record.to_bytes();
     let mut framed = Vec::with_capacity(body.len() + VARINT_BYTES_MAX);
     put_varint(&mut framed, body.len() as u64);
     framed.extend_from_slice(&body);
-    write(stream, Bytes::from(framed)).await
+    Bytes::from(framed)
 }
 
-async fn write(stream: Option<&mut SendStream>, record: Bytes) -> Result<(), Error> {
+/// Sends bytes when the child's permit, and the uplink for its standing,
+/// let them go.
+async fn write(
+    node: &Node,
+    child: SpkiHash,
+    stream: Option<&mut SendStream>,
+    bytes: Bytes,
+) -> Result<(), Error> {
     let stream = stream.ok_or(Error::OutOfTurn("a record outside a group"))?;
-    stream.write_chunk(record).await?;
+    let priority = node.spend(child, bytes.len())?;
+    node.pace().acquire(priority, bytes.len()).await;
+    stream.write_chunk(bytes).await?;
     Ok(())
 }
 

@@ -25,12 +25,12 @@ mod turns;
 
 pub use clock::Clock;
 pub use controls::{BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification};
-pub use emit::Emitter;
+pub use emit::{Emitter, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
 pub use live::{Attester, Binding, challenge};
-pub use node::{Node, NodeConfig, NodeEvent};
+pub use node::{BySender, Node, NodeConfig, NodeEvent, NodeLoad};
 pub use rate::SendRate;
 pub use reverify::{Again, Reverified, ReverifyTimes, reverify};
 pub use trust::{Keeper, Proof, RelayTrust, Verification, expectation, verify_relay};

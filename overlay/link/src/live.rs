@@ -3,7 +3,7 @@
 
 use crate::framing::{open_channel, recv, send};
 use crate::{Clock, Error, Link};
-use attest::live::{Batch, Challenge, Connection, Leaf, LiveVerdict};
+use attest::live::{AGE_MS_MAX, BATCH_WAIT_MS, Batch, Challenge, Connection, Leaf, LiveVerdict};
 use attest::{Appraised, Policy};
 use quinn::{RecvStream, SendStream};
 use std::sync::Arc;
@@ -14,10 +14,6 @@ use wire::message::StreamKind;
 use wire::message::live::{self, Response};
 use wire::{Digest, Nonce, OrderId, SpkiHash};
 
-/// How long nonces are collected before a quote.
-const BATCH_WINDOW_MS: u64 = 50;
-/// How long a verifier waits for the answer; older answers are refused anyway.
-const ANSWER_MS_MAX: u64 = 5_000;
 /// Nonces that may wait for the next batch.
 const QUEUE_MAX: usize = 4 * CHALLENGES_PER_QUOTE_MAX;
 
@@ -36,7 +32,8 @@ pub async fn challenge(
     getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
     let _turn = link.turns.begin(|| clock.mono_ms()).await;
     let challenge = Challenge::new(Nonce(nonce), clock.mono_ms());
-    let patience = Duration::from_millis(ANSWER_MS_MAX);
+    // Older answers are refused anyway.
+    let patience = Duration::from_millis(AGE_MS_MAX);
     let response = tokio::time::timeout(patience, ask(link, Nonce(nonce)))
         .await
         .map_err(|_| Error::Timeout("answer to the live challenge"))??;
@@ -132,7 +129,7 @@ impl Attester {
         let response = tokio::select! {
             answer = answered => answer.map_err(|_| Error::Timeout("quote"))?,
             _ = stream.stopped() => return Err(Error::Timeout("patience of the verifier")),
-            () = tokio::time::sleep(Duration::from_millis(ANSWER_MS_MAX)) => {
+            () = tokio::time::sleep(Duration::from_millis(AGE_MS_MAX)) => {
                 return Err(Error::Timeout("quote"));
             }
         };
@@ -148,7 +145,7 @@ async fn serve(
 ) {
     while let Some(first) = waiting.recv().await {
         let mut batch = vec![first];
-        let window = tokio::time::sleep(Duration::from_millis(BATCH_WINDOW_MS));
+        let window = tokio::time::sleep(Duration::from_millis(BATCH_WAIT_MS));
         tokio::pin!(window);
         while batch.len() < CHALLENGES_PER_QUOTE_MAX {
             tokio::select! {

@@ -33,7 +33,7 @@ pub struct NodeConfig {
     pub kind: NodeKind,
     /// What it may send in all, in bit/s.
     pub upload_bps: u64,
-    /// Block bytes that it may send in its life; none: no cap.
+    /// Bytes of the stream that it may send in its life; none: no cap.
     pub byte_cap: Option<u64>,
     /// Chunks kept for catching up, and queues per child.
     pub forwarder: overlay::forwarder::Config,
@@ -109,6 +109,14 @@ pub enum NodeEvent {
         /// What, and why.
         dropped: Dropped,
     },
+    /// Chunks are left out for a child: here, because it or the uplink is too
+    /// slow, or above.
+    LeftOut {
+        /// The child.
+        child: SpkiHash,
+        /// What, and why.
+        dropped: Dropped,
+    },
     /// How far the stream is: a beacon that is news, from whichever path was
     /// the first to bring it.
     Beacon(Verified<HeadBeacon>),
@@ -125,6 +133,23 @@ pub enum NodeEvent {
     /// The byte cap is reached.
     ByteCapReached,
 }
+
+/// What a node carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NodeLoad {
+    /// Children of which the edges are up.
+    pub children: u32,
+    /// Bytes of the stream that were sent in all: blocks with their proofs,
+    /// headers and marks.
+    pub sent_bytes: u64,
+    /// Chunks that were left out because a child, or the uplink, was too slow.
+    pub left_out_chunks: u64,
+    /// Times that this began.
+    pub left_out_times: u64,
+}
+
+/// A chunk's header and its blocks by index, each with its sender.
+pub type BySender = (Arc<Verified<ChunkHeader>>, Vec<(Option<SpkiHash>, Bytes)>);
 
 /// The run that a node takes part in.
 pub(crate) struct Run {
@@ -221,8 +246,14 @@ impl Node {
     }
 
     /// Lowers or raises the upload limit, in bit/s.
-    pub async fn limit_upload(&self, rate_bps: u64) {
-        self.pace.limit(rate_bps).await;
+    pub fn limit_upload(&self, rate_bps: u64) {
+        self.pace.limit(rate_bps);
+    }
+
+    /// Counts bytes that the driver sends itself against the upload limit:
+    /// they go at once, and the stream waits for them.
+    pub fn charge(&self, bytes: usize) {
+        self.pace.charge(bytes);
     }
 
     /// Makes, accepts or renews an edge that the coordinator ordered.
@@ -284,7 +315,7 @@ impl Node {
             forwarder.header(now_ms, header, signed);
             for (block, path, data) in blocks {
                 let len = data.len();
-                let framed = Framed::new(key, block.index(), &path, &data);
+                let framed = Framed::new((key, block.index()), &path, &data, None);
                 forwarder.block(now_ms, block, path, framed, len);
             }
         }
@@ -297,6 +328,15 @@ impl Node {
     pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Bytes>)> {
         let (header, blocks) = lock(&self.forwarder).chunk(key)?;
         Some((header, blocks.iter().map(Framed::data).collect()))
+    }
+
+    /// As [`Node::chunk`], each block with who was the first to send it (none
+    /// at the station).
+    #[must_use]
+    pub fn chunk_by_sender(&self, key: ChunkKey) -> Option<BySender> {
+        let (header, blocks) = lock(&self.forwarder).chunk(key)?;
+        let blocks = blocks.iter().map(|b| (b.from(), b.data())).collect();
+        Some((header, blocks))
     }
 
     /// What this node already has, for a new parent.
@@ -319,13 +359,20 @@ impl Node {
         newest.map(|(sequence, _)| *sequence)
     }
 
-    /// Children now, and block bytes sent in all.
+    /// What the node carries now, and has carried in all.
     #[must_use]
-    pub fn load(&self) -> (u32, u64) {
-        self.edges.load()
+    pub fn load(&self) -> NodeLoad {
+        let (children, sent_bytes) = self.edges.load();
+        let left_out = lock(&self.forwarder).left_out();
+        NodeLoad {
+            children,
+            sent_bytes,
+            left_out_chunks: left_out.chunks,
+            left_out_times: left_out.times,
+        }
     }
 
-    /// Children of which edges are up.
+    /// Whether there is an edge with this node.
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
         self.edges.has(other, child)
@@ -333,10 +380,9 @@ impl Node {
 
     /// Adds a child, or lets it start again; tells whether it awaits chunks
     /// that this node does not have.
-    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, priority: Priority) -> bool {
-        let mut forwarder = lock(&self.forwarder);
-        let begin = forwarder.add_child(child, start, self.clock.mono_ms());
-        forwarder.set_priority(child, priority);
+    pub(crate) fn add_child(&self, child: SpkiHash, start: Start) -> bool {
+        let now_ms = self.clock.mono_ms();
+        let begin = lock(&self.forwarder).add_child(child, start, now_ms);
         matches!(begin, Begin::Awaiting(_))
     }
 
@@ -352,7 +398,7 @@ impl Node {
         &self.pace
     }
 
-    pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<Priority, Error> {
         let (cap, now) = (self.config.byte_cap, self.clock.unix());
         let spent = self.edges.spend(child, bytes as u64, cap, now);
         if matches!(spent, Err(Error::Remote(Reason::ByteCapReached))) {
@@ -382,7 +428,8 @@ impl Node {
         };
         let verified = self.controls.blocks.verify(&header, &block)?;
         let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
-        let framed = Framed::new(block.chunk, block.index, &block.path, &block.data);
+        let place = (block.chunk, block.index);
+        let framed = Framed::new(place, &block.path, &block.data, Some(parent));
         let taken = lock(&self.forwarder).block(now_ms, verified, block.path, framed, len);
         self.edges.first_block(self, parent);
         if taken.fresh {
@@ -395,6 +442,14 @@ impl Node {
             });
         }
         Ok(())
+    }
+
+    /// Tells the driver what a child will miss.
+    pub(crate) fn tell_left_out(&self, child: SpkiHash, dropped: &Dropped) {
+        let _ = self.events.send(NodeEvent::LeftOut {
+            child,
+            dropped: dropped.clone(),
+        });
     }
 
     pub(crate) fn note_dropped(&self, parent: SpkiHash, rendition: Rendition, dropped: &Dropped) {

@@ -99,7 +99,7 @@ async fn a_child_whose_permit_is_spent_gets_no_byte_more() {
     parent.publish(init);
     parent.publish(media(&mut publisher, 100_000, true));
     assert_eq!(closed(&link).await, Reason::BudgetSpent);
-    assert!(parent.node.load().1 <= 40_000);
+    assert!(parent.node.load().sent_bytes <= 40_000);
 }
 
 fn relay(stream: &Stream, private_networks: bool) -> Running {
@@ -180,7 +180,7 @@ async fn what_the_station_publishes_crosses_two_hops_in_order() {
         assert_eq!(held, blocks);
     }
     soon("the count of children", async {
-        while station.node.load().0 != 1 {
+        while station.node.load().children != 1 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })

@@ -5,7 +5,7 @@ use super::Outgoing;
 use super::chunk::{Block, Chunk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::message::group::GroupStart;
-use wire::statement::{ChunkHeader, ChunkKey, Priority, Signed};
+use wire::statement::{ChunkHeader, ChunkKey, Signed};
 use wire::{Reason, Rendition, Sequence, Stripe};
 
 /// What a child was given and spared.
@@ -23,6 +23,22 @@ pub struct ChildStats {
     pub dropped_chunks: u64,
     /// Times that this began.
     pub drops: u64,
+}
+
+/// What children were spared because they, or the uplink, were too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Whole chunks.
+    pub chunks: u64,
+    /// Times that this began.
+    pub times: u64,
+}
+
+impl LeftOut {
+    pub(super) fn add(&mut self, stats: &ChildStats) {
+        self.chunks = self.chunks.saturating_add(stats.dropped_chunks);
+        self.times = self.times.saturating_add(stats.drops);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -58,9 +74,6 @@ enum Group {
 #[derive(Debug, Clone)]
 pub(super) struct Child<P> {
     pub(super) rendition: Rendition,
-    pub(super) priority: Priority,
-    /// Place in the round robin: when it was last served.
-    pub(super) turn: u64,
     /// The first chunk that concerns it; none until one to start at comes.
     pub(super) from: Option<Sequence>,
     /// It asked for chunks from here on that this node must get first.
@@ -88,8 +101,6 @@ impl<P: Clone> Child<P> {
     pub(super) fn new(rendition: Rendition, now_ms: u64) -> Self {
         Self {
             rendition,
-            priority: Priority::FreeRider,
-            turn: 0,
             from: None,
             awaiting: None,
             has_init: None,
@@ -287,11 +298,6 @@ impl<P: Clone> Child<P> {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.stats.dropped_chunks = self.stats.dropped_chunks.saturating_add(count);
         true
-    }
-
-    /// Whether [`Child::poll`] has something.
-    pub(super) fn is_ready(&self) -> bool {
-        !self.queue.is_empty() || (self.ended && self.group != Group::None)
     }
 
     /// The next thing to send. A block can come when a later group is open:

@@ -6,7 +6,7 @@ use crate::Error;
 use certs::bundle::{self, MemberSecrets};
 use certs::receipt::ReceiptKey;
 use link::Link;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
 use wire::message::control::{Admitted, Certificate, Down, Join, Name, NodeKind, Sealed};
@@ -112,7 +112,7 @@ impl Coordinator {
             claim_bps: 0,
             load: None,
             placed: false,
-            receipts: BTreeMap::new(),
+            receipts: super::receipts::Accounts::default(),
         };
         self.members.insert(link.peer, member);
         Ok(receiver)

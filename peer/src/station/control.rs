@@ -1,7 +1,9 @@
 //! Links that members open toward the station: control, and edges.
 
+use super::controls::MessageCheck;
 use super::coordinator::Event;
-use link::{Channel, Endpoint, Link, Node};
+use super::rate::{MessageLimit, MessageRate};
+use link::{Channel, Clock, Endpoint, Link, Node};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -14,21 +16,30 @@ const FIRST_WORD_MS_MAX: u64 = 5_000;
 /// How long the last message may take to arrive before the link is closed.
 const FAREWELL_MS: u64 = 500;
 
-type Events = mpsc::UnboundedSender<Event>;
+/// What the members' links share.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) node: Arc<Node>,
+    pub(super) clock: Clock,
+    pub(super) limits: MessageCheck,
+    /// To the coordinator. A full one makes its members wait, each with the
+    /// one message that he has in hand.
+    pub(super) messages: mpsc::Sender<Event>,
+}
 
 /// Accepts links for the station until its endpoint closes.
-pub(super) async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>, events: Events) {
+pub(super) async fn accept_links(endpoint: Arc<Endpoint>, desk: Desk) {
     while let Some(accepting) = endpoint.accept().await {
-        let (node, events) = (node.clone(), events.clone());
+        let desk = desk.clone();
         tokio::spawn(async move {
             if let Ok(link) = accepting.finish().await {
-                streams(link, &node, &events).await;
+                streams(link, &desk).await;
             }
         });
     }
 }
 
-async fn streams(link: Link, node: &Arc<Node>, events: &Events) {
+async fn streams(link: Link, desk: &Desk) {
     let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
     let mut first = true;
     loop {
@@ -46,7 +57,7 @@ async fn streams(link: Link, node: &Arc<Node>, events: &Events) {
         };
         let channel = match link::stream_kind(&mut recv).await {
             Some(StreamKind::Edge) => {
-                let (node, link) = (node.clone(), link.clone());
+                let (node, link) = (desk.node.clone(), link.clone());
                 tokio::spawn(async move {
                     node.accept_edge(link, Channel { send, recv }).await;
                 });
@@ -55,13 +66,13 @@ async fn streams(link: Link, node: &Arc<Node>, events: &Events) {
             Some(StreamKind::Control) => Channel { send, recv },
             _ => return link.close(Reason::UnknownMessage),
         };
-        let (link, events) = (link.clone(), events.clone());
-        tokio::spawn(async move { member(link, channel, events).await });
+        let (link, desk) = (link.clone(), desk.clone());
+        tokio::spawn(async move { member(link, channel, desk).await });
     }
 }
 
 /// One member's control link, from its join to its leave.
-async fn member(link: Link, mut channel: Channel, events: Events) {
+async fn member(link: Link, mut channel: Channel, desk: Desk) {
     let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
     let join = match tokio::time::timeout(patience, channel.recv::<Up>()).await {
         Ok(Ok(Some(Up::Join(join)))) => join,
@@ -74,11 +85,11 @@ async fn member(link: Link, mut channel: Channel, events: Events) {
         join,
         reply,
     };
-    if events.send(asked).is_err() {
+    if desk.messages.send(asked).await.is_err() {
         return link.close(Reason::RunEnded);
     }
     match admitted.await {
-        Ok(Ok(down)) => relay_messages(link, channel, down, events).await,
+        Ok(Ok(down)) => relay_messages(link, channel, down, desk).await,
         Ok(Err(reason)) => {
             let _ = channel.send(&Down::Refused(reason)).await;
             farewell(&link, channel.split::<Up>().0, reason).await;
@@ -93,9 +104,11 @@ async fn relay_messages(
     link: Link,
     channel: Channel,
     mut down: mpsc::UnboundedReceiver<Down>,
-    events: Events,
+    desk: Desk,
 ) {
     let from = link.peer;
+    let limit = desk.limits.limit(MessageLimit::MEMBER);
+    let mut rate = MessageRate::new(limit, desk.clock.mono_ms());
     let (mut sender, mut receiver) = channel.split::<Up>();
     let reason = loop {
         tokio::select! {
@@ -104,25 +117,28 @@ async fn relay_messages(
                     let _ = sender.send(&Down::Refused(reason)).await;
                     break reason;
                 }
-                Some(message) => if sender.send(&message).await.is_err() {
-                    break Reason::PeerGone;
+                Some(message) => match sender.send_counted(&message).await {
+                    Ok(bytes) => desk.node.charge(bytes),
+                    Err(_) => break Reason::PeerGone,
                 },
                 None => break Reason::Done,
             },
             message = receiver.recv() => match message {
                 Ok(Some(Up::Leave(Empty {}))) => break Reason::Done,
+                Ok(Some(_)) if !rate.admit(desk.clock.mono_ms()) => break Reason::RateLimited,
                 Ok(Some(message)) => {
-                    let _ = events.send(Event::Up { from, message });
+                    let _ = desk.messages.send(Event::Up { from, message }).await;
                 }
                 Ok(None) => break Reason::PeerGone,
                 Err(e) => break e.wire_reason(),
             },
         }
     };
-    let _ = events.send(Event::Gone {
+    let gone = Event::Gone {
         node: from,
         graceful: reason == Reason::Done,
-    });
+    };
+    let _ = desk.messages.send(gone).await;
     farewell(&link, sender, reason).await;
 }
 
@@ -131,3 +147,6 @@ async fn farewell(link: &Link, sender: link::Sender, reason: Reason) {
     let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), sender.finish()).await;
     link.close(reason);
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::admission::JoinRate;
 use super::keys::Keys;
 use super::rounds::VerifiedOn;
 use crate::Error;
-use certs::receipt::{Ledger, ReceiptKey};
+use certs::receipt::ReceiptKey;
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
@@ -30,8 +30,6 @@ const PICTURE_MS: u64 = 1_000;
 /// How long a child's report that its relay is gone waits for the
 /// coordinator's own link to say so: then the relay is lost for all at once.
 const SUSPECT_MS: u64 = 700;
-/// Parents whose receipts are remembered per member.
-const RECEIPT_PARENTS_MAX: usize = 16;
 
 /// What the station's options say to the coordinator.
 #[derive(Debug, Clone)]
@@ -51,6 +49,7 @@ pub(super) struct Settings {
     /// Where `stream_bps` comes from.
     pub(super) basis: super::Basis,
     pub(super) invite: Zeroizing<String>,
+    pub(super) controls: super::controls::Controls,
 }
 
 /// What the coordinator works with.
@@ -61,6 +60,7 @@ pub(super) struct Parts {
     pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
     pub(super) head: watch::Receiver<Option<Published>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) messages: mpsc::Sender<Event>,
     pub(super) page: Option<page::Running>,
 }
 
@@ -123,18 +123,7 @@ pub(super) struct Member {
     pub(super) load: Option<Load>,
     /// Part of the planner's tree: a member from its first claim on.
     pub(super) placed: bool,
-    pub(super) receipts: BTreeMap<SpkiHash, Ledger>,
-}
-
-impl Member {
-    /// The account of this member's receipts about one parent.
-    pub(super) fn receipts_of(&mut self, parent: SpkiHash) -> &mut Ledger {
-        // A member has few parents in its life; the newest matter.
-        while self.receipts.len() >= RECEIPT_PARENTS_MAX && !self.receipts.contains_key(&parent) {
-            self.receipts.pop_first();
-        }
-        self.receipts.entry(parent).or_default()
-    }
+    pub(super) receipts: super::receipts::Accounts,
 }
 
 /// The coordinator.
@@ -149,7 +138,8 @@ pub(super) struct Coordinator {
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::edges::Permits,
-    pub(super) proven: super::tree::Proven,
+    pub(super) proven: super::receipts::Proven,
+    pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
     pub(super) sent: link::SendRate,
     pub(super) endpoint: Arc<Endpoint>,
@@ -158,6 +148,8 @@ pub(super) struct Coordinator {
     pub(super) trust: Arc<RelayTrust>,
     pub(super) head: watch::Receiver<Option<Published>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) messages: mpsc::Sender<Event>,
+    pub(super) introductions: super::introductions::Introductions,
     pub(super) page: Option<page::Running>,
     pub(super) notices: Vec<page::Notice>,
     /// What was measured of the stream, in bit/s.
@@ -194,7 +186,8 @@ impl Coordinator {
         Self {
             planner: Planner::new(me, settings.slots, config, seed),
             permits: super::edges::Permits::new(),
-            proven: super::tree::Proven::new(),
+            proven: super::receipts::Proven::new(),
+            pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
             renewals: super::membership::Renewals::new(settings.membership_ms),
@@ -214,17 +207,25 @@ impl Coordinator {
             trust: parts.trust,
             head: parts.head,
             events: parts.events,
+            messages: parts.messages,
+            introductions: super::introductions::Introductions::default(),
             page: parts.page,
             epochs: parts.epochs,
         }
     }
 
-    /// Runs until the end of the run.
-    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+    /// Runs until the end of the run. The station's own events and its clock
+    /// come first: what members say waits, and with it who says too much.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Event>,
+        mut messages: mpsc::Receiver<Event>,
+    ) {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         let mut picture = tokio::time::interval(Duration::from_millis(PICTURE_MS));
         loop {
             tokio::select! {
+                biased;
                 event = inbox.recv() => match event {
                     Some(event) => self.take(event),
                     None => break,
@@ -235,10 +236,12 @@ impl Coordinator {
                 }
                 _ = picture.tick() => {
                     self.send_beacon();
+                    self.lower_slots();
                     self.tell_proven();
-                    self.send_picture();
+                    self.show_tree();
                     self.renew_permits();
                 }
+                Some(event) = messages.recv() => self.take(event),
             }
             self.act();
             if self.has_ended() {
@@ -270,9 +273,12 @@ impl Coordinator {
                 sponsor,
                 relay,
                 reason,
-            } => self.relay_failed(ask, sponsor, relay, reason),
+            } => {
+                self.introductions.end(sponsor);
+                self.relay_failed(ask, sponsor, relay, reason);
+            }
             Event::RelayAgain { relay, again } => match again {
-                Again::Verified(proof) => self.tell_verified(relay, &proof),
+                Again::Verified(proof) => self.tell_verified(relay, &proof, VerifiedOn::Control),
                 Again::Expired(reason) => self.relay_expired(relay, reason),
                 Again::Unresponsive => self.relay_unresponsive(relay),
             },
@@ -340,6 +346,7 @@ impl Coordinator {
             return;
         }
         member.placed = true;
+        self.pictures.forget(from);
         let peer = Peer {
             slots,
             never_ask: member.never_ask,
@@ -468,6 +475,10 @@ impl Coordinator {
                 }
             }
             NodeEvent::Chunk { key, .. } => self.note_chunk(key),
+            NodeEvent::LeftOut { child, dropped } => {
+                let fields = link::left_out_fields(child, &dropped);
+                self.emit.tell("child_left_out", fields);
+            }
             _ => {}
         }
     }

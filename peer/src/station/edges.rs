@@ -20,6 +20,10 @@ const EARLY_RENEWALS_MAX: u8 = 3;
 /// from what the parent keeps.
 const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How long after its end an edge may be receipted: what its child last got,
+/// it reports when it learns of the end.
+const RECEIPT_AFTER_MS_MAX: u64 = 10_000;
+
 /// The permits that were signed last, by edge (child, parent).
 #[derive(Debug)]
 pub(super) struct Permits {
@@ -27,6 +31,8 @@ pub(super) struct Permits {
     minted_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
     /// Renewals in a row because the bytes were spent.
     early: BTreeMap<(SpkiHash, SpkiHash), u8>,
+    /// Edges that have ended, for [`RECEIPT_AFTER_MS_MAX`].
+    ended_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
 }
 
 impl Permits {
@@ -35,6 +41,7 @@ impl Permits {
             serial: 0,
             minted_ms: BTreeMap::new(),
             early: BTreeMap::new(),
+            ended_ms: BTreeMap::new(),
         }
     }
 
@@ -45,11 +52,30 @@ impl Permits {
         *renewals <= EARLY_RENEWALS_MAX
     }
 
+    /// Whether the child has, or had a moment ago, leave to take the stream
+    /// from this parent.
+    pub(super) fn fed(&self, child: SpkiHash, parent: SpkiHash, now_ms: u64) -> bool {
+        let edge = (child, parent);
+        let ended = self.ended_ms.get(&edge);
+        self.minted_ms.contains_key(&edge) || ended.is_some_and(|at| recent(*at, now_ms))
+    }
+
+    fn end(&mut self, child: SpkiHash, parent: SpkiHash, now_ms: u64) {
+        self.minted_ms.remove(&(child, parent));
+        self.early.remove(&(child, parent));
+        self.ended_ms.retain(|_, at| recent(*at, now_ms));
+        self.ended_ms.insert((child, parent), now_ms);
+    }
+
     pub(super) fn forget(&mut self, node: SpkiHash) {
         let other = |(child, parent): &(SpkiHash, SpkiHash)| *child != node && *parent != node;
         self.minted_ms.retain(|edge, _| other(edge));
         self.early.retain(|edge, _| other(edge));
     }
+}
+
+fn recent(ended_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(ended_ms) < RECEIPT_AFTER_MS_MAX
 }
 
 impl Coordinator {
@@ -180,7 +206,8 @@ impl Coordinator {
         self.settings.slot_bps.saturating_mul(u64::from(slots))
     }
 
-    fn grant(&self, to: SpkiHash, question: &Question, expiry_ms: u64) {
+    fn grant(&mut self, to: SpkiHash, question: &Question, expiry_ms: u64) {
+        self.introductions.grant(to);
         let grant = Grant {
             scope: self.keys.scope(),
             ask: question.ask,
@@ -201,6 +228,9 @@ impl Coordinator {
     }
 
     fn attach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
+        if !self.permits.minted_ms.contains_key(&(child, parent)) {
+            self.close_account(child, parent);
+        }
         self.mint(stripe, child, parent, priority);
         let fields = json!({"child": child.to_hex(), "parent": parent.to_hex()});
         self.emit.tell("attached", fields);
@@ -282,9 +312,16 @@ impl Coordinator {
         self.members.get(&node).map(|member| member.node_ref(node))
     }
 
+    /// What the child receipts of this edge is counted from zero.
+    fn close_account(&mut self, child: SpkiHash, parent: SpkiHash) {
+        if let Some(member) = self.members.get_mut(&child) {
+            member.receipts.close(parent);
+        }
+    }
+
     fn detach(&mut self, child: SpkiHash, parent: SpkiHash) {
-        self.permits.minted_ms.remove(&(child, parent));
-        self.permits.early.remove(&(child, parent));
+        self.permits.end(child, parent, self.clock.mono_ms());
+        self.close_account(child, parent);
         let reason = Reason::Reparented;
         for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
             if at == self.me {
@@ -342,4 +379,26 @@ const fn dials(child: NodeKind, parent: NodeKind) -> bool {
         (child, parent),
         (_, NodeKind::Relay) | (NodeKind::Peer | NodeKind::Station, _)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_may_be_receipted_until_a_moment_after_its_end() {
+        let (child, parent) = (SpkiHash([1; 32]), SpkiHash([2; 32]));
+        let mut permits = Permits::new();
+        assert!(!permits.fed(child, parent, 0));
+        permits.minted_ms.insert((child, parent), 0);
+        assert!(permits.fed(child, parent, 1_000_000));
+        assert!(
+            !permits.fed(parent, child, 0),
+            "the other way round is none"
+        );
+        permits.end(child, parent, 1_000_000);
+        let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
+        assert!(permits.fed(child, parent, last_ms - 1));
+        assert!(!permits.fed(child, parent, last_ms));
+    }
 }

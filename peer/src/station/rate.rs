@@ -1,104 +1,60 @@
-//! What the stream's rate means for the tree: how many children an upload
-//! carries, and how many bytes a permit is good for.
+//! How often one member may speak: each message costs the coordinator, who
+//! serves all, some work and some a signature check.
 
-use super::coordinator::Coordinator;
-use super::{Basis, SLOT_PERCENT, as_mbps};
-use serde_json::json;
-use wire::SpkiHash;
-
-/// A rate that differs from the planned one by more than this, in percent, is
-/// another rate and no scene with more movement.
-const OFF_PERCENT: u64 = 20;
-
-/// Bit/s that a child needs at this rate of the stream.
-pub(super) fn slot_bps(stream_bps: u64) -> u64 {
-    (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1)
+/// So many messages at once, and so many in a second from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MessageLimit {
+    pub(super) burst: u32,
+    pub(super) per_s: u32,
 }
 
-/// Only whole slots: half a stream is of no use to a child.
-pub(super) fn slots(upload_bps: u64, slot_bps: u64) -> u32 {
-    u32::try_from(upload_bps / slot_bps.max(1)).unwrap_or(u32::MAX)
+impl MessageLimit {
+    /// Of a viewer: a report each second, a receipt each five, and at the
+    /// worst moment one word about each of hundreds of edges.
+    pub(super) const MEMBER: Self = Self {
+        burst: 512,
+        per_s: 32,
+    };
+    /// Of a relay, which reports the edges of thousands.
+    pub(super) const RELAY: Self = Self {
+        burst: 8_192,
+        per_s: 512,
+    };
 }
 
-fn is_off(planned_bps: u64, measured_bps: u64) -> bool {
-    let off_bps = planned_bps.abs_diff(measured_bps);
-    off_bps.saturating_mul(100) > planned_bps.saturating_mul(OFF_PERCENT)
+/// One speaker's account. Time is any monotonic clock.
+#[derive(Debug)]
+pub(super) struct MessageRate {
+    limit: MessageLimit,
+    /// Thousandths of messages, so that milliseconds add up without rounding.
+    credit_milli: u64,
+    updated_ms: u64,
 }
 
-impl Coordinator {
-    /// The input's rate over its last seconds. One that was assumed gives
-    /// way; one that the broadcaster said stays the plan, but permits are good
-    /// for what is really sent.
-    pub(super) fn measured(&mut self, bps: u64) {
-        let known_bps = self.measured_bps.unwrap_or(self.settings.stream_bps);
-        let first = self.measured_bps.is_none() && self.settings.basis == Basis::Assumed;
-        if !first && !is_off(known_bps, bps) {
-            return;
-        }
-        let planned_bps = self.settings.stream_bps;
-        self.measured_bps = Some(bps);
-        if self.settings.basis == Basis::Assumed {
-            self.plan_with(bps);
-        }
-        let fields = json!({
-            "planned_bps": planned_bps, "measured_bps": bps,
-            "slot_bps": self.settings.slot_bps, "slots": self.settings.slots,
-        });
-        self.emit.tell("stream_rate_measured", fields);
-        if is_off(planned_bps, bps) {
-            self.notice(page::Level::Warning, self.rate_notice(planned_bps, bps));
-        }
-        if bps > planned_bps {
-            // What runs now was budgeted for less.
-            self.mint_all();
+impl MessageRate {
+    pub(super) const fn new(limit: MessageLimit, now_ms: u64) -> Self {
+        Self {
+            limit,
+            credit_milli: limit.burst as u64 * 1_000,
+            updated_ms: now_ms,
         }
     }
 
-    fn rate_notice(&self, planned_bps: u64, bps: u64) -> String {
-        let (planned, measured) = (as_mbps(planned_bps), as_mbps(bps));
-        let fix = match self.settings.basis {
-            Basis::Assumed => format!("your upload serves {} viewers", self.settings.slots),
-            Basis::Said => format!("say --stream-mbps {measured:.1} the next time"),
-        };
-        format!("the stream has {measured:.1} Mbit/s, not {planned:.1}: {fix}")
-    }
-
-    /// Slots of everybody, by the new rate.
-    fn plan_with(&mut self, stream_bps: u64) {
-        let now_ms = self.clock.mono_ms();
-        let settings = &mut self.settings;
-        settings.stream_bps = stream_bps;
-        settings.slot_bps = slot_bps(stream_bps);
-        settings.slots = slots(settings.upload_bps, settings.slot_bps);
-        let (me, slots) = (self.me, settings.slots);
-        let _ = self.planner.claim(now_ms, me, slots);
-        let placed = self.members.iter().filter(|(_, m)| m.placed);
-        for node in placed.map(|(node, _)| *node).collect::<Vec<_>>() {
-            let _ = self.planner.claim(now_ms, node, self.slots_of(node));
+    /// Whether one more message is within the limit.
+    pub(super) fn admit(&mut self, now_ms: u64) -> bool {
+        let elapsed_ms = now_ms.saturating_sub(self.updated_ms);
+        self.updated_ms = self.updated_ms.max(now_ms);
+        let earned_milli = elapsed_ms.saturating_mul(u64::from(self.limit.per_s));
+        let most_milli = u64::from(self.limit.burst) * 1_000;
+        let credit_milli = self.credit_milli.saturating_add(earned_milli);
+        self.credit_milli = credit_milli.min(most_milli);
+        match self.credit_milli.checked_sub(1_000) {
+            Some(left_milli) => {
+                self.credit_milli = left_milli;
+                true
+            }
+            None => false,
         }
-    }
-
-    /// The rate that permits are good for, in bit/s.
-    pub(super) fn budget_bps(&self) -> u64 {
-        let planned_bps = self.settings.stream_bps;
-        planned_bps.max(self.measured_bps.unwrap_or(0))
-    }
-
-    /// A permit's bytes were sent before its time was over. That is nobody's
-    /// fault as long as it stays rare: the edge gets the next permit.
-    pub(super) fn renew_spent(&mut self, child: SpkiHash, parent: SpkiHash) -> bool {
-        let edges = self.planner.edges();
-        let spent = edges
-            .iter()
-            .find(|e| e.child == child && e.parent == parent);
-        let Some(edge) = spent else {
-            return false;
-        };
-        if !self.permits.may_renew_early(child, parent) {
-            return false;
-        }
-        self.mint(edge.stripe, child, parent, edge.priority);
-        true
     }
 }
 
@@ -107,19 +63,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_off_beyond_a_fifth() {
-        assert!(!is_off(1_000, 1_200));
-        assert!(is_off(1_000, 1_201));
-        assert!(!is_off(1_000, 800));
-        assert!(is_off(1_000, 799));
-        assert!(is_off(5_000_000, u64::MAX));
-    }
-
-    #[test]
-    fn slots_are_whole_and_have_head_room() {
-        assert_eq!(slot_bps(1_000_000), 1_250_000);
-        assert_eq!(slots(20_000_000, slot_bps(5_000_000)), 3);
-        assert_eq!(slots(20_000_000, slot_bps(1_000_000)), 16);
-        assert_eq!(slots(1_000, slot_bps(0)), 1_000);
+    fn a_burst_passes_and_then_the_rate() {
+        let limit = MessageLimit {
+            burst: 10,
+            per_s: 4,
+        };
+        let mut rate = MessageRate::new(limit, 1_000);
+        let admitted =
+            |rate: &mut MessageRate, now_ms| (0..100).filter(|_| rate.admit(now_ms)).count();
+        assert_eq!(admitted(&mut rate, 1_000), 10);
+        assert_eq!(admitted(&mut rate, 1_249), 0);
+        assert_eq!(admitted(&mut rate, 2_000), 4);
+        assert_eq!(admitted(&mut rate, 900_000), 10);
     }
 }

@@ -2,6 +2,7 @@
 //! again and again for as long as it lasts.
 
 use super::coordinator::Event;
+use super::rate::{MessageLimit, MessageRate};
 use attest::Expectation;
 use link::{Again, Clock, Error, Link, Proof, RelayTrust, Reverification, Reverified};
 use std::sync::Arc;
@@ -23,7 +24,11 @@ pub(super) struct RelayLine {
     pub(super) trust: Arc<RelayTrust>,
     pub(super) clock: Clock,
     pub(super) reverification: Reverification,
+    /// What this line finds out, which waits for nobody.
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// What the relay says, which waits with it.
+    pub(super) messages: mpsc::Sender<Event>,
+    pub(super) limit: MessageLimit,
 }
 
 /// How a control link ends.
@@ -41,7 +46,7 @@ impl RelayLine {
     pub(super) async fn carry(self, channel: link::Channel, down: mpsc::UnboundedReceiver<Down>) {
         let relay = self.link.peer;
         let end = tokio::select! {
-            end = messages(channel, down, relay, &self.events) => end,
+            end = self.messages(channel, down) => end,
             end = self.verified_again() => end,
         };
         if let End::Failed(e) = &end {
@@ -53,10 +58,12 @@ impl RelayLine {
             return self.link.close(e.wire_reason());
         }
         let graceful = matches!(end, End::Left);
-        let _ = self.events.send(Event::Gone {
+        let gone = Event::Gone {
             node: relay,
             graceful,
-        });
+        };
+        // Behind all that it has said.
+        let _ = self.messages.send(gone).await;
         if graceful {
             // The relay ends by itself; what is planned around it goes on
             // until then.
@@ -84,30 +91,35 @@ impl RelayLine {
             Err(e) => End::Failed(e),
         }
     }
-}
 
-async fn messages(
-    channel: link::Channel,
-    mut down: mpsc::UnboundedReceiver<Down>,
-    from: SpkiHash,
-    events: &mpsc::UnboundedSender<Event>,
-) -> End {
-    let (mut sender, mut receiver) = channel.split::<Up>();
-    loop {
-        tokio::select! {
-            message = down.recv() => match message {
-                None | Some(Down::Refused(_)) => return End::Left,
-                Some(message) => if sender.send(&message).await.is_err() {
-                    return End::Lost;
+    async fn messages(
+        &self,
+        channel: link::Channel,
+        mut down: mpsc::UnboundedReceiver<Down>,
+    ) -> End {
+        let from = self.link.peer;
+        let mut rate = MessageRate::new(self.limit, self.clock.mono_ms());
+        let (mut sender, mut receiver) = channel.split::<Up>();
+        loop {
+            tokio::select! {
+                message = down.recv() => match message {
+                    None | Some(Down::Refused(_)) => return End::Left,
+                    Some(message) => if sender.send(&message).await.is_err() {
+                        return End::Lost;
+                    },
                 },
-            },
-            message = receiver.recv() => match message {
-                Ok(Some(Up::Leave(_))) => return End::Left,
-                Ok(Some(message)) => {
-                    let _ = events.send(Event::Up { from, message });
-                }
-                Ok(None) | Err(_) => return End::Lost,
-            },
+                message = receiver.recv() => match message {
+                    Ok(Some(Up::Leave(_))) => return End::Left,
+                    Ok(Some(_)) if !rate.admit(self.clock.mono_ms()) => {
+                        self.link.close(Reason::RateLimited);
+                        return End::Lost;
+                    }
+                    Ok(Some(message)) => {
+                        let _ = self.messages.send(Event::Up { from, message }).await;
+                    }
+                    Ok(None) | Err(_) => return End::Lost,
+                },
+            }
         }
     }
 }
@@ -138,7 +150,7 @@ mod tests {
             .unwrap();
         let (clock, trust) = (Clock::new(), cloud.trust());
         let expectation = Expectation::of_order(relay.spki, &relay.order);
-        let proof = link::verify_expected(&link, &expectation, me, &trust, &clock).await;
+        let proof = trust.verify(&link, &expectation, me, &clock).await;
         let channel: Channel = open_channel(&link, StreamKind::Control).await.unwrap();
         let (tell, events) = mpsc::unbounded_channel();
         let (down, messages) = mpsc::unbounded_channel();
@@ -151,6 +163,8 @@ mod tests {
             clock,
             reverification: Reverification::scheduled(times),
             events: tell,
+            messages: mpsc::channel(8).0,
+            limit: MessageLimit::RELAY,
         };
         tokio::spawn(line.carry(channel, messages));
         OnTheLine {

@@ -2,11 +2,11 @@
 //! any member, opens the control link and admits it.
 
 use super::coordinator::{Coordinator, Event, Member};
+use super::rate::MessageLimit;
 use super::relay_line::RelayLine;
 use link::{Clock, Endpoint, Error, Patience, Proof, RelayTrust, Reverification, open_channel};
 use overlay::planner::Relay;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,8 @@ struct Attempt {
     clock: Clock,
     reverification: Reverification,
     events: mpsc::UnboundedSender<Event>,
+    messages: mpsc::Sender<Event>,
+    limit: MessageLimit,
 }
 
 impl Coordinator {
@@ -70,6 +72,13 @@ impl Coordinator {
                 return;
             }
         };
+        let order = certs::order::id(&admission.order);
+        let check = self.settings.controls.introductions;
+        if let Err(reason) = self.introductions.begin(check, from, order) {
+            // A grant that he may have is for the relay that he was granted.
+            self.tell_relay_refused(from, introduction.relay, reason);
+            return;
+        }
         let attempt = Attempt {
             ask,
             sponsor: from,
@@ -82,6 +91,8 @@ impl Coordinator {
             clock: self.clock.clone(),
             reverification: self.node.reverification(),
             events: self.events.clone(),
+            messages: self.messages.clone(),
+            limit: self.settings.controls.messages.limit(MessageLimit::RELAY),
         };
         let emit = self.emit.clone();
         tokio::spawn(async move {
@@ -127,6 +138,10 @@ impl Coordinator {
     ) {
         let now_ms = self.clock.mono_ms();
         let _ = self.planner.redeem_failed(now_ms, ask, sponsor);
+        self.tell_relay_refused(sponsor, relay, reason);
+    }
+
+    fn tell_relay_refused(&self, sponsor: SpkiHash, relay: SpkiHash, reason: Reason) {
         if let Some(member) = self.members.get(&sponsor) {
             let refusal = RelayRefusal { relay, reason };
             let _ = member.down.send(Down::RelayRefused(refusal));
@@ -146,6 +161,7 @@ impl Coordinator {
             key,
             down,
         } = ready;
+        self.introductions.end(sponsor);
         self.tell_verified(relay, &proof, VerifiedOn::Control);
         let order = certs::order::id(&admission.order);
         let parameters = proof.boot.parameters();
@@ -168,7 +184,7 @@ impl Coordinator {
             claim_bps: claim.upload_bps.min(parameters.rate_bps),
             load: None,
             placed: true,
-            receipts: BTreeMap::new(),
+            receipts: super::receipts::Accounts::default(),
         };
         self.members.insert(relay, member);
         let ceiling = Some(parameters.rate_bps);
@@ -183,6 +199,7 @@ impl Coordinator {
             self.members.remove(&relay);
             return;
         }
+        self.introductions.admitted(sponsor, order);
         if let Some(member) = self.members.get(&sponsor) {
             let _ = member.down.send(Down::RelayAdmitted(relay));
         }
@@ -245,7 +262,7 @@ impl Attempt {
         };
         let key = certs::x509::public_key(&link.certificate)?;
         let claim = certs::claim::verify(&ready.claim, &self.run, &key, self.clock.unix())?;
-        let (down, messages) = mpsc::unbounded_channel();
+        let (down, down_messages) = mpsc::unbounded_channel();
         let line = RelayLine {
             expectation: link::expectation(&self.admission, &self.run)?,
             link,
@@ -255,8 +272,10 @@ impl Attempt {
             clock: self.clock,
             reverification: self.reverification,
             events: self.events,
+            messages: self.messages,
+            limit: self.limit,
         };
-        tokio::spawn(line.carry(channel, messages));
+        tokio::spawn(line.carry(channel, down_messages));
         Ok(Ready {
             sponsor: self.sponsor,
             relay,

@@ -1,123 +1,21 @@
-//! The tree as everybody sees it, and what receipts prove about it.
+//! The tree as everybody sees it.
 
 use super::coordinator::Coordinator;
 use crate::page_view;
-use certs::receipt::{self, StripeDigests};
-use overlay::slots::{Ledger, Summary};
+use link::NodeLoad;
 use page::{Role, Status, Upload, View};
 use serde_json::json;
-use std::collections::BTreeMap;
+use wire::SpkiHash;
 use wire::codec::List;
 use wire::limits::TREE_NODES_MAX;
-use wire::message::control::{Down, Name, Round, TreeNode, TreePicture};
-use wire::message::receipt::Receipt;
-use wire::statement::ChunkKey;
-use wire::{Sequence, SpkiHash};
+use wire::message::control::{Name, Round, TreeNode, TreePicture};
 
-/// Chunks whose receipt digests are kept: a minute at 200 ms.
-const DIGESTS_MAX: usize = 300;
 /// Notices that the page shows.
 const NOTICES_MAX: usize = 20;
 /// Rounds in one picture.
 const ROUNDS_MAX: usize = 16;
 
-/// What receipts are checked against, and what they have proven.
-#[derive(Debug)]
-pub(super) struct Proven {
-    digests: BTreeMap<Sequence, StripeDigests>,
-    capacity: Ledger<SpkiHash>,
-}
-
-impl Proven {
-    pub(super) fn new() -> Self {
-        Self {
-            digests: BTreeMap::new(),
-            capacity: Ledger::new(),
-        }
-    }
-
-    /// A node's claim, bounded by its class if it is a relay.
-    pub(super) fn claim(&mut self, node: SpkiHash, claim_bps: u64, ceiling_bps: Option<u64>) {
-        self.capacity.claim(node, claim_bps, ceiling_bps);
-    }
-
-    pub(super) fn forget(&mut self, node: SpkiHash) {
-        self.capacity.forget(node);
-    }
-
-    pub(super) fn proven_bps(&self, node: SpkiHash, now_ms: u64) -> u64 {
-        self.capacity.proven_bps(now_ms, node)
-    }
-}
-
 impl Coordinator {
-    /// Keeps the receipt digests of a chunk that the station published.
-    pub(super) fn note_chunk(&mut self, key: ChunkKey) {
-        if key.init {
-            return;
-        }
-        let Some((header, blocks)) = self.node.chunk(key) else {
-            return;
-        };
-        if let Ok(digests) = StripeDigests::new(&header, &blocks) {
-            self.proven.digests.insert(key.sequence, digests);
-            while self.proven.digests.len() > DIGESTS_MAX {
-                self.proven.digests.pop_first();
-            }
-        }
-    }
-
-    /// Slots by claim and receipts.
-    pub(super) fn slots_of(&self, node: SpkiHash) -> u32 {
-        let now_ms = self.clock.mono_ms();
-        self.proven
-            .capacity
-            .slots(now_ms, node, self.settings.slot_bps)
-    }
-
-    /// A member's word about its parent: checked, counted once, and turned
-    /// into slots (design, "Cheating").
-    pub(super) fn receipt(&mut self, from: SpkiHash, receipt: &Receipt) {
-        let Some(member) = self.members.get_mut(&from) else {
-            return;
-        };
-        let Some(key) = &member.receipt_key else {
-            return;
-        };
-        let lookup = |sequence: Sequence| self.proven.digests.get(&sequence);
-        let checked = receipt::check(receipt, &self.keys.run, key, lookup).and_then(|counted| {
-            member
-                .receipts_of(counted.parent())
-                .accept(&counted)
-                .map(|()| counted)
-        });
-        let counted = match checked {
-            Ok(counted) if counted.member() == from => counted,
-            Ok(_) => return,
-            Err(e) => {
-                let fields = json!({"reason": e.reason(), "other": from.to_hex()});
-                self.emit.tell("receipt_refused", fields);
-                return;
-            }
-        };
-        let in_time = counted.in_time().len() as u64;
-        let summary = Summary {
-            bytes: counted.bytes(),
-            due: in_time + counted.late().len() as u64,
-            in_time,
-        };
-        let (parent, now_ms) = (counted.parent(), self.clock.mono_ms());
-        self.proven.capacity.receipt(now_ms, parent, summary);
-        if parent != self.me {
-            let slots = self.slots_of(parent);
-            let planned = self.planner.node(parent).map(|n| n.slots);
-            // Slots grow with proof; what falls silent is not cut at once.
-            if planned.is_some_and(|planned| slots > planned) {
-                let _ = self.planner.claim(now_ms, parent, slots);
-            }
-        }
-    }
-
     fn picture(&self) -> TreePicture {
         let now_ms = self.clock.mono_ms();
         let mut nodes = Vec::new();
@@ -166,18 +64,20 @@ impl Coordinator {
         self.notices.truncate(NOTICES_MAX);
     }
 
-    /// Gives the picture to everybody and to the station's own page.
-    pub(super) fn send_picture(&mut self) {
-        let (children, sent_bytes) = self.node.load();
-        self.sent.update(self.clock.mono_ms(), sent_bytes);
+    /// Shows the tree to the members and on the station's own page.
+    pub(super) fn show_tree(&mut self) {
+        let load = self.node.load();
+        self.sent.update(self.clock.mono_ms(), load.sent_bytes);
         let picture = self.picture();
-        for member in self.members.values().filter(|m| m.placed) {
-            let _ = member.down.send(Down::Tree(picture.clone()));
-        }
+        self.send_picture(&picture);
+        self.show_page(&picture, &load);
+    }
+
+    fn show_page(&self, picture: &TreePicture, load: &NodeLoad) {
         let Some(page) = &self.page else { return };
         let now_ms = self.clock.unix().0;
         let counters = [
-            ("children", u64::from(children)),
+            ("children", u64::from(load.children)),
             ("members", self.members.len() as u64),
         ];
         // It is the station's own word.
@@ -188,16 +88,17 @@ impl Coordinator {
             fingerprint: self.keys.run.scope.stream.short(),
             status: Status::Verified,
             banner: self.settings.banner.clone(),
-            tree: page_view::tree(&picture, self.me, &known),
+            tree: page_view::tree(picture, self.me, &known),
             upload: Upload {
-                bytes: sent_bytes,
+                bytes: load.sent_bytes,
                 rate_bps: self.sent.bps(),
                 limit_bps: Some(self.settings.upload_bps),
             },
-            rounds: page_view::rounds(&picture, now_ms, &page_view::Whose::Station),
+            rounds: page_view::rounds(picture, now_ms, &page_view::Whose::Station),
             invite: Some(page::Invite::new(self.settings.invite.to_string())),
             counters: counters
                 .into_iter()
+                .chain(page_view::left_out(load))
                 .map(|(k, v)| (k.to_owned(), v))
                 .collect(),
             notices: self.notices.clone(),

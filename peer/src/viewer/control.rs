@@ -6,14 +6,14 @@ use super::admission::Membership;
 use super::leaving::Leaving;
 use super::line::{Heard, Line};
 use super::playout::Playout;
+use super::receipts::Receipts;
 use super::typed::{self, Typed};
 use crate::Error;
 use crate::signals::Interrupts;
 use crate::sponsor::{Choice, Mode, Setting, Sponsor, Step};
 use crate::station::{VerifiedOn, verified_fields};
-use certs::receipt::Accumulator;
 use certs::seal::Openers;
-use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, Proof};
+use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, NodeLoad, Proof};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use wire::message::control::{
     Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
 use wire::statement::{CapacityClaim, Signed};
-use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe};
+use wire::{Reason, Sequence, SpkiHash};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -49,13 +49,13 @@ pub(crate) struct Session {
     /// Relays whose metadata have expired since they were verified.
     pub(crate) expired: BTreeSet<SpkiHash>,
     pub(crate) parent: Option<NodeRef>,
-    pub(crate) tree: Option<TreePicture>,
+    /// The tree, and when (Unix, in milliseconds) it was told.
+    pub(crate) tree: Option<(TreePicture, u64)>,
     pub(crate) notices: Vec<page::Notice>,
     pub(crate) sent: link::SendRate,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) openers: Openers,
-    pub(super) receipts: Option<Accumulator>,
-    pub(super) receipt_interval: u64,
+    pub(super) receipts: Receipts,
     last_receipt_ms: u64,
     pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
@@ -119,8 +119,7 @@ impl Session {
             tree: None,
             notices: Vec::new(),
             sent: link::SendRate::default(),
-            receipts: None,
-            receipt_interval: 0,
+            receipts: Receipts::new(scope.clone(), membership.identity.spki()),
             last_receipt_ms: 0,
             leaving: Leaving::No,
             last_path: serde_json::Value::Null,
@@ -277,7 +276,7 @@ impl Session {
             Down::Beacon(beacon) => self.node.take_beacon(&beacon)?,
             Down::Revoked(revocation) => self.node.revoke(&revocation)?,
             Down::Tree(picture) => {
-                self.tree = Some(picture);
+                self.tree = Some((picture, now.0));
                 self.report_path();
             }
             Down::RelayAdmitted(relay) => {
@@ -346,6 +345,10 @@ impl Session {
                 self.emit.tell("chunks_left_out", fields);
                 self.playout.skip(&dropped);
             }
+            NodeEvent::LeftOut { child, dropped } => {
+                let fields = link::left_out_fields(child, &dropped);
+                self.emit.tell("child_left_out", fields);
+            }
             NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
             NodeEvent::Withheld { from, head, newest } => self.withheld(from, head, newest),
             NodeEvent::ByteCapReached => {}
@@ -365,15 +368,7 @@ impl Session {
             other: other.spki,
             child,
         }));
-        let me = self.membership.identity.spki();
-        let scope = self.membership.run.scope.clone();
-        self.receipts = Some(Accumulator::new(
-            scope,
-            me,
-            other.spki,
-            Stripe(0),
-            Rendition(0),
-        ));
+        self.receipts.open(other.spki);
         let text = format!("the stream comes from {}", other.name);
         self.notice(page::Level::Info, text);
         let old = self.parent.replace(other.clone());
@@ -419,6 +414,9 @@ impl Session {
             "other": other.to_hex(), "child": child, "reason": name, "detail": detail,
         });
         self.emit.tell("edge_down", fields);
+        if child {
+            self.close_receipts(other);
+        }
         let _ = self.up.send(Up::EdgeDown(EdgeFailure {
             other,
             child,
@@ -536,7 +534,11 @@ impl Session {
 
     fn tick(&mut self) {
         let now_ms = self.clock.mono_ms();
-        let (children, sent_bytes) = self.node.load();
+        let NodeLoad {
+            children,
+            sent_bytes,
+            ..
+        } = self.node.load();
         if self.sent.update(now_ms, sent_bytes) {
             let _ = self.up.send(Up::Load(Load {
                 children,
@@ -547,7 +549,7 @@ impl Session {
         }
         if now_ms.saturating_sub(self.last_receipt_ms) >= RECEIPT_MS {
             self.last_receipt_ms = now_ms;
-            self.send_receipt();
+            self.send_receipts();
         }
         self.show();
     }

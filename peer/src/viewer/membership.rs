@@ -190,7 +190,7 @@ impl Session {
         for message in kept {
             let _ = self.up.send(message);
         }
-        self.receipts = None;
+        self.receipts.clear();
     }
 }
 

@@ -64,7 +64,7 @@ impl Session {
             expired: self.expired.contains(&parent.spki),
             spki: Some(parent.spki),
         });
-        let nodes = self.tree.iter().flat_map(|t| t.nodes.iter());
+        let nodes = self.tree.iter().flat_map(|(t, _)| t.nodes.iter());
         let known: BTreeMap<SpkiHash, &TreeNode> = nodes.map(|n| (n.spki, n)).collect();
         let mut at = known.get(&parent.spki).and_then(|n| n.parent);
         // A picture is the coordinator's word: a loop in it must not hang us.

@@ -59,26 +59,30 @@ impl Session {
         );
     }
 
+    /// Each block counts for who sent it, and for nobody else.
     fn count_receipt(&mut self, key: ChunkKey) {
-        let Some((header, blocks)) = self.node.chunk(key) else {
+        let Some((header, blocks)) = self.node.chunk_by_sender(key) else {
             return;
         };
         let in_time = self.clock.unix().since_ms(header.published) <= IN_TIME_MS;
-        if let Some(receipts) = &mut self.receipts {
-            for (index, block) in (0u16..).zip(&blocks) {
-                let _ = receipts.add(&header, index, block, in_time);
+        for (index, (from, block)) in (0u16..).zip(&blocks) {
+            if let Some(from) = from {
+                self.receipts.add(*from, &header, (index, block), in_time);
             }
         }
     }
 
-    pub(super) fn send_receipt(&mut self) {
-        let secrets = &self.membership.secrets;
-        let Some(receipts) = &mut self.receipts else {
-            return;
-        };
-        let interval = self.receipt_interval;
-        if let Ok(receipt) = receipts.finish(interval, secrets.epoch, &secrets.receipt_key) {
-            self.receipt_interval += 1;
+    /// Reports what has come since the last time, of each parent.
+    pub(super) fn send_receipts(&mut self) {
+        for receipt in self.receipts.write(&self.membership.secrets) {
+            let _ = self.up.send(Up::Receipt(receipt));
+        }
+    }
+
+    /// The edge from this parent is over: reports the rest of it.
+    pub(super) fn close_receipts(&mut self, parent: SpkiHash) {
+        let last = self.receipts.close(parent, &self.membership.secrets);
+        if let Some(receipt) = last {
             let _ = self.up.send(Up::Receipt(receipt));
         }
     }

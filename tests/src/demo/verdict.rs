@@ -21,6 +21,7 @@ pub fn problems(
     problems.extend(media(&evening.log, viewers));
     problems.extend(rejections(evening.log.attack, viewers));
     problems.extend(relay_edges(&evening.log));
+    problems.extend(receipts(&evening.log));
     problems.extend(exits(evening));
     problems.extend(refusals(evening, events));
     problems
@@ -50,6 +51,18 @@ fn rejections(attack: Option<Attack>, viewers: &[ViewerReport]) -> Vec<String> {
         .map(|viewer| {
             let (name, count) = (&viewer.name, viewer.chunks_rejected);
             format!("{name}: rejected {count} chunks, and nobody attacked")
+        })
+        .collect()
+}
+
+/// Every viewer of the evening is honest, so that each receipt counts.
+fn receipts(log: &Log) -> Vec<String> {
+    let refused = log.of(STATION, "receipt_refused");
+    refused
+        .map(|event| {
+            let member = log.names.field(event, "other").unwrap_or("somebody");
+            let reason = event.text("reason").unwrap_or("no reason");
+            format!("{member}: a receipt was refused as {reason}")
         })
         .collect()
 }

@@ -79,7 +79,7 @@ fn add_child(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result
     if start.rendition != handle.permit.rendition {
         return Err(Error::Remote(Reason::PermitInvalid));
     }
-    if node.add_child(key.0, start, handle.permit.priority) {
+    if node.add_child(key.0, start) {
         // It awaits what this node does not have, e.g. after both came under
         // a new relay: this node's own parent may still keep it.
         node.edges.start_again();

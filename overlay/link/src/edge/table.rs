@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 use wire::message::control::{EdgeOrder, NodeRef};
 use wire::message::edge::Resume;
-use wire::statement::{Permit, Signed};
+use wire::statement::{Permit, Priority, Signed};
 use wire::{Epoch, Reason, SpkiHash, UnixMs};
 
 /// An edge is known by its other end and by whether this node is the child:
@@ -114,14 +114,14 @@ impl Edges {
     }
 
     /// Takes `bytes` from the budget of the child's permit, and from what the
-    /// node may send in all.
+    /// node may send in all; returns the standing that the permit gives.
     pub(crate) fn spend(
         &self,
         child: SpkiHash,
         bytes: u64,
         cap: Option<u64>,
         now: UnixMs,
-    ) -> Result<(), Error> {
+    ) -> Result<Priority, Error> {
         let mut table = lock(&self.table);
         let sent_bytes = table.sent_bytes.saturating_add(bytes);
         if cap.is_some_and(|cap| sent_bytes > cap) {
@@ -138,8 +138,9 @@ impl Edges {
             .budget_left
             .checked_sub(bytes)
             .ok_or(Error::Remote(Reason::BudgetSpent))?;
+        let priority = slot.permit.priority;
         table.sent_bytes = sent_bytes;
-        Ok(())
+        Ok(priority)
     }
 
     /// The first block from a parent: the edge is up.

@@ -1,18 +1,17 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::super::coordinator::{Event, Member, Parts, Settings};
-use super::super::keys::Keys;
+use super::super::controls::Controls;
+use super::super::coordinator::Event;
+use super::super::scene::{coordinator, enlist};
 use super::*;
-use link::{Clock, Emitter, Endpoint, Node, NodeConfig, NodeEvent, RelayTrust, Verification};
+use link::NodeEvent;
 use overlay::planner::{Peer, Relay};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use wire::Decode;
 use wire::OrderId;
 use wire::codec::List;
 use wire::message::control::{Down, EdgeReport, Name, NodeKind, NodeRef, Up};
 use wire::statement::Permit;
-use wire::{Decode, PublicKey};
 
 const RELAY: SpkiHash = SpkiHash([1; 32]);
 const CHILD: SpkiHash = SpkiHash([2; 32]);
@@ -53,7 +52,7 @@ impl Scene {
     /// The station has a free slot once all edges are up.
     fn set() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut coordinator = coordinator(data.path());
+        let (mut coordinator, _publisher) = coordinator(data.path(), Controls::default());
         let station = coordinator.me;
         let child = enlist(&mut coordinator, CHILD, NodeKind::Peer);
         let relay = enlist(&mut coordinator, RELAY, NodeKind::Relay);
@@ -91,76 +90,6 @@ impl Scene {
         let from = CHILD;
         self.take(Event::Up { from, message })
     }
-}
-
-fn coordinator(data: &std::path::Path) -> Coordinator {
-    let clock = Clock::new();
-    let (keys, _chunk) = Keys::make(data, "S", clock.unix()).unwrap();
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());
-    let config = NodeConfig {
-        me: keys.identity.spki(),
-        kind: NodeKind::Station,
-        upload_bps: 1_000_000,
-        byte_cap: None,
-        forwarder: overlay::forwarder::Config::default(),
-        verification: Verification::PermitOnly,
-        private_networks: true,
-    };
-    let (node, _) = Node::new(config, endpoint.clone(), clock.clone());
-    node.enter_run(keys.run.clone());
-    let settings = Settings {
-        name: "S".into(),
-        address: endpoint.address().unwrap(),
-        stream_bps: 1_000_000,
-        slot_bps: 1_000_000,
-        slots: 1,
-        ask_deadline_ms: 1_000,
-        ask_interval_ms: 1_000,
-        banner: None,
-        membership_ms: crate::station::MEMBERSHIP_MS,
-        upload_bps: 1_000_000,
-        invite: String::new().into(),
-    };
-    let parts = Parts {
-        node,
-        endpoint,
-        trust: Arc::new(RelayTrust::new(
-            attest::TrustRoots::default(),
-            attest::Policy::default(),
-        )),
-        epochs: mpsc::unbounded_channel().0,
-        head: watch::channel(None).1,
-        events: mpsc::unbounded_channel().0,
-        page: None,
-    };
-    Coordinator::new(keys, settings, parts, clock, Emitter::new("S", false))
-}
-
-fn enlist(
-    coordinator: &mut Coordinator,
-    spki: SpkiHash,
-    kind: NodeKind,
-) -> mpsc::UnboundedReceiver<Down> {
-    let (down, inbox) = mpsc::unbounded_channel();
-    let member = Member {
-        name: Name::new(kind.name()).unwrap(),
-        key: PublicKey([0; 32]),
-        kind,
-        addresses: List::default(),
-        sealing_key: None,
-        receipt_key: None,
-        relay_only: false,
-        never_ask: true,
-        down,
-        admission: None,
-        claim_bps: 1_000_000,
-        load: None,
-        placed: true,
-        receipts: std::collections::BTreeMap::new(),
-    };
-    coordinator.members.insert(spki, member);
-    inbox
 }
 
 fn doubt(other: SpkiHash) -> Up {

@@ -1,0 +1,245 @@
+#![allow(clippy::unwrap_used)]
+
+use super::super::controls::{Controls, ReceiptCheck};
+use super::super::coordinator::{Coordinator, Event};
+use super::super::scene::{coordinator, enlist};
+use super::*;
+use certs::receipt::{Accumulator, ReceiptKey};
+use certs::seal::{Publisher, SealedChunk};
+use link::NodeEvent;
+use overlay::planner::Peer;
+use overlay::slots::UNPROVEN_SLOTS;
+use ring::rand::SystemRandom;
+use tokio::sync::mpsc;
+use wire::message::control::{Down, EdgeFailure, EdgeReport, NodeKind, Up};
+use wire::statement::ChunkFlags;
+use wire::{Reason, Rendition, Stripe};
+
+const PARENT: SpkiHash = SpkiHash([1; 32]);
+const CHILD: SpkiHash = SpkiHash([2; 32]);
+/// Fed by nobody here, and feeds nobody.
+const LIAR: SpkiHash = SpkiHash([3; 32]);
+/// A media chunk, in bytes: the stage's slots are 1 Mbit/s, so that four of
+/// them and more are proven by few chunks.
+const CHUNK_BYTES: usize = 1_000_000;
+
+/// A station with one child, `PARENT`, under which `CHILD` hangs.
+struct Scene {
+    coordinator: Coordinator,
+    publisher: Publisher,
+    _inboxes: Vec<mpsc::UnboundedReceiver<Down>>,
+    _data: tempfile::TempDir,
+}
+
+impl Scene {
+    fn set(controls: Controls) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let (mut coordinator, mut publisher) = coordinator(data.path(), controls);
+        let init = ChunkFlags {
+            init: true,
+            ..ChunkFlags::default()
+        };
+        let now = coordinator.clock.unix();
+        let _ = publisher.publish(b"init", 0, 0, now, init).unwrap();
+        let mut inboxes = Vec::new();
+        for (node, slots) in [(PARENT, 1), (CHILD, 0), (LIAR, 0)] {
+            inboxes.push(enlist(&mut coordinator, node, NodeKind::Peer));
+            let key = ReceiptKey::generate(&SystemRandom::new()).unwrap();
+            coordinator.members.get_mut(&node).unwrap().receipt_key = Some(key);
+            coordinator.proven.claim(node, 100_000_000, None);
+            if node != LIAR {
+                let peer = Peer {
+                    slots,
+                    ..Peer::default()
+                };
+                coordinator.planner.join(0, node, peer).unwrap();
+            }
+        }
+        coordinator.act();
+        let mut scene = Self {
+            coordinator,
+            publisher,
+            _inboxes: inboxes,
+            _data: data,
+        };
+        scene.edge_up(CHILD, PARENT);
+        scene
+    }
+
+    fn up(&mut self, from: SpkiHash, message: Up) {
+        self.coordinator.take(Event::Up { from, message });
+        self.coordinator.act();
+    }
+
+    fn edge_up(&mut self, child: SpkiHash, parent: SpkiHash) {
+        let report = EdgeReport {
+            other: parent,
+            child: true,
+        };
+        self.up(child, Up::EdgeUp(report));
+    }
+
+    fn edge_down(&mut self, child: SpkiHash, parent: SpkiHash) {
+        let failure = EdgeFailure {
+            other: parent,
+            child: true,
+            reason: Reason::PeerGone,
+        };
+        self.up(child, Up::EdgeDown(failure));
+    }
+
+    /// The station publishes so many chunks.
+    fn publish(&mut self, count: usize) -> Vec<SealedChunk> {
+        (0..count).map(|_| self.publish_one()).collect()
+    }
+
+    fn publish_one(&mut self) -> SealedChunk {
+        let flags = ChunkFlags {
+            key: true,
+            ..ChunkFlags::default()
+        };
+        let now = self.coordinator.clock.unix();
+        let time_us = self.publisher.next_sequence().0 * 200_000;
+        let plain = vec![7; CHUNK_BYTES];
+        let chunk = self.publisher.publish(&plain, time_us, 200_000, now, flags);
+        let chunk = chunk.unwrap();
+        let blocks = (0u16..).zip(&chunk.blocks).zip(&chunk.paths);
+        let blocks = blocks.map(|((index, data), path)| {
+            let block = certs::block::verify(&chunk.header, index, path, data).unwrap();
+            (block, path.clone(), data.clone())
+        });
+        let blocks = blocks.collect();
+        let node = self.coordinator.node.clone();
+        node.publish(chunk.header.clone(), chunk.signed.clone(), blocks);
+        let (key, from) = (chunk.header.key(), None);
+        let published = NodeEvent::Chunk { key, from };
+        self.coordinator.take(Event::Node(published));
+        chunk
+    }
+
+    /// What becomes of a member's receipt for all blocks of these chunks.
+    fn receipt(&mut self, edge: &mut Edge, chunks: &[SealedChunk]) -> Result<Summary, Error> {
+        for chunk in chunks {
+            for (index, data) in (0u16..).zip(&chunk.blocks) {
+                edge.blocks.add(&chunk.header, index, data, true)?;
+            }
+        }
+        let key = self.coordinator.members[&edge.child].receipt_key.clone();
+        edge.interval += 1;
+        let epoch = self.coordinator.keys.epoch;
+        let receipt = edge.blocks.finish(edge.interval, epoch, &key.unwrap())?;
+        let outcome = self.coordinator.count(edge.child, &receipt);
+        if let Ok(summary) = outcome {
+            let now_ms = self.coordinator.clock.mono_ms();
+            let capacity = &mut self.coordinator.proven.capacity;
+            capacity.receipt(now_ms, receipt.parent, summary);
+        }
+        outcome
+    }
+
+    fn edge(&self, child: SpkiHash, parent: SpkiHash) -> Edge {
+        let scope = self.coordinator.keys.scope();
+        Edge {
+            child,
+            blocks: Accumulator::new(scope, child, parent, Stripe(0), Rendition(0)),
+            interval: 0,
+        }
+    }
+}
+
+/// A child's account of what a parent gave.
+struct Edge {
+    child: SpkiHash,
+    blocks: Accumulator,
+    interval: u64,
+}
+
+#[tokio::test]
+async fn a_parent_that_a_member_was_never_given_is_refused_by_name() {
+    let mut scene = Scene::set(Controls::default());
+    let chunks = scene.publish(20);
+    let mut invented = scene.edge(CHILD, LIAR);
+    let refused = Err(Error::ReceiptWrongParent);
+    assert_eq!(scene.receipt(&mut invented, &chunks), refused);
+    assert_eq!(scene.coordinator.slots_of(LIAR), UNPROVEN_SLOTS);
+    let mut true_edge = scene.edge(CHILD, PARENT);
+    assert!(scene.receipt(&mut true_edge, &chunks).is_ok());
+    assert!(scene.coordinator.slots_of(PARENT) > UNPROVEN_SLOTS);
+}
+
+#[tokio::test]
+async fn believing_receipts_for_anybody_gives_slots_to_who_feeds_nobody() {
+    let controls = Controls {
+        receipts: ReceiptCheck::dangerously_any(),
+        ..Controls::default()
+    };
+    let mut scene = Scene::set(controls);
+    let chunks = scene.publish(20);
+    let mut invented = scene.edge(CHILD, LIAR);
+    assert!(scene.receipt(&mut invented, &chunks).is_ok());
+    assert!(scene.coordinator.slots_of(LIAR) > UNPROVEN_SLOTS);
+}
+
+#[tokio::test]
+async fn a_chunk_proves_one_parent_alone() {
+    let controls = Controls {
+        receipts: ReceiptCheck::dangerously_any(),
+        ..Controls::default()
+    };
+    let mut scene = Scene::set(controls);
+    let chunks = scene.publish(4);
+    let (mut one, mut two) = (scene.edge(CHILD, PARENT), scene.edge(CHILD, LIAR));
+    assert!(scene.receipt(&mut one, &chunks[..3]).is_ok());
+    let again = scene.receipt(&mut two, &chunks);
+    assert_eq!(again, Err(Error::ReceiptRepeatsChunk));
+}
+
+#[tokio::test]
+async fn a_child_that_comes_back_to_a_parent_counts_from_zero() {
+    let mut scene = Scene::set(Controls::default());
+    let chunks = scene.publish(4);
+    let mut first = scene.edge(CHILD, PARENT);
+    assert!(scene.receipt(&mut first, &chunks[..3]).is_ok());
+    // The edge breaks, is planned anew (its second and last try), and works.
+    scene.edge_down(CHILD, PARENT);
+    let parent = scene.coordinator.planner.node(CHILD).unwrap().parent;
+    assert_eq!(parent, Some(PARENT), "the only place there is");
+    scene.edge_up(CHILD, PARENT);
+    let mut second = scene.edge(CHILD, PARENT);
+    assert!(scene.receipt(&mut second, &chunks[3..]).is_ok());
+}
+
+#[tokio::test]
+async fn chunks_that_never_came_were_due() {
+    let mut scene = Scene::set(Controls::default());
+    let chunks = scene.publish(10);
+    let mut edge = scene.edge(CHILD, PARENT);
+    let first = scene.receipt(&mut edge, &chunks[..2]).unwrap();
+    assert_eq!((first.due, first.in_time), (2, 2));
+    // Every other chunk is left out.
+    let half = [chunks[3].clone(), chunks[5].clone(), chunks[7].clone()];
+    let second = scene.receipt(&mut edge, &half).unwrap();
+    assert_eq!((second.due, second.in_time), (6, 3));
+    let proven_bps = {
+        let now_ms = scene.coordinator.clock.mono_ms();
+        scene.coordinator.proven.proven_bps(PARENT, now_ms)
+    };
+    let slot_bps = scene.coordinator.settings.slot_bps;
+    let once = (proven_bps + slot_bps / 2) / slot_bps;
+    let slots = u64::from(scene.coordinator.slots_of(PARENT));
+    assert_eq!(slots, once.max(UNPROVEN_SLOTS.into()), "g is 1, not 2");
+}
+
+#[tokio::test]
+async fn what_nothing_proves_any_more_is_taken_back_but_no_childs_place() {
+    let mut scene = Scene::set(Controls::default());
+    let planner = &mut scene.coordinator.planner;
+    planner.claim(0, PARENT, 9).unwrap();
+    scene.coordinator.lower_slots();
+    let slots = |scene: &Scene| scene.coordinator.planner.node(PARENT).unwrap().slots;
+    assert_eq!(slots(&scene), UNPROVEN_SLOTS);
+    // A node that claims nothing any more keeps the child that it has.
+    scene.coordinator.proven.forget(PARENT);
+    scene.coordinator.lower_slots();
+    assert_eq!(slots(&scene), 1);
+}

@@ -1,0 +1,195 @@
+//! This viewer's receipts: one account for each edge from a parent, so that
+//! each is judged by what it sent itself.
+
+use bytes::Bytes;
+use certs::Verified;
+use certs::bundle::MemberSecrets;
+use certs::receipt::Accumulator;
+use std::collections::BTreeMap;
+use wire::message::receipt::Receipt;
+use wire::statement::ChunkHeader;
+use wire::{Rendition, Scope, SpkiHash, Stripe};
+
+/// The accounts of one session.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    scope: Scope,
+    me: SpkiHash,
+    accounts: BTreeMap<SpkiHash, Accumulator>,
+    interval: u64,
+}
+
+impl Receipts {
+    pub(super) const fn new(scope: Scope, me: SpkiHash) -> Self {
+        Self {
+            scope,
+            me,
+            accounts: BTreeMap::new(),
+            interval: 0,
+        }
+    }
+
+    /// An edge from this parent works. What is counted begins at zero, as the
+    /// coordinator's account of it does.
+    pub(super) fn open(&mut self, parent: SpkiHash) {
+        let scope = self.scope.clone();
+        let account = Accumulator::new(scope, self.me, parent, Stripe(0), Rendition(0));
+        self.accounts.insert(parent, account);
+    }
+
+    /// The edge is over; the receipt for what it brought last, if there is
+    /// anything.
+    pub(super) fn close(&mut self, parent: SpkiHash, secrets: &MemberSecrets) -> Option<Receipt> {
+        let mut account = self.accounts.remove(&parent)?;
+        finish(&mut account, &mut self.interval, secrets)
+    }
+
+    /// Takes a verified block that `from` sent; in time or late.
+    pub(super) fn add(
+        &mut self,
+        from: SpkiHash,
+        header: &Verified<ChunkHeader>,
+        (index, block): (u16, &Bytes),
+        in_time: bool,
+    ) {
+        if let Some(account) = self.accounts.get_mut(&from) {
+            // One that is refused is of no stripe that this edge carries.
+            let _ = account.add(header, index, block, in_time);
+        }
+    }
+
+    /// A receipt for each parent that has sent something since the last time.
+    pub(super) fn write(&mut self, secrets: &MemberSecrets) -> Vec<Receipt> {
+        let interval = &mut self.interval;
+        let accounts = self.accounts.values_mut();
+        accounts
+            .filter_map(|account| finish(account, interval, secrets))
+            .collect()
+    }
+
+    /// All edges are over, and who is told of them has forgotten them.
+    pub(super) fn clear(&mut self) {
+        self.accounts.clear();
+    }
+}
+
+/// The account's next receipt; none if it would say nothing.
+fn finish(
+    account: &mut Accumulator,
+    interval: &mut u64,
+    secrets: &MemberSecrets,
+) -> Option<Receipt> {
+    let receipt = account.finish(*interval, secrets.epoch, &secrets.receipt_key);
+    let receipt = receipt.ok()?;
+    let says = !(receipt.in_time.is_empty() && receipt.late.is_empty());
+    says.then(|| {
+        *interval = interval.saturating_add(1);
+        receipt
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use certs::SigningKey;
+    use certs::receipt::ReceiptKey;
+    use certs::seal::{EpochSecret, Publisher, SealedChunk};
+    use ring::rand::SystemRandom;
+    use wire::statement::{ChunkFlags, RunStatement};
+    use wire::{Epoch, RunId, StreamId, UnixMs};
+
+    const OLD: SpkiHash = SpkiHash([1; 32]);
+    const NEW: SpkiHash = SpkiHash([2; 32]);
+    const ME: SpkiHash = SpkiHash([3; 32]);
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    fn secrets() -> MemberSecrets {
+        let rng = SystemRandom::new();
+        MemberSecrets {
+            epoch: Epoch(0),
+            epoch_secret: EpochSecret::generate(&rng).unwrap(),
+            receipt_key: ReceiptKey::generate(&rng).unwrap(),
+        }
+    }
+
+    /// Chunks of two blocks each.
+    fn programme(secrets: &MemberSecrets, count: u64) -> (Scope, Vec<SealedChunk>) {
+        let key = |seed: u8| SigningKey::from_seed([seed; 32]);
+        let statement = RunStatement {
+            scope: Scope {
+                stream: StreamId(*key(1).public().as_bytes()),
+                run: RunId([5; 16]),
+                epoch: Epoch(0),
+            },
+            start: NOW,
+            end: NOW.plus_ms(3_600_000),
+            ca_key: key(2).public(),
+            chunk_key: key(3).public(),
+            permit_key: key(4).public(),
+            beacon_key: key(5).public(),
+            coordinator: SpkiHash([9; 32]),
+        };
+        let signed = certs::sign(&key(1), &statement);
+        let run = certs::run::verify(&signed, &statement.scope.stream, NOW).unwrap();
+        let (epoch, secret) = (secrets.epoch, &secrets.epoch_secret);
+        let mut publisher =
+            Publisher::new(key(3), &run, epoch, secret, Rendition(0), (1, 0)).unwrap();
+        let init = ChunkFlags {
+            init: true,
+            ..ChunkFlags::default()
+        };
+        publisher.publish(b"init", 0, 0, NOW, init).unwrap();
+        let flags = ChunkFlags::default();
+        let chunks = (0..count).map(|n| {
+            let time_us = n * 200_000;
+            let chunk = publisher.publish(&[7; 20_000], time_us, 200_000, NOW, flags);
+            chunk.unwrap()
+        });
+        (statement.scope, chunks.collect())
+    }
+
+    fn add(receipts: &mut Receipts, chunk: &SealedChunk, senders: [SpkiHash; 2]) {
+        for ((index, block), from) in (0u16..).zip(&chunk.blocks).zip(senders) {
+            receipts.add(from, &chunk.header, (index, block), true);
+        }
+    }
+
+    fn marked(receipt: &Receipt) -> u32 {
+        receipt.in_time.iter().map(|byte| byte.count_ones()).sum()
+    }
+
+    #[test]
+    fn each_parent_is_receipted_for_the_chunks_that_it_sent_whole() {
+        let secrets = secrets();
+        let (scope, chunks) = programme(&secrets, 4);
+        assert_eq!(chunks[0].blocks.len(), 2);
+        let mut receipts = Receipts::new(scope, ME);
+        receipts.open(OLD);
+        receipts.open(NEW);
+        add(&mut receipts, &chunks[0], [OLD, OLD]);
+        add(&mut receipts, &chunks[1], [OLD, NEW]);
+        add(&mut receipts, &chunks[2], [NEW, NEW]);
+        add(&mut receipts, &chunks[3], [NEW, NEW]);
+        let written = receipts.write(&secrets);
+        let told: Vec<_> = written.iter().map(|r| (r.parent, marked(r))).collect();
+        assert_eq!(told, [(OLD, 1), (NEW, 2)]);
+        assert!(receipts.write(&secrets).is_empty(), "nothing new, no word");
+    }
+
+    #[test]
+    fn a_parent_that_one_comes_back_to_is_counted_from_zero() {
+        let secrets = secrets();
+        let (scope, chunks) = programme(&secrets, 3);
+        let mut receipts = Receipts::new(scope, ME);
+        receipts.open(OLD);
+        add(&mut receipts, &chunks[0], [OLD, OLD]);
+        let last = receipts.close(OLD, &secrets).unwrap();
+        add(&mut receipts, &chunks[1], [OLD, OLD]);
+        assert!(receipts.write(&secrets).is_empty(), "no edge, no receipt");
+        receipts.open(OLD);
+        add(&mut receipts, &chunks[2], [OLD, OLD]);
+        let next = receipts.close(OLD, &secrets).unwrap();
+        assert_eq!(next.cumulative_bytes, last.cumulative_bytes);
+        assert!(next.interval > last.interval);
+    }
+}
