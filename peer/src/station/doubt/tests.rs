@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::super::coordinator::{Event, Member, Parts, Settings};
-use super::super::keys::Keys;
+use super::super::keys::{Keys, RUN_MS};
 use super::*;
+use crate::station::Basis;
 use link::{Clock, Emitter, Endpoint, Node, NodeConfig, NodeEvent, RelayTrust, Verification};
 use overlay::planner::{Peer, Relay};
 use std::net::SocketAddr;
@@ -95,7 +96,7 @@ impl Scene {
 
 fn coordinator(data: &std::path::Path) -> Coordinator {
     let clock = Clock::new();
-    let (keys, _chunk) = Keys::make(data, "S", clock.unix()).unwrap();
+    let (keys, _chunk) = Keys::make(data, "S", clock.unix(), RUN_MS).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());
     let config = NodeConfig {
@@ -118,6 +119,8 @@ fn coordinator(data: &std::path::Path) -> Coordinator {
         ask_deadline_ms: 1_000,
         ask_interval_ms: 1_000,
         banner: None,
+        kept_ms: 10_000,
+        basis: Basis::Said,
         membership_ms: crate::station::MEMBERSHIP_MS,
         upload_bps: 1_000_000,
         invite: String::new().into(),
