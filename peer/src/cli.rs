@@ -77,7 +77,8 @@ pub struct Common {
 /// `roundcast broadcast`.
 #[derive(Debug, Args)]
 pub struct Broadcast {
-    /// Fragmented MP4 from a file, or `-` for standard input.
+    /// Fragmented MP4 from a file, or `-` for standard input (then what you
+    /// type is read from the terminal).
     #[arg(long)]
     pub input: PathBuf,
     /// Begin the file again at its end; the stream stays continuous.

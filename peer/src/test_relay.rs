@@ -109,10 +109,10 @@ impl Cloud {
 
     /// What somebody believes who takes development evidence.
     pub(crate) fn trust(&self) -> Arc<RelayTrust> {
-        Arc::new(RelayTrust {
-            roots: TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
-            policy: Policy::default().with_development(),
-        })
+        Arc::new(RelayTrust::new(
+            TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
+            Policy::default().with_development(),
+        ))
     }
 
     /// The socket and key of somebody who may dial a relay.

@@ -162,7 +162,7 @@ fn the_address_for_other_players_is_told() {
 #[test]
 fn a_budget_that_is_spent_is_renewed_with_the_same_parent() {
     /// More than a permit is good for at the rate that was said.
-    const MEGABYTES: usize = 24;
+    const MEGABYTES: usize = 40;
     let folder = tempfile::tempdir().unwrap();
     let raw = ["--no-page", "--input", "-", "--raw"];
     let wrong = ["--stream-mbps", "0.1", "--upload-mbps", "200"];

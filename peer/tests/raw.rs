@@ -82,6 +82,22 @@ fn a_new_epoch_puts_nothing_between_the_bytes() {
 }
 
 #[test]
+fn what_a_slow_source_says_is_sent_before_a_block_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let received = folder.path().join("received.txt");
+    let mut station = station(folder.path(), Path::new("-"), &["--raw"]);
+    let invite = invite(&station);
+    station.feed(b"good evening");
+    let out = ["--out", received.to_str().unwrap()];
+    let viewer = viewer(folder.path(), &invite, &out);
+    viewer.event("first_chunk");
+    station.close();
+    assert_eq!(viewer.end().0, Some(0));
+    assert_eq!(station.end().0, Some(0));
+    assert_eq!(std::fs::read(&received).unwrap(), b"good evening");
+}
+
+#[test]
 fn a_raw_file_without_a_rate_is_a_usage_error_with_its_fix() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("any.bin");

@@ -401,4 +401,16 @@ mod tests {
         assert!(permits.fed(child, parent, last_ms - 1));
         assert!(!permits.fed(child, parent, last_ms));
     }
+
+    #[test]
+    fn an_edge_that_spends_its_permits_again_and_again_is_refused_the_next() {
+        let (child, parent) = (SpkiHash([1; 32]), SpkiHash([2; 32]));
+        let mut permits = Permits::new();
+        let renewed = |permits: &mut Permits| permits.may_renew_early(child, parent);
+        assert!((0..EARLY_RENEWALS_MAX).all(|_| renewed(&mut permits)));
+        assert!(!renewed(&mut permits));
+        assert!(permits.may_renew_early(parent, child), "another edge");
+        permits.forget(child);
+        assert!(renewed(&mut permits), "another membership");
+    }
 }

@@ -30,6 +30,8 @@ use wire::statement::{ChunkFlags, ChunkKey};
 const READ_BYTES: usize = 64 * 1024;
 /// A piece of raw input, in bytes: one block.
 const RAW_PIECE_BYTES: usize = 16 * 1024 - 64;
+/// How long raw bytes wait for more to fill a piece.
+const RAW_WAIT_MS: u64 = 200;
 
 /// Where chunks go, and what changes them on the way.
 pub(super) struct Output {
@@ -206,9 +208,18 @@ impl Ingest {
         let mut buffer = vec![0u8; RAW_PIECE_BYTES];
         let (start, mut sent) = (tokio::time::Instant::now(), 0u64);
         loop {
-            let read = read(&mut input, &mut buffer).await?;
+            let reading = read(&mut input, &mut buffer);
+            let read = match rate_bps {
+                Some(_) => Some(reading.await?),
+                // A live source may pause: what it has said goes out.
+                None => tokio::time::timeout(Duration::from_millis(RAW_WAIT_MS), reading)
+                    .await
+                    .ok()
+                    .transpose()?,
+            };
             let now_us = self.clock.mono_us();
-            cutter.push(buffer.get(..read).unwrap_or_default(), now_us);
+            let bytes = buffer.get(..read.unwrap_or(0));
+            cutter.push(bytes.unwrap_or_default(), now_us);
             while let Some(piece) = cutter.next_piece(now_us) {
                 sent = sent.saturating_add(piece.bytes.len() as u64);
                 if let Some(rate) = rate_bps {
@@ -217,10 +228,11 @@ impl Ingest {
                 }
                 self.publish_fragment(&piece)?;
             }
-            if read == 0 {
-                if let Some(piece) = cutter.flush(now_us) {
-                    self.publish_fragment(&piece)?;
-                }
+            let pauses = read.is_none_or(|read| read == 0);
+            if pauses && let Some(piece) = cutter.flush(now_us) {
+                self.publish_fragment(&piece)?;
+            }
+            if read == Some(0) {
                 return Ok(());
             }
         }

@@ -4,7 +4,7 @@
 
 use super::controls::Controls;
 use super::coordinator::{Coordinator, Member, Parts, Settings};
-use super::keys::Keys;
+use super::keys::{Keys, RUN_MS};
 use super::receipts::Accounts;
 use certs::seal::Publisher;
 use link::{Clock, Emitter, Endpoint, Node, NodeConfig, RelayTrust, Verification};
@@ -19,7 +19,7 @@ use wire::{PublicKey, SpkiHash};
 /// A coordinator of the station `S`, and what publishes its chunks.
 pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publisher) {
     let clock = Clock::new();
-    let (keys, chunk_key) = Keys::make(data, "S", clock.unix()).unwrap();
+    let (keys, chunk_key) = Keys::make(data, "S", clock.unix(), RUN_MS).unwrap();
     let publisher = super::publisher(chunk_key, &keys).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());

@@ -52,7 +52,10 @@ impl Session {
 
     /// Looks, after each step of the session, whether it is over.
     pub(super) fn may_leave(&mut self) -> bool {
-        if self.playout.has_ended() && self.leaving != Leaving::AfterChildren {
+        if self.leaving == Leaving::No {
+            if !self.playout.has_ended() {
+                return false;
+            }
             self.leaving = Leaving::AfterChildren;
             self.emit.tell("stream_ended", json!({}));
         }

@@ -5,9 +5,11 @@ use super::log::Log;
 use crate::event::Event;
 use std::collections::BTreeMap;
 
-/// What was published less than this before a viewer left may still have been
-/// on its way: the bound of repair after a lost parent, in microseconds.
-pub const ON_THE_WAY_US: u64 = 2_000_000;
+/// What was published less than this before a viewer was told to leave may
+/// still have been on its way, in microseconds: a chunk's length and a few
+/// hops. A viewer that is further behind plays on to the newest beacon's head
+/// before it leaves.
+pub const ON_THE_WAY_US: u64 = 300_000;
 
 /// A piece of the stream: its init segment or a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,10 +231,10 @@ mod tests {
         let published = stream(0..50, 0);
         let short = stream(10..45, 30_000);
         // Chunk 45 was published at 9.0 s.
-        let service = compare(&published, &short, 10_900_000);
+        let service = compare(&published, &short, 9_200_000);
         assert!(service.identical);
         assert_eq!(service.chunks_due, 35);
-        let service = compare(&published, &short, 11_100_000);
+        let service = compare(&published, &short, 9_400_000);
         assert!(!service.identical);
         assert_eq!((service.chunks_due, service.chunks_verified), (36, 35));
     }
