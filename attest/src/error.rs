@@ -7,8 +7,8 @@ use wire::codec::DecodeError;
 /// Each variant is one refusal with one stable name, see [`Error::reason`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
-    /// The certificate is not an X.509 certificate that can be read.
-    #[error("certificate: it cannot be read; the other end sent something else")]
+    /// The certificate cannot be read, or is not as its key signed it.
+    #[error("certificate: it cannot be read, or its own key did not sign it; it was changed")]
     CertificateInvalid,
     /// The key is not the one that the permit or admission names.
     #[error("admission: the key {found} was not admitted, {expected} was; leave this relay")]
@@ -94,6 +94,9 @@ pub enum Error {
     /// What was kept of releases' revocations is not in its form.
     #[error("revocations: what was kept is malformed ({0}); restore it, nothing replaces it")]
     RevocationsMalformed(&'static str),
+    /// A file is no saved evidence in its one spelling.
+    #[error("saved evidence: malformed ({0}); get the file again from who saved it")]
+    SavedMalformed(&'static str),
     /// The release is of another channel than was ordered.
     #[error("release: its channel is not the ordered one; ask the desk")]
     ReleaseChannelMismatch,
@@ -278,6 +281,7 @@ impl Error {
             Self::ReleaseRolledBack { .. } => "release_rolled_back",
             Self::ReleaseDenied => "release_denied",
             Self::RevocationsMalformed(_) => "revocations_malformed",
+            Self::SavedMalformed(_) => "saved_malformed",
             Self::ReleaseChannelMismatch => "release_channel_mismatch",
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",

@@ -2,12 +2,12 @@
 
 use crate::Error;
 use crate::sponsor::{GETS, ON_FAILURE, Open};
-use crate::viewer::Session;
-use attest::Outcome;
+use crate::verify::report::Report;
+use crate::viewer::{Refused, Session};
+use attest::offline::Verdict;
 use link::Proof;
-use page::{
-    Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
-};
+use page::{Assurance, Hop, Kind, Prompt, Role, Round, Status, TreeNode, Upload, Verifier, View};
+use serde_json::json;
 use std::net::SocketAddr;
 use wire::SpkiHash;
 use wire::message::control::{NodeKind, TreePicture};
@@ -44,19 +44,16 @@ fn assurance(assurance: attest::Assurance) -> Assurance {
     }
 }
 
-/// The checks behind a relay's verdict.
-fn steps(proof: &Proof) -> Vec<Step> {
-    let all = proof.boot.steps().iter().chain(proof.live.steps());
-    all.map(|step| Step {
-        check: step.check.name().to_owned(),
-        result: match step.result {
-            Outcome::Passed => Status::Verified,
-            Outcome::Failed => Status::Refused,
-            Outcome::NotChecked => Status::Unknown,
-        },
-        detail: step.detail.clone(),
-    })
-    .collect()
+/// The words that `roundcast verify` has for the same checks.
+fn explanation<T>(verdict: Verdict<T>) -> page::Explanation {
+    page::Explanation(json!(Report::of("relay", verdict)))
+}
+
+/// Evidence as a file; a certificate that is too long for one was never
+/// verified.
+fn saved(proof: &Proof) -> Option<String> {
+    let json = proof.saved().to_json().ok()?;
+    String::from_utf8(json).ok()
 }
 
 /// The tree as nodes of the view.
@@ -128,6 +125,7 @@ impl Session {
             status: self.status(),
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
+            refused: self.refused.iter().map(|r| self.refused_hop(r)).collect(),
             tree: picture.map(|p| tree(p, me)).unwrap_or_default(),
             delay_ms: self.playout.report.delay_ms(),
             upload: Upload {
@@ -228,9 +226,36 @@ impl Session {
                     release: proof.map(|p| p.boot.release().name.clone()),
                     evidence: proof.map(|p| p.boot.kind().name().to_owned()),
                     verified_at_ms: proof.map(|p| p.at.0),
-                    explanation: proof.map(|p| steps(p)).unwrap_or_default(),
+                    explanation: proof.map(|p| explanation(p.verdict())),
+                    saved: proof.and_then(|p| saved(p)),
                 }
             })
             .collect()
     }
+
+    fn refused_hop(&self, refused: &Refused) -> Hop {
+        let subject = &refused.verdict.subject;
+        let nodes = self.tree.iter().flat_map(|tree| tree.nodes.iter());
+        let known = nodes.into_iter().find(|node| node.spki == refused.relay);
+        Hop {
+            name: known.map_or_else(|| refused.relay.short(), |n| n.name.as_str().to_owned()),
+            kind: Kind::Relay,
+            verified: Verifier::ByMe,
+            status: match refused.verdict.status {
+                attest::Status::Verified => Status::Verified,
+                attest::Status::Refused => Status::Refused,
+                attest::Status::Unknown => Status::Unknown,
+                attest::Status::Expired => Status::Expired,
+            },
+            assurance: None,
+            release: subject.release.clone(),
+            evidence: subject.evidence.map(str::to_owned),
+            verified_at_ms: Some(refused.at.0),
+            explanation: Some(explanation(refused.verdict.clone())),
+            saved: None,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::Options;
 use super::admission::Membership;
+use super::evidence::{Archive, Refused};
 use super::line::{Heard, Line};
 use super::playout::Playout;
 use crate::Error;
@@ -42,6 +43,9 @@ pub(crate) struct Session {
     pub(crate) page: Option<page::Running>,
     pub(crate) sponsor: Sponsor,
     pub(crate) proofs: Proofs,
+    /// Relays that this viewer refused, the latest first.
+    pub(crate) refused: Vec<Refused>,
+    pub(super) archive: Option<Archive>,
     /// Relays whose metadata have expired since they were verified.
     pub(crate) expired: BTreeSet<SpkiHash>,
     pub(crate) parent: Option<NodeRef>,
@@ -66,6 +70,7 @@ pub(super) struct Parts {
     pub(super) emit: Emitter,
     pub(super) playout: Playout,
     pub(super) page: Option<page::Running>,
+    pub(super) archive: Option<Archive>,
 }
 
 /// Why a session ends.
@@ -85,6 +90,7 @@ impl Session {
             emit,
             mut playout,
             page,
+            archive,
         } = parts;
         let scope = &membership.run.scope;
         let mut openers = Openers::new(scope.stream, scope.run);
@@ -108,6 +114,8 @@ impl Session {
         Self {
             sponsor,
             proofs: Proofs::new(),
+            refused: Vec::new(),
+            archive,
             expired: BTreeSet::new(),
             parent: None,
             tree: None,
@@ -286,11 +294,7 @@ impl Session {
 
     pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
-            NodeEvent::RelayVerified { relay, proof } => {
-                let fields = crate::station::verified_fields(relay.spki, &proof);
-                self.emit.tell("relay_verified", fields);
-                self.proofs.insert(relay.spki, proof);
-            }
+            NodeEvent::RelayVerified { relay, proof } => self.relay_verified(&relay, proof),
             NodeEvent::RelayExpired { relay, reason } => self.relay_expired(&relay, reason),
             NodeEvent::RelayUnresponsive { relay, child } => {
                 self.relay_unresponsive(&relay, child);
@@ -307,7 +311,13 @@ impl Session {
                 name,
                 detail,
                 refusal,
-            } => self.edge_down(other, child, reason, &name, &detail, refusal),
+                verdict,
+            } => {
+                if let Some(verdict) = verdict {
+                    self.relay_refused(other, *verdict);
+                }
+                self.edge_down(other, child, reason, &name, &detail, refusal);
+            }
             NodeEvent::Chunk { key, from } => self.chunk(key, from)?,
             NodeEvent::Dropped { from, dropped } => {
                 let fields = json!({
@@ -472,6 +482,13 @@ impl Session {
                 let _ = self.up.send(Up::Introduce(*introduce));
             }
             Step::Failed(ask, error) => {
+                if let Error::Link(e) = &error
+                    && let Some(verdict) = e.verdict()
+                    && let Some(relay) = verdict.subject.spki.as_deref()
+                    && let Some(relay) = SpkiHash::from_hex(relay)
+                {
+                    self.relay_refused(relay, verdict);
+                }
                 if error.exit_code() == 3 {
                     let fields = json!({"reason": error.reason(), "other": ""});
                     self.emit.tell("attack_refused", fields);
