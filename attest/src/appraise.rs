@@ -5,7 +5,7 @@ mod expectation;
 mod software;
 mod tpm2;
 
-pub(crate) use checks::release as release_checks;
+pub(crate) use checks::{order as order_check, release as release_checks};
 pub use expectation::Expectation;
 pub(crate) use tpm2::{Profiles, image as image_checks, registers as register_checks};
 
@@ -167,18 +167,20 @@ pub fn appraise(
     policy: &Policy,
     now: UnixMs,
 ) -> Result<Appraised, Refusal> {
-    run(certificate, Some(expectation), roots, policy, now)
+    let trace = Trace::new(policy);
+    run(trace, certificate, Some(expectation), roots, policy, now)
 }
 
-/// [`appraise`], or without an admission for files that were handed over.
+/// [`appraise`], or without an admission for files that were handed over;
+/// goes on with `trace`.
 pub(crate) fn run(
+    mut trace: Trace<'_>,
     certificate: &[u8],
     expectation: Option<&Expectation>,
     roots: &TrustRoots,
     policy: &Policy,
     now: UnixMs,
 ) -> Result<Appraised, Refusal> {
-    let mut trace = Trace::new(policy);
     let spki = spki(&mut trace, certificate)?;
     match expectation {
         Some(expected) => trace.require(Check::Admission, || checks::admission(expected, &spki))?,
@@ -193,27 +195,15 @@ pub(crate) fn run(
         ));
     }
     let extension = trace.derive(Check::Evidence, || extension(certificate))?;
-    let evidence = trace.derive(Check::EvidenceForm, || {
-        let evidence = Evidence::from_extension(&extension)?;
-        let kind = evidence.kind().name();
-        Ok((evidence, format!("kind {kind}")))
-    })?;
+    let evidence = parsed(&mut trace, &extension)?;
     let kind = evidence.kind();
-    trace.subject.evidence = Some(kind.name());
-    trace.subject.assurance = Some(kind.assurance().name());
     let against = Against {
         expectation,
         roots,
         policy,
         now,
     };
-    let claims = Claims::check(&mut trace, spki, &evidence, &against)?;
-    let quote_key = match &evidence {
-        Evidence::Software(evidence) => {
-            software::appraise(&mut trace, evidence, &claims, &against)?
-        }
-        Evidence::Tpm2(evidence) => tpm2::appraise(&mut trace, evidence, &claims, &against)?,
-    };
+    let (claims, quote_key) = judged(&mut trace, Some(spki), &evidence, &against)?;
     let (subject, steps) = trace.finish();
     Ok(Appraised {
         spki,
@@ -233,6 +223,56 @@ pub(crate) fn run(
         subject,
         steps,
     })
+}
+
+/// Evidence that was handed over without its certificate.
+pub(crate) fn run_bare(
+    mut trace: Trace<'_>,
+    cmw: &[u8],
+    roots: &TrustRoots,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<Explanation, Refusal> {
+    trace.skip(Check::Certificate, "evidence without its certificate");
+    trace.skip(Check::Admission, "not checked against an admission");
+    let evidence = parsed(&mut trace, cmw)?;
+    let against = Against {
+        expectation: None,
+        roots,
+        policy,
+        now,
+    };
+    judged(&mut trace, None, &evidence, &against)?;
+    let (subject, steps) = trace.finish();
+    Ok(Explanation::verified(subject, steps))
+}
+
+fn parsed(trace: &mut Trace<'_>, cmw: &[u8]) -> Result<Evidence, Refusal> {
+    let evidence = trace.derive(Check::EvidenceForm, || {
+        let evidence = Evidence::from_extension(cmw)?;
+        let kind = evidence.kind().name();
+        Ok((evidence, format!("kind {kind}")))
+    })?;
+    let kind = evidence.kind();
+    trace.subject.evidence = Some(kind.name());
+    trace.subject.assurance = Some(kind.assurance().name());
+    Ok(evidence)
+}
+
+/// The checks of every kind, then those of its own; yields the key that must
+/// sign live answers.
+fn judged<'a>(
+    trace: &mut Trace<'_>,
+    spki: Option<SpkiHash>,
+    evidence: &'a Evidence,
+    against: &Against<'_>,
+) -> Result<(Claims<'a>, QuoteKey), Refusal> {
+    let claims = Claims::check(trace, spki, evidence, against)?;
+    let quote_key = match evidence {
+        Evidence::Software(evidence) => software::appraise(trace, evidence, &claims, against)?,
+        Evidence::Tpm2(evidence) => tpm2::appraise(trace, evidence, &claims, against)?,
+    };
+    Ok((claims, quote_key))
 }
 
 /// An hour without bounds, for a relay that nothing is known of.
@@ -260,7 +300,8 @@ fn spki(trace: &mut Trace<'_>, certificate: &[u8]) -> Result<SpkiHash, Refusal> 
         if certificate.len() > CERTIFICATE_BYTES_MAX {
             return Err(Error::CertificateInvalid);
         }
-        let spki = certs::x509::spki_hash(certificate).map_err(|_| Error::CertificateInvalid)?;
+        let spki =
+            certs::x509::verify_self_signed(certificate).map_err(|_| Error::CertificateInvalid)?;
         Ok((spki, format!("key {}", spki.short())))
     })?;
     trace.subject.spki = Some(spki.to_hex());
@@ -279,7 +320,8 @@ fn extension(certificate: &[u8]) -> Result<(Vec<u8>, String), Error> {
 /// on the platform: the order is the admitted one, the release the
 /// developer's and of the ordered channel.
 struct Claims<'a> {
-    spki: SpkiHash,
+    /// None where evidence came without the certificate that shows it.
+    spki: Option<SpkiHash>,
     order: &'a Order,
     order_id: OrderId,
     parameters: &'a Parameters,
@@ -290,7 +332,7 @@ struct Claims<'a> {
 impl<'a> Claims<'a> {
     fn check(
         trace: &mut Trace<'_>,
-        spki: SpkiHash,
+        spki: Option<SpkiHash>,
         evidence: &'a Evidence,
         against: &Against<'_>,
     ) -> Result<Self, Refusal> {
@@ -321,8 +363,25 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// What the boot must have been quoted with.
-    fn boot_digest(&self) -> QuoteDigest {
-        QuoteDigest::boot(&self.spki, &self.order_id, &self.parameters_digest)
+    /// That the boot was quoted with key, order and parameters, as `bound`
+    /// finds.
+    fn boot(
+        &self,
+        trace: &mut Trace<'_>,
+        bound: impl FnOnce(&QuoteDigest) -> checks::Detail,
+    ) -> Result<(), Refusal> {
+        match self.spki {
+            Some(spki) => trace.require(Check::Boot, || {
+                bound(&QuoteDigest::boot(
+                    &spki,
+                    &self.order_id,
+                    &self.parameters_digest,
+                ))
+            }),
+            None => {
+                trace.skip(Check::Boot, "the certificate alone shows the key");
+                Ok(())
+            }
+        }
     }
 }

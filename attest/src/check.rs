@@ -13,7 +13,7 @@ wire::code! {
         DocumentSignature = 38 => "document_signature",
         /// The document's certificates lead to a pinned root.
         DocumentChain = 39 => "document_chain",
-        /// The certificate can be read.
+        /// The certificate is as its own key signed it.
         Certificate = 0 => "certificate",
         /// The permit or admission names this key.
         Admission = 1 => "admission",

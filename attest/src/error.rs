@@ -7,8 +7,8 @@ use wire::codec::DecodeError;
 /// Each variant is one refusal with one stable name, see [`Error::reason`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
-    /// The certificate is not an X.509 certificate that can be read.
-    #[error("certificate: it cannot be read; the other end sent something else")]
+    /// The certificate cannot be read, or is not as its key signed it.
+    #[error("certificate: it cannot be read, or its own key did not sign it; it was changed")]
     CertificateInvalid,
     /// The key is not the one that the permit or admission names.
     #[error("admission: the key {found} was not admitted, {expected} was; leave this relay")]
@@ -105,6 +105,9 @@ pub enum Error {
     /// The registers of the image that booted are on the denylist.
     #[error("image: revoked by the developer or denied by policy; leave this relay")]
     ImageDenied,
+    /// A file is no saved evidence in its one spelling.
+    #[error("saved evidence: malformed ({0}); get the file again from who saved it")]
+    SavedMalformed(&'static str),
     /// The release is of another channel than was ordered.
     #[error("release: its channel is not the ordered one; ask the desk")]
     ReleaseChannelMismatch,
@@ -299,6 +302,7 @@ impl Error {
             Self::ReleaseDenied => "release_denied",
             Self::RevocationsMalformed(_) => "revocations_malformed",
             Self::ImageDenied => "image_denied",
+            Self::SavedMalformed(_) => "saved_malformed",
             Self::ReleaseChannelMismatch => "release_channel_mismatch",
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",

@@ -2,7 +2,6 @@
 
 use crate::check::Check;
 use crate::error::Error;
-use crate::offline::Judged;
 use crate::policy::Policy;
 use serde::Serialize;
 
@@ -110,6 +109,12 @@ pub struct Explanation {
     pub status: Status,
     /// The refusal's stable name; null if verified.
     pub reason: Option<&'static str>,
+    /// Of when the verdict speaks and what it does not say, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<&'static str>,
+    /// The verdict in words that tell of when it speaks.
+    #[serde(skip)]
+    pub headline: &'static str,
     /// What it speaks of.
     pub subject: Subject,
     /// The checks in the order they were made.
@@ -125,21 +130,18 @@ impl Explanation {
             schema: Self::SCHEMA,
             status: Status::Verified,
             reason: None,
+            meaning: None,
+            headline: Status::Verified.name(),
             subject,
             steps,
         }
-    }
-
-    pub(crate) fn judged(mut self, when: Judged) -> Self {
-        self.subject.judged = Some(when.name());
-        self
     }
 }
 
 /// As the terminal shows it: the verdict, then one line per check.
 impl std::fmt::Display for Explanation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.status.name())?;
+        f.write_str(self.headline)?;
         if let Some(reason) = self.reason {
             write!(f, ": {reason}")?;
         }
@@ -191,6 +193,18 @@ impl Refusal {
         &self.0.error
     }
 
+    /// With the checks that were made before, in front of its own.
+    pub(crate) fn after(mut self, before: &[Step]) -> Self {
+        self.0.steps.splice(..0, before.iter().cloned());
+        self
+    }
+
+    /// The error alone.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.0.error
+    }
+
     /// The checks that were made; the last one failed.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -204,6 +218,8 @@ impl Refusal {
             schema: Explanation::SCHEMA,
             status: self.status(),
             reason: Some(self.reason()),
+            meaning: None,
+            headline: self.status().name(),
             subject: self.0.subject.clone(),
             steps: self.0.steps.clone(),
         }
@@ -236,6 +252,24 @@ impl<'a> Trace<'a> {
             subject: Subject::default(),
             steps: Vec::new(),
         }
+    }
+
+    /// Goes on after checks that were made before.
+    pub(crate) const fn resumed(policy: &'a Policy, subject: Subject, steps: Vec<Step>) -> Self {
+        Self {
+            policy,
+            subject,
+            steps,
+        }
+    }
+
+    /// What a check works with; only its failure is a line.
+    pub(crate) fn try_quietly<T>(
+        &mut self,
+        check: Check,
+        run: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Refusal> {
+        run().map_err(|error| self.fail(check, error))
     }
 
     /// A check that only says yes or no; what it returns is the detail.

@@ -15,7 +15,7 @@ mod leaf;
 mod rate;
 
 pub use batch::Batch;
-pub use challenge::{Challenge, Connection, LiveVerdict};
+pub use challenge::{Answer, Challenge, Connection, LiveVerdict};
 pub use leaf::{LEAF_LABEL, Leaf, TlsSide};
 pub use rate::{Rate, RateExceeded};
 

@@ -21,7 +21,7 @@ pub use compare::compare;
 pub(crate) use compare::released;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use verify::{AGE_MS_MAX, Archived, Live, Root, verify_archived, verify_live};
-pub(crate) use verify::{Signed, timely};
+pub(crate) use verify::{archived_steps, live_steps};
 
 /// The kind's stable name.
 pub const KIND: &str = "nitro_tpm";

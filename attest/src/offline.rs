@@ -1,21 +1,26 @@
 //! Verdicts about files, for `roundcast verify`: no relay, no connection, no
 //! admission. What cannot be checked so is named in the explanation.
 //!
-//! A verdict says of when it speaks, in its subject (`judged`) and in words:
-//! `live` answers a nonce of the moment, `now` asks whether the dates hold
-//! today, `archived` asks whether all held at the evidence's own time, and
-//! says nothing about today. Each is a function of its own.
+//! A verdict says of when it speaks, in its type, in its subject (`judged`)
+//! and in words: [`Live`] answers a nonce of the moment, [`Now`] asks whether
+//! the dates hold today, [`Archived`] asks whether all held at the evidence's
+//! own time, and says nothing about today.
 
 mod ak_quote;
 mod document;
+mod saved;
+mod verdict;
 
 pub use ak_quote::{
     AK_QUOTE_BYTES_MAX, AK_QUOTE_SCHEMA, AkQuoteForm, is_ak_quote, verify_ak_quote_archived,
     verify_ak_quote_archived_under,
 };
 pub use document::{verify_document_archived, verify_document_live};
+pub use saved::{SAVED_BYTES_MAX, SavedEvidence, verify_saved, verify_saved_archived};
+pub use verdict::{Archived, Live, Now, Tense, Verdict};
+pub(crate) use verdict::{LIVE_WORDS, archived_words};
 
-use crate::appraise::{release_checks, run};
+use crate::appraise::{release_checks, run, run_bare};
 use crate::check::Check;
 use crate::error::Error;
 use crate::evidence::Evidence;
@@ -34,12 +39,8 @@ pub fn verify_release(
     roots: &TrustRoots,
     policy: &Policy,
     now: UnixMs,
-) -> Explanation {
-    match release_folder(release_json, executable, roots, policy, now) {
-        Ok(explanation) => explanation,
-        Err(refusal) => refusal.explanation(),
-    }
-    .judged(Judged::Now)
+) -> Verdict<Now> {
+    Verdict::of(release_folder(release_json, executable, roots, policy, now))
 }
 
 fn release_folder(
@@ -93,12 +94,9 @@ pub fn verify_certificate(
     roots: &TrustRoots,
     policy: &Policy,
     now: UnixMs,
-) -> Explanation {
-    match run(certificate, None, roots, policy, now) {
-        Ok(appraised) => appraised.explanation(),
-        Err(refusal) => refusal.explanation(),
-    }
-    .judged(Judged::Now)
+) -> Verdict<Now> {
+    let appraised = run(Trace::new(policy), certificate, None, roots, policy, now);
+    Verdict::of(appraised.map(|appraised| appraised.explanation()))
 }
 
 /// The verdict about a saved certificate (DER), at the time at which its
@@ -109,35 +107,48 @@ pub fn verify_certificate_archived(
     certificate: &[u8],
     roots: &TrustRoots,
     policy: &Policy,
-) -> Explanation {
-    match archived(certificate, roots, policy) {
-        Ok(explanation) => explanation,
-        Err(refusal) => refusal.explanation(),
-    }
-    .judged(Judged::Archived)
+) -> Verdict<Archived> {
+    let mut trace = Trace::new(policy);
+    let appraised = own_time(&mut trace, || evidence(certificate))
+        .and_then(|at| run(trace, certificate, None, roots, policy, at));
+    Verdict::of(appraised.map(|appraised| appraised.explanation()))
 }
 
-fn archived(
-    certificate: &[u8],
+/// The verdict about evidence (a DER `CMW`) without its certificate, now:
+/// all but what binds it to the relay's key.
+#[must_use]
+pub fn verify_evidence(
+    cmw: &[u8],
     roots: &TrustRoots,
     policy: &Policy,
-) -> Result<Explanation, Refusal> {
+    now: UnixMs,
+) -> Verdict<Now> {
+    Verdict::of(run_bare(Trace::new(policy), cmw, roots, policy, now))
+}
+
+/// [`verify_evidence`] at the time at which its platform signed.
+#[must_use]
+pub fn verify_evidence_archived(
+    cmw: &[u8],
+    roots: &TrustRoots,
+    policy: &Policy,
+) -> Verdict<Archived> {
     let mut trace = Trace::new(policy);
-    // Read before it is verified; the checks that follow verify the
-    // statement that it stands in.
-    let at = trace.derive(Check::Time, || {
-        let at = evidence(certificate)?.claimed_time()?;
+    Verdict::of(
+        own_time(&mut trace, || Evidence::from_extension(cmw))
+            .and_then(|at| run_bare(trace, cmw, roots, policy, at)),
+    )
+}
+
+/// The evidence's own time. It is read before it is verified; the checks that
+/// follow verify the statement that it stands in.
+fn own_time(
+    trace: &mut Trace<'_>,
+    evidence: impl FnOnce() -> Result<Evidence, Error>,
+) -> Result<UnixMs, Refusal> {
+    trace.derive(Check::Time, || {
+        let at = evidence()?.claimed_time()?;
         Ok((at, archived_words(at)))
-    })?;
-    let (_, mut steps) = trace.finish();
-    let mut explanation = match run(certificate, None, roots, policy, at) {
-        Ok(appraised) => appraised.explanation(),
-        Err(refusal) => refusal.explanation(),
-    };
-    steps.append(&mut explanation.steps);
-    Ok(Explanation {
-        steps,
-        ..explanation
     })
 }
 
@@ -146,33 +157,4 @@ fn evidence(certificate: &[u8]) -> Result<Evidence, Error> {
         .map_err(|_| Error::CertificateInvalid)?
         .ok_or(Error::EvidenceMissing)?;
     Evidence::from_extension(&value)
-}
-
-/// Of when a verdict speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
-    /// An answer to a nonce of this moment.
-    Live,
-    /// Today's dates.
-    Now,
-    /// The evidence's own time.
-    Archived,
-}
-
-impl Judged {
-    /// The stable name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Now => "now",
-            Self::Archived => "archived",
-        }
-    }
-}
-
-const LIVE_WORDS: &str = "live: made a moment ago for this nonce";
-
-fn archived_words(at: UnixMs) -> String {
-    format!("archived: judged at its own time, {at}; says nothing about now")
 }

@@ -8,7 +8,7 @@ mod inspect;
 mod issue;
 mod member;
 
-pub use inspect::{extension, public_key, spki_der, spki_hash, spki_of_public};
+pub use inspect::{extension, public_key, spki_der, spki_hash, spki_of_public, verify_self_signed};
 pub use issue::{MemberRequest, StreamCa, self_signed};
 pub use member::{Member, verify_ca, verify_member};
 

@@ -145,6 +145,10 @@ pub struct Watch {
     /// How much of the stream is kept, to be caught up with after a pause.
     #[arg(long)]
     pub kept_ms: Option<u64>,
+    /// Save the evidence of each relay that was verified into this folder,
+    /// for `roundcast verify`.
+    #[arg(long, value_name = "DIR")]
+    pub save_evidence: Option<PathBuf>,
     /// Write the stream to a file, or `-` for standard output.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -196,10 +200,11 @@ pub enum WalletVerb {
 /// `roundcast verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// An invite, a relay's certificate (DER file), a platform's document
+    /// An invite, a relay's certificate (DER file) or evidence (as `watch
+    /// --save-evidence` or the page saved it, or CMW), a platform's document
     /// (CBOR file), or a release folder.
     pub what: String,
-    /// Judge a saved certificate at its own time, not now.
+    /// Judge a saved certificate or evidence at its own time, not now.
     #[arg(long)]
     pub archived: bool,
     /// The release.json that a platform's document is compared with.
@@ -363,6 +368,7 @@ impl Watch {
             relay_only: self.relay_only || file.relay_only.unwrap_or(false),
             mode,
             desk,
+            save_evidence: self.save_evidence,
             out: self.out,
             shared: self.common.resolve(&file)?,
         })

@@ -2,12 +2,12 @@
 
 use crate::Error;
 use crate::sponsor::{GETS, ON_FAILURE, Open, Sponsor};
-use crate::viewer::Session;
-use attest::Outcome;
+use crate::verify::report::Report;
+use crate::viewer::{Refused, Session};
+use attest::offline::Verdict;
 use link::{NodeLoad, Proof};
-use page::{
-    Assurance, Hop, Kind, Prompt, Role, Round, Status, Step, TreeNode, Upload, Verifier, View,
-};
+use page::{Assurance, Hop, Kind, Prompt, Role, Round, Status, TreeNode, Upload, Verifier, View};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use wire::message::control::{NodeKind, TreePicture};
@@ -55,19 +55,16 @@ fn assurance(assurance: attest::Assurance) -> Assurance {
     }
 }
 
-/// The checks behind a relay's verdict.
-fn steps(proof: &Proof) -> Vec<Step> {
-    let all = proof.boot.steps().iter().chain(proof.live.steps());
-    all.map(|step| Step {
-        check: step.check.name().to_owned(),
-        result: match step.result {
-            Outcome::Passed => Status::Verified,
-            Outcome::Failed => Status::Refused,
-            Outcome::NotChecked => Status::Unknown,
-        },
-        detail: step.detail.clone(),
-    })
-    .collect()
+/// The words that `roundcast verify` has for the same checks.
+fn explanation<T>(verdict: Verdict<T>) -> page::Explanation {
+    page::Explanation(json!(Report::of("relay", verdict)))
+}
+
+/// Evidence as a file; a certificate that is too long for one was never
+/// verified.
+fn saved(proof: &Proof) -> Option<String> {
+    let json = proof.saved().to_json().ok()?;
+    String::from_utf8(json).ok()
 }
 
 fn by_me(by_me: bool) -> Verifier {
@@ -177,6 +174,7 @@ impl Session {
             status: self.status(),
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
+            refused: self.refused.iter().map(|r| self.refused_hop(r)).collect(),
             tree: picture
                 .map(|(p, _)| tree(p, me, &self.known_by_me()))
                 .unwrap_or_default(),
@@ -275,10 +273,34 @@ impl Session {
                     release: proof.map(|p| p.boot.release().name.clone()),
                     evidence: proof.map(|p| p.boot.kind().name().to_owned()),
                     verified_at_ms: proof.map(|p| p.at.0),
-                    explanation: proof.map(|p| steps(p)).unwrap_or_default(),
+                    explanation: proof.map(|p| explanation(p.verdict())),
+                    saved: proof.and_then(|p| saved(p)),
                 }
             })
             .collect()
+    }
+
+    fn refused_hop(&self, refused: &Refused) -> Hop {
+        let subject = &refused.verdict.subject;
+        let nodes = self.tree.iter().flat_map(|(tree, _)| tree.nodes.iter());
+        let known = nodes.into_iter().find(|node| node.spki == refused.relay);
+        Hop {
+            name: known.map_or_else(|| refused.relay.short(), |n| n.name.as_str().to_owned()),
+            kind: Kind::Relay,
+            verified: Verifier::ByMe,
+            status: match refused.verdict.status {
+                attest::Status::Verified => Status::Verified,
+                attest::Status::Refused => Status::Refused,
+                attest::Status::Unknown => Status::Unknown,
+                attest::Status::Expired => Status::Expired,
+            },
+            assurance: None,
+            release: subject.release.clone(),
+            evidence: subject.evidence.map(str::to_owned),
+            verified_at_ms: Some(refused.at.0),
+            explanation: Some(explanation(refused.verdict.clone())),
+            saved: None,
+        }
     }
 }
 
@@ -294,36 +316,4 @@ fn weakest(hops: &[Hop]) -> Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hop(kind: Kind, status: Status) -> Hop {
-        Hop {
-            name: "hop".into(),
-            kind,
-            verified: by_me(status == Status::Verified),
-            status,
-            assurance: None,
-            release: None,
-            evidence: None,
-            verified_at_ms: None,
-            explanation: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_relay_that_is_only_reported_leaves_the_path_unknown() {
-        let you = hop(Kind::You, Status::Verified);
-        let peer = hop(Kind::Peer, Status::Verified);
-        let station = hop(Kind::Station, Status::Verified);
-        let reported = hop(Kind::Relay, Status::Unknown);
-        let expired = hop(Kind::Relay, Status::Expired);
-        let good = [you.clone(), peer.clone(), station.clone()];
-        assert_eq!(weakest(&good), Status::Verified);
-        let above = [you.clone(), peer.clone(), reported, station.clone()];
-        assert_eq!(weakest(&above), Status::Unknown);
-        assert_eq!(weakest(&[you.clone(), expired, station]), Status::Expired);
-        assert_eq!(weakest(&[you, peer]), Status::Unknown, "no end in sight");
-        assert_eq!(weakest(&[]), Status::Unknown);
-    }
-}
+mod tests;

@@ -3,15 +3,19 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::trust::TrustOptions;
+use attest::live::{Batch, Challenge, Connection, Leaf, TlsSide};
 use attest::release::{KeyRing, Release, SoftwareMeasurement};
 use attest::software::{self, BootKey, PlatformStatement};
+use attest::{Expectation, Quoter};
 use certs::SigningKey;
+use link::{Proof, RelayTrust};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::{TempDir, tempdir};
 use wire::codec::Text;
 use wire::order::{Order, Parameters};
-use wire::{Digest, SpkiHash, UnixMs};
+use wire::{Digest, Nonce, SpkiHash, UnixMs};
 
 pub(crate) const NOW: UnixMs = UnixMs(1_790_000_000_000);
 pub(crate) const HOUR_MS: u64 = 3_600_000;
@@ -149,5 +153,41 @@ impl Files {
         let der = certs::x509::self_signed(&key(8), vec![extension]).unwrap();
         fs::write(self.path("relay.der"), der).unwrap();
         self.path("relay.der")
+    }
+
+    /// The relay as a viewer with this trust has verified it, at [`NOW`].
+    pub(crate) fn proof(&self, trust: &RelayTrust) -> Proof {
+        let certificate = fs::read(self.certificate()).unwrap();
+        let expectation = Expectation::of_order(self.relay(), &self.order());
+        let boot = trust.appraise(&certificate, &expectation, NOW).unwrap();
+        let connection = Connection {
+            exporter: [3; 32],
+            own: SpkiHash([4; 32]),
+            peer: self.relay(),
+            peer_side: TlsSide::Server,
+        };
+        let leaf = Leaf {
+            attester_side: connection.peer_side,
+            nonce: Nonce([5; 32]),
+            exporter: connection.exporter,
+            attester: connection.peer,
+            verifier: connection.own,
+            order: boot.order(),
+            parameters: boot.parameters_digest(),
+            release: boot.release_digest(),
+        };
+        let batch = Batch::new(&[leaf.digest().unwrap(), Digest([6; 32])]).unwrap();
+        let quoter: BootKey = key(9).into();
+        let quote = quoter.quote(&batch.digest()).unwrap();
+        let response = batch.response(0, &quote).unwrap();
+        let challenge = Challenge::new(leaf.nonce, 100);
+        let live = challenge.verify(&response, &connection, &boot, &trust.policy(), 141);
+        Proof {
+            certificate: Arc::new(certificate),
+            boot,
+            live: live.unwrap(),
+            at: NOW,
+            at_mono_ms: 141,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `roundcast verify`: what an invite, a relay's evidence or a release is
 //! worth, offline and step by step. It says of when it speaks: a certificate
-//! is judged now or, with `--archived`, at its own time; a platform's document
-//! is judged live, with the nonce that it was asked for with, or at its own
+//! or evidence is judged now or, with `--archived`, at its own time; a
+//! platform's document is judged live, with the nonce that it was asked for with, or at its own
 //! time.
 //!
 //! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
@@ -9,14 +9,14 @@
 //! cannot be read.
 
 mod invite;
-mod report;
+pub(crate) mod report;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::config::read_bounded;
 use crate::{Error, cli};
-use attest::offline;
+use attest::offline::{self, SavedEvidence};
 use link::RelayTrust;
 use report::Report;
 use std::io;
@@ -26,10 +26,11 @@ use wire::limits::CERTIFICATE_BYTES_MAX;
 
 /// A relay's program, in bytes: with debug information it has tens of MB.
 const PROGRAM_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// A certificate or a `release.json`, in bytes; each has a stricter bound
-/// where it is parsed.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// A certificate, evidence or a `release.json`, in bytes; each has a stricter
+/// bound where it is parsed.
+const FILE_BYTES_MAX: u64 = 96 * 1024;
 const _: () = assert!(CERTIFICATE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
+const _: () = assert!(offline::SAVED_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 const _: () = assert!(attest::release::RELEASE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 
 const RELEASE: &str = "release.json";
@@ -53,38 +54,69 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
     // Without a home folder nothing was ever kept there.
     let data = crate::config::data_dir(options.data.clone()).ok();
     let trust = options.trust.resolve(data.as_deref())?;
-    let report = judge(options, &trust.relays, now)?;
+    let report = judged(options, &trust.relays, now)?;
     Ok(report.under(trust.banner))
 }
 
 /// The verdict about a file or folder.
-fn judge(options: &cli::Verify, trust: &RelayTrust, now: UnixMs) -> Result<Report, Error> {
+fn judged(options: &cli::Verify, trust: &RelayTrust, now: UnixMs) -> Result<Report, Error> {
     let path = Path::new(&options.what);
-    let (roots, policy) = (trust.roots(), &*trust.policy());
     if path.is_dir() {
-        let release = file(&path.join(RELEASE))?;
-        let program = program(&path.join(PROGRAM))?;
-        let program = program.as_deref();
-        let explanation = offline::verify_release(&release, program, roots, policy, now);
-        return Ok(Report::of("release", explanation));
+        return folder(path, trust, now);
     }
     let bytes = file(path)?;
-    match bytes.first() {
-        Some(&DER_SEQUENCE) => {
-            let explanation = if options.archived {
-                offline::verify_certificate_archived(&bytes, roots, policy)
-            } else {
-                offline::verify_certificate(&bytes, roots, policy, now)
-            };
-            Ok(Report::of("certificate", explanation))
+    let form = Form::of(&bytes).ok_or(NEITHER)?;
+    judge(form, &bytes, options, trust, now)
+}
+
+/// A release's folder.
+fn folder(path: &Path, trust: &RelayTrust, now: UnixMs) -> Result<Report, Error> {
+    let release = file(&path.join(RELEASE))?;
+    let program = program(&path.join(PROGRAM))?;
+    let (roots, policy) = (trust.roots(), &*trust.policy());
+    let verdict = offline::verify_release(&release, program.as_deref(), roots, policy, now);
+    Ok(Report::of("release", verdict))
+}
+
+/// A file of this form, now or at its own time.
+fn judge(
+    form: Form,
+    bytes: &[u8],
+    options: &cli::Verify,
+    trust: &RelayTrust,
+    now: UnixMs,
+) -> Result<Report, Error> {
+    let (roots, policy) = (trust.roots(), &*trust.policy());
+    Ok(match (form, options.archived) {
+        (Form::Certificate, false) => Report::of(
+            "certificate",
+            offline::verify_certificate(bytes, roots, policy, now),
+        ),
+        (Form::Certificate, true) => Report::of(
+            "certificate",
+            offline::verify_certificate_archived(bytes, roots, policy),
+        ),
+        (Form::Evidence, false) => Report::of(
+            "evidence",
+            offline::verify_evidence(bytes, roots, policy, now),
+        ),
+        (Form::Evidence, true) => Report::of(
+            "evidence",
+            offline::verify_evidence_archived(bytes, roots, policy),
+        ),
+        (Form::Saved, false) => {
+            Report::of("evidence", offline::verify_saved(bytes, roots, policy, now))
         }
-        Some(&COSE_ARRAY | &COSE_TAG) => document(options, &bytes, trust, now),
-        Some(&JSON_OBJECT) => {
-            let explanation = offline::verify_release(&bytes, None, roots, policy, now);
-            Ok(Report::of("release", explanation))
-        }
-        _ => Err(NEITHER),
-    }
+        (Form::Saved, true) => Report::of(
+            "evidence",
+            offline::verify_saved_archived(bytes, roots, policy),
+        ),
+        (Form::Document, _) => return document(options, bytes, trust, now),
+        (Form::Release, _) => Report::of(
+            "release",
+            offline::verify_release(bytes, None, roots, policy, now),
+        ),
+    })
 }
 
 /// A platform's document, compared with `--release`.
@@ -97,27 +129,52 @@ fn document(
     let release = options.release.as_deref().map(file).transpose()?;
     let release = release.as_deref();
     let (roots, policy) = (trust.roots(), &*trust.policy());
-    let explanation = match &options.nonce {
+    Ok(match &options.nonce {
         Some(nonce) => {
             let nonce = hex::decode(nonce)
                 .map_err(|_| Error::Usage("--nonce is a row of hexadecimal digits"))?;
-            offline::verify_document_live(bytes, release, roots, policy, now, &nonce)
+            let live = offline::verify_document_live(bytes, release, roots, policy, now, &nonce);
+            Report::of("document", live)
         }
-        None => offline::verify_document_archived(bytes, release, roots, policy),
-    };
-    Ok(Report::of("document", explanation))
+        None => Report::of(
+            "document",
+            offline::verify_document_archived(bytes, release, roots, policy),
+        ),
+    })
 }
 
-/// First byte of each kind of file: no two kinds share one.
-const DER_SEQUENCE: u8 = 0x30;
-const JSON_OBJECT: u8 = b'{';
-/// A CBOR array of four, and tag 18 before it (RFC 9052).
-const COSE_ARRAY: u8 = 0x84;
-const COSE_TAG: u8 = 0xd2;
+/// What a file is, by how it begins.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A relay's certificate: a DER SEQUENCE.
+    Certificate,
+    /// A relay's evidence alone: a CMW, a DER OCTET STRING.
+    Evidence,
+    /// A relay's evidence and answer, as a viewer saved them: JSON.
+    Saved,
+    /// A platform's document: a CBOR array of four, or tag 18 before it
+    /// (RFC 9052).
+    Document,
+    /// A `release.json`.
+    Release,
+}
+
+impl Form {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes.first()? {
+            0x30 => Some(Self::Certificate),
+            0x04 => Some(Self::Evidence),
+            0x84 | 0xd2 => Some(Self::Document),
+            b'{' if bytes.starts_with(SavedEvidence::BEGINNING) => Some(Self::Saved),
+            b'{' => Some(Self::Release),
+            _ => None,
+        }
+    }
+}
 
 const NEITHER: Error = Error::Usage(
-    "WHAT is an invite (roundcast:...), a relay's certificate (DER), a platform's document (COSE), \
-     a release.json, or a folder with one",
+    "WHAT is an invite (roundcast:...), a relay's certificate (DER), evidence (saved by watch or the \
+     page, or CMW), a platform's document (COSE), a release.json, or a folder with one",
 );
 
 fn file(path: &Path) -> Result<Vec<u8>, Error> {

@@ -3,6 +3,7 @@
 mod admission;
 mod control;
 mod doubt;
+mod evidence;
 mod leaving;
 mod line;
 mod membership;
@@ -18,6 +19,7 @@ use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
 use control::Parts;
 pub(crate) use control::Session;
+pub(crate) use evidence::Refused;
 use link::{Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -63,6 +65,8 @@ pub struct Options {
     /// How much of the stream is kept for those below, and may be caught up
     /// with after a pause, in milliseconds.
     pub kept_ms: u64,
+    /// Where the evidence of verified relays goes.
+    pub save_evidence: Option<PathBuf>,
     /// Where the stream goes, besides the page.
     pub out: Option<PathBuf>,
     /// The rest.
@@ -81,6 +85,8 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         emit.say(banner);
     }
     emit.say(&choices(&options));
+    let archive = options.save_evidence.as_deref();
+    let archive = archive.map(evidence::Archive::open).transpose()?;
     let identity = admission::stranger()?;
     let endpoint = Arc::new(Endpoint::bind(shared.listen, &identity)?);
     let address = crate::station::advertised(endpoint.address()?);
@@ -104,6 +110,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         emit: emit.clone(),
         playout: playout::Playout::new(out, feed),
         page,
+        archive,
     };
     let session = Session::new(options.clone(), membership, parts);
     let outcome = session.run(channel, node_events, typed).await;

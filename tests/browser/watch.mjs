@@ -59,6 +59,19 @@ async function acceptPrompt(page) {
   await pathLine(page, "^you -> relay \\(release stable [0-9.]+, development, verified \\d+ s ago by me\\) -> station$", RELAY_MS);
 }
 
+// The relay's hop opens to the checks in the words of `roundcast verify`.
+async function relaySteps(page) {
+  const hop = page.locator("#hops .hop").nth(1);
+  await hop.locator("summary").click();
+  const steps = await hop.locator(".steps li").allInnerTexts();
+  for (const check of ["release_rollback", "boot", "live_binding"]) {
+    if (!steps.some((step) => step.includes("passed") && step.includes(check))) {
+      problems.push(`the relay's hop does not say that ${check} passed: ${steps.join(" | ")}`);
+    }
+  }
+  say("steps", { count: steps.length });
+}
+
 async function treeTable(page) {
   const rows = await page.locator("#tree-table tbody tr").count();
   const nodes = await page.locator("#tree-picture *").count();
@@ -82,6 +95,7 @@ try {
     await pathLine(page, "^you -> .*station", PLAY_MS);
     say("ready");
     await acceptPrompt(page);
+    await relaySteps(page);
     await playing(page);
   }
   await treeTable(page);

@@ -36,6 +36,20 @@ step_demo_qemu_disbelieved() {
   evening qemu-disbelieved "$SHORT_SECONDS" --provider qemu
 }
 
+# verify_offline EVENING KIND TRUST... : what a viewer of an evening saved.
+verify_offline() {
+  local evidence=$CACHE/evening/$1/media/evidence
+  [ -e "$evidence/root.json" ] || not_run "the evening $1 has left no evidence; let it run first"
+  python3 tests/checks/offline.py "$CARGO_TARGET_DIR/demo/roundcast" "$evidence" "${@:2}"
+}
+
+step_verify_offline() {
+  need unshare util-linux
+  cargo build --locked --profile demo -p peer --bins
+  verify_offline demo software --trust-development
+  verify_offline qemu tpm2 --trust-operator "$(cat "$CACHE/evening/qemu/media/evidence/operator")"
+}
+
 attack() { EXPECT=(--attack "$1" --reason "$2"); evening "attack-$1" "$SHORT_SECONDS" --attack "$1"; }
 
 step_attack_fake_relay() { attack fake-relay evidence_missing; }

@@ -25,7 +25,7 @@ pub(super) fn admission(expected: &Expectation, found: &SpkiHash) -> Detail {
     Ok(format!("key {} was admitted", found.short()))
 }
 
-pub(super) fn order(expected: &OrderId, found: &OrderId) -> Detail {
+pub(crate) fn order(expected: &OrderId, found: &OrderId) -> Detail {
     if expected != found {
         return Err(Error::OrderMismatch {
             expected: expected.short(),

@@ -33,9 +33,7 @@ pub(super) fn appraise(
         checks::terms(claims.order, claims.parameters, platform.issued)
     })?;
     let key = QuoteKey::Software(platform.boot_key);
-    trace.require(Check::Boot, || {
-        boot(&key, &claims.boot_digest(), &evidence.boot_quote)
-    })?;
+    claims.boot(trace, |digest| boot(&key, digest, &evidence.boot_quote))?;
     Ok(key)
 }
 

@@ -44,7 +44,7 @@ pub(super) fn appraise(
     trace.require(Check::Terms, || {
         checks::terms(claims.order, claims.parameters, statement.issued)
     })?;
-    trace.require(Check::Boot, || boot(&attested, &claims.boot_digest()))?;
+    claims.boot(trace, |digest| boot(&attested, digest))?;
     Ok(QuoteKey::Tpm2(BootState::new(ak, &attested)))
 }
 

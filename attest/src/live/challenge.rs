@@ -24,6 +24,86 @@ pub struct Connection {
     pub peer_side: TlsSide,
 }
 
+/// Without the exporter: a log is no place for it.
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (own, peer) = (self.own.short(), self.peer.short());
+        write!(f, "Connection({own} to {peer}, {:?})", self.peer_side)
+    }
+}
+
+/// An answer with all that it must be bound to: enough to check it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The verifier's 32 random bytes.
+    pub nonce: Nonce,
+    /// The verifier's end of the connection.
+    pub connection: Connection,
+    /// What the relay said.
+    pub response: Response,
+}
+
+impl Answer {
+    /// Whether this relay gave it on this connection for this nonce; how old
+    /// it is, is `age`'s to say.
+    pub(crate) fn check(
+        &self,
+        trace: &mut Trace<'_>,
+        appraised: &Appraised,
+        age: impl FnOnce(&mut Trace<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let leaf = self.leaf(appraised);
+        trace.require(Check::LiveExporter, || {
+            leaf.bound()
+                .map(|()| "the connection has an exporter".into())
+        })?;
+        trace.require(Check::LiveReflection, || {
+            let keys = format!(
+                "keys {} and {}",
+                leaf.verifier.short(),
+                leaf.attester.short()
+            );
+            leaf.two_ended().map(|()| keys)
+        })?;
+        age(trace)?;
+        let (response, quote_key) = (&self.response, appraised.quote_key());
+        let digest = trace.derive(Check::LiveForm, || {
+            let digest = claimed_digest(leaf.hash(), response).ok_or(Error::LiveMalformed)?;
+            let detail = format!("answer {} of {}", response.index, response.count);
+            Ok((digest, detail))
+        })?;
+        trace.require(Check::LiveBinding, || {
+            // The appraised key and the key of this handshake are one: else
+            // the evidence is somebody else's.
+            let same_key = self.connection.peer == appraised.spki();
+            if same_key && quote_key.signed(&digest, &response.quote)? {
+                Ok("the attested key answered for this connection, both keys and order".into())
+            } else {
+                Err(Error::LiveBindingMismatch)
+            }
+        })?;
+        if let Some(boot) = quote_key.boot() {
+            trace.require(Check::LiveMeasurement, || boot.unchanged(&response.quote))?;
+            trace.require(Check::LiveReset, || boot.running(&response.quote))?;
+        }
+        Ok(())
+    }
+
+    fn leaf(&self, appraised: &Appraised) -> Leaf {
+        let connection = &self.connection;
+        Leaf {
+            attester_side: connection.peer_side,
+            nonce: self.nonce,
+            exporter: connection.exporter,
+            attester: connection.peer,
+            verifier: connection.own,
+            order: appraised.order(),
+            parameters: appraised.parameters_digest(),
+            release: appraised.release_digest(),
+        }
+    }
+}
+
 /// A challenge that was sent. It is used up by its answer.
 #[derive(Debug)]
 pub struct Challenge {
@@ -63,63 +143,25 @@ impl Challenge {
         policy: &Policy,
         now_mono_ms: u64,
     ) -> Result<LiveVerdict, Refusal> {
-        let leaf = self.leaf(connection, appraised);
-        let mut trace = Trace::new(policy);
-        trace.subject = appraised.subject().clone();
-        trace.require(Check::LiveExporter, || {
-            leaf.bound()
-                .map(|()| "the connection has an exporter".into())
-        })?;
-        trace.require(Check::LiveReflection, || {
-            leaf.two_ended().map(|()| {
-                format!(
-                    "keys {} and {}",
-                    leaf.verifier.short(),
-                    leaf.attester.short()
-                )
+        let answer = Answer {
+            nonce: self.nonce,
+            connection: connection.clone(),
+            response: response.clone(),
+        };
+        let mut trace = Trace::resumed(policy, appraised.subject().clone(), Vec::new());
+        answer
+            .check(&mut trace, appraised, |trace| {
+                trace.require(Check::LiveAge, || self.age(now_mono_ms))
             })
-        })?;
-        trace.require(Check::LiveAge, || self.age(now_mono_ms))?;
-        let digest = trace.derive(Check::LiveForm, || {
-            let digest = claimed_digest(leaf.hash(), response).ok_or(Error::LiveMalformed)?;
-            let detail = format!("answer {} of {}", response.index, response.count);
-            Ok((digest, detail))
-        })?;
-        trace.require(Check::LiveBinding, || {
-            // The appraised key and the key of this handshake are one: else
-            // the evidence is somebody else's.
-            let same_key = connection.peer == appraised.spki();
-            if same_key && appraised.quote_key().signed(&digest, &response.quote)? {
-                Ok("the attested key answered for this connection, both keys and order".into())
-            } else {
-                Err(Error::LiveBindingMismatch)
-            }
-        })?;
-        if let Some(boot) = appraised.quote_key().boot() {
-            trace.require(Check::LiveMeasurement, || boot.unchanged(&response.quote))?;
-            trace.require(Check::LiveReset, || boot.running(&response.quote))?;
-        }
+            .map_err(|refusal| refusal.after(appraised.steps()))?;
         let (subject, steps) = trace.finish();
         Ok(LiveVerdict {
-            spki: connection.peer,
+            answer,
             order: appraised.order(),
             at_mono_ms: now_mono_ms,
             subject,
             steps,
         })
-    }
-
-    fn leaf(&self, connection: &Connection, appraised: &Appraised) -> Leaf {
-        Leaf {
-            attester_side: connection.peer_side,
-            nonce: self.nonce,
-            exporter: connection.exporter,
-            attester: connection.peer,
-            verifier: connection.own,
-            order: appraised.order(),
-            parameters: appraised.parameters_digest(),
-            release: appraised.release_digest(),
-        }
     }
 
     fn age(&self, now_mono_ms: u64) -> Result<String, Error> {
@@ -137,7 +179,7 @@ impl Challenge {
 /// Only [`Challenge::verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveVerdict {
-    spki: SpkiHash,
+    answer: Answer,
     order: OrderId,
     at_mono_ms: u64,
     subject: Subject,
@@ -148,7 +190,19 @@ impl LiveVerdict {
     /// The relay.
     #[must_use]
     pub const fn spki(&self) -> SpkiHash {
-        self.spki
+        self.answer.connection.peer
+    }
+
+    /// The answer, to be saved.
+    #[must_use]
+    pub const fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// What the verdict speaks of.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// Its order.

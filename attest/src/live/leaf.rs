@@ -3,6 +3,7 @@
 use super::EXPORTER_BYTES;
 use crate::error::Error;
 use crate::signature::sha256;
+use serde::{Deserialize, Serialize};
 use wire::codec::put_varint;
 use wire::{Digest, Nonce, OrderId, SpkiHash};
 
@@ -12,7 +13,8 @@ pub const LEAF_LABEL: &str = "roundcast/attest-live/v1";
 const LEAF_PREFIX: u8 = 0x00;
 
 /// Which end of the TLS connection somebody is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TlsSide {
     /// Who dialled.
     Client,

@@ -1,9 +1,14 @@
 //! Whose word a document is, and of when.
 
+use super::KIND;
 use super::document::{Certificates, DOCUMENT_BYTES_MAX, Document};
 use super::sign1::Sign1;
 use crate::chain;
+use crate::check::Check;
 use crate::error::Error;
+use crate::explain::{Refusal, Trace};
+use crate::offline::{LIVE_WORDS, archived_words};
+use crate::policy::{Assurance, Policy};
 use crate::release::CLOCK_SKEW_MS_MAX;
 use crate::signature::sha256;
 use crate::tpm2::ek::{Development, Pinned};
@@ -105,14 +110,8 @@ pub fn verify_live<K>(
     now: UnixMs,
     nonce: &[u8],
 ) -> Result<Live<K>, Error> {
-    let signed = Signed::parse(bytes)?;
-    timely(&signed.document, now, nonce)?;
-    signed.by_its_leaf()?;
-    signed.under(root, now)?;
-    Ok(Live {
-        document: signed.document,
-        kind: PhantomData,
-    })
+    let policy = Policy::default();
+    live_steps(&mut Trace::new(&policy), bytes, root, now, nonce).map_err(Refusal::into_error)
 }
 
 /// Verifies a saved document at its own time. What was asked for with a
@@ -123,17 +122,76 @@ pub fn verify_live<K>(
 /// `chain_invalid`, `chain_root_unknown`, `chain_expired` if its certificates
 /// did not hold even then.
 pub fn verify_archived<K>(bytes: &[u8], root: &Root<K>) -> Result<Archived<K>, Error> {
-    let signed = Signed::parse(bytes)?;
-    signed.by_its_leaf()?;
-    signed.under(root, signed.document.at)?;
+    let policy = Policy::default();
+    archived_steps(&mut Trace::new(&policy), bytes, root).map_err(Refusal::into_error)
+}
+
+/// [`verify_live`], step by step.
+pub(crate) fn live_steps<K>(
+    trace: &mut Trace<'_>,
+    bytes: &[u8],
+    root: &Root<K>,
+    now: UnixMs,
+    nonce: &[u8],
+) -> Result<Live<K>, Refusal> {
+    let signed = form(trace, bytes)?;
+    trace.require(Check::Time, || {
+        timely(&signed.document, now, nonce).map(|()| LIVE_WORDS.into())
+    })?;
+    genuine(trace, &signed, root, now)?;
+    Ok(Live {
+        document: signed.document,
+        kind: PhantomData,
+    })
+}
+
+/// [`verify_archived`], step by step.
+pub(crate) fn archived_steps<K>(
+    trace: &mut Trace<'_>,
+    bytes: &[u8],
+    root: &Root<K>,
+) -> Result<Archived<K>, Refusal> {
+    let signed = form(trace, bytes)?;
+    let at = signed.document.at;
+    trace.require(Check::Time, || Ok(archived_words(at)))?;
+    genuine(trace, &signed, root, at)?;
     Ok(Archived {
         document: signed.document,
         kind: PhantomData,
     })
 }
 
+fn form<'a>(trace: &mut Trace<'_>, bytes: &'a [u8]) -> Result<Signed<'a>, Refusal> {
+    let signed = trace.derive(Check::DocumentForm, || {
+        let signed = Signed::parse(bytes)?;
+        let detail = format!("{KIND} of {}", signed.document.module);
+        Ok((signed, detail))
+    })?;
+    trace.subject.evidence = Some(KIND);
+    trace.subject.assurance = Some(Assurance::Platform.name());
+    Ok(signed)
+}
+
+fn genuine<K>(
+    trace: &mut Trace<'_>,
+    signed: &Signed<'_>,
+    root: &Root<K>,
+    at: UnixMs,
+) -> Result<(), Refusal> {
+    trace.require(Check::DocumentSignature, || {
+        signed
+            .by_its_leaf()
+            .map(|()| "signed by the key of its certificate".into())
+    })?;
+    trace.require(Check::DocumentChain, || {
+        signed
+            .under(root, at)
+            .map(|()| format!("from the pinned root, valid at {at}"))
+    })
+}
+
 /// The document answers this nonce and was made a moment ago.
-pub(crate) fn timely(document: &Document, now: UnixMs, nonce: &[u8]) -> Result<(), Error> {
+fn timely(document: &Document, now: UnixMs, nonce: &[u8]) -> Result<(), Error> {
     // A nonce that nobody drew proves nothing: absent and empty are refused.
     let asked = document
         .nonce
@@ -152,14 +210,14 @@ pub(crate) fn timely(document: &Document, now: UnixMs, nonce: &[u8]) -> Result<(
 }
 
 /// A document that was taken apart; its checks are made one by one.
-pub(crate) struct Signed<'a> {
+struct Signed<'a> {
     container: Sign1<'a>,
-    pub(crate) document: Document,
+    document: Document,
     certificates: Certificates<'a>,
 }
 
 impl<'a> Signed<'a> {
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let container =
             Sign1::parse(bytes, DOCUMENT_BYTES_MAX).map_err(Error::DocumentMalformed)?;
         let (document, certificates) = Document::parse(container.payload)?;
@@ -172,7 +230,7 @@ impl<'a> Signed<'a> {
 
     /// The key of its own leaf certificate signed it. Cheaper than the path,
     /// and therefore first; it is worth nothing without.
-    pub(crate) fn by_its_leaf(&self) -> Result<(), Error> {
+    fn by_its_leaf(&self) -> Result<(), Error> {
         let point = chain::p384_point(self.certificates.leaf)?;
         if self.container.signed_by(&point) {
             Ok(())
@@ -182,7 +240,7 @@ impl<'a> Signed<'a> {
     }
 
     /// Its certificates lead from this root to the leaf, all valid at `at`.
-    pub(crate) fn under<K>(&self, root: &Root<K>, at: UnixMs) -> Result<(), Error> {
+    fn under<K>(&self, root: &Root<K>, at: UnixMs) -> Result<(), Error> {
         let Some((first, between)) = self.certificates.bundle.split_first() else {
             return Err(Error::ChainInvalid("empty bundle"));
         };

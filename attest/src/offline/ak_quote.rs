@@ -2,7 +2,7 @@
 //! `gcp_tpm` and `azure_tpm`), and the file that it is saved in.
 
 use super::document::accepted;
-use super::{Judged, archived_words};
+use super::{Archived, Verdict, archived_words};
 use crate::appraise::{Profiles, image_checks, register_checks, release_checks};
 use crate::check::Check;
 use crate::error::Error;
@@ -71,7 +71,7 @@ pub fn verify_ak_quote_archived(
     release_json: Option<&[u8]>,
     roots: &TrustRoots,
     policy: &Policy,
-) -> Explanation {
+) -> Verdict<Archived> {
     let root = |cloud: Cloud| Ok((cloud.root()?, Assurance::Platform));
     verify(json, root, release_json, roots, policy)
 }
@@ -85,7 +85,7 @@ pub fn verify_ak_quote_archived_under(
     release_json: Option<&[u8]>,
     roots: &TrustRoots,
     policy: &Policy,
-) -> Explanation {
+) -> Verdict<Archived> {
     let root = |_| Ok((root.clone(), Assurance::Development));
     verify(json, root, release_json, roots, policy)
 }
@@ -96,12 +96,8 @@ fn verify<K>(
     release_json: Option<&[u8]>,
     roots: &TrustRoots,
     policy: &Policy,
-) -> Explanation {
-    match checks(json, root, release_json, roots, policy) {
-        Ok(explanation) => explanation,
-        Err(refusal) => refusal.explanation(),
-    }
-    .judged(Judged::Archived)
+) -> Verdict<Archived> {
+    Verdict::of(checks(json, root, release_json, roots, policy))
 }
 
 /// The file, taken apart; nothing of it is verified.

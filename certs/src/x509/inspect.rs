@@ -55,6 +55,52 @@ pub fn extension(der: &[u8], oid: &[u64]) -> Result<Option<Vec<u8>>, Error> {
     Ok(found.map(|extension| extension.value.to_vec()))
 }
 
+/// The SPKI hash of a certificate whose own key signed it: no byte of it was
+/// changed since. That somebody holds the key now is TLS's to prove.
+///
+/// # Errors
+/// `certificate_malformed`, `certificate_key_unsupported`,
+/// `certificate_signature_invalid`.
+pub fn verify_self_signed(der: &[u8]) -> Result<SpkiHash, Error> {
+    let certificate = parse(der)?;
+    let key = key_of(&certificate)?;
+    let signature = signed_by(&certificate, &key)?;
+    let signed = certificate.tbs_certificate.as_ref();
+    // What holds the signed part and the signature has one spelling, too.
+    let content_len = signed.len() + SIGNATURE_PREFIX.len() + signature.len();
+    let header = sequence_header(content_len);
+    if der != [&header, signed, &SIGNATURE_PREFIX, signature].concat() {
+        return Err(Error::CertificateMalformed);
+    }
+    Ok(spki_of_public(&key))
+}
+
+/// `signatureAlgorithm` Ed25519, and the signature's BIT STRING up to it.
+const SIGNATURE_PREFIX: [u8; 10] = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x41, 0x00];
+
+/// DER of a SEQUENCE's tag and length, for what fits a certificate.
+fn sequence_header(len: usize) -> Vec<u8> {
+    const _: () = assert!(CERTIFICATE_BYTES_MAX <= 0xffff);
+    let [.., high, low] = len.to_be_bytes();
+    match (high, low) {
+        (0, ..0x80) => vec![0x30, low],
+        (0, _) => vec![0x30, 0x81, low],
+        _ => vec![0x30, 0x82, high, low],
+    }
+}
+
+/// The signature, if this key made it.
+pub(super) fn signed_by<'a>(
+    certificate: &'a X509Certificate<'_>,
+    key: &PublicKey,
+) -> Result<&'a [u8; 64], Error> {
+    let signed = certificate.tbs_certificate.as_ref();
+    <&[u8; 64]>::try_from(certificate.signature_value.as_ref())
+        .ok()
+        .filter(|signature| crate::verify_raw(key, signed, signature))
+        .ok_or(Error::CertificateSignatureInvalid)
+}
+
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
     if der.len() > CERTIFICATE_BYTES_MAX {
         return Err(Error::CertificateMalformed);

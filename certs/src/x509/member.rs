@@ -2,7 +2,7 @@
 //! as the only anchor.
 
 use super::CA_NAME;
-use super::inspect::{key_of, parse, spki_der, spki_of_public};
+use super::inspect::{key_of, parse, signed_by, spki_der, spki_of_public};
 use crate::hash::sha256;
 use crate::{Error, Verified};
 use pki_types::{CertificateDer, Der, TrustAnchor, UnixTime};
@@ -78,11 +78,7 @@ pub fn verify_ca(der: &[u8], ca_key: &PublicKey, now: UnixMs) -> Result<(), Erro
     if key_of(&certificate)? != *ca_key || !certificate.is_ca() {
         return Err(Error::CertificateCaMismatch);
     }
-    let signature = <&[u8; 64]>::try_from(certificate.signature_value.as_ref())
-        .map_err(|_| Error::CertificateSignatureInvalid)?;
-    if !crate::verify_raw(ca_key, certificate.tbs_certificate.as_ref(), signature) {
-        return Err(Error::CertificateSignatureInvalid);
-    }
+    signed_by(&certificate, ca_key)?;
     let now_s = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
     if now_s < certificate.validity().not_before.timestamp() {
         return Err(Error::CertificateNotYetValid);

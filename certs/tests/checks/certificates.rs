@@ -1,7 +1,7 @@
 use crate::world::{NOW, key, spki};
 use certs::x509::{
     EVIDENCE_OID, MemberRequest, StreamCa, extension, public_key, self_signed, spki_der, spki_hash,
-    spki_of_public, verify_ca, verify_member,
+    spki_of_public, verify_ca, verify_member, verify_self_signed,
 };
 use certs::{Error, SigningKey};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -241,4 +241,23 @@ fn the_spki_of_a_key_is_the_spki_of_its_certificate() {
     let der = rcgen::PublicKeyData::subject_public_key_info(&ring_spki);
     assert_eq!(der, spki_der(&key(8).public()));
     assert_eq!(spki_of_public(&key(8).public()), spki(8));
+}
+
+#[test]
+fn any_changed_byte_of_a_self_signed_certificate_is_refused() {
+    let genuine = self_signed(&key(2), Vec::new()).unwrap();
+    let spki = spki_of_public(&key(2).public());
+    assert_eq!(verify_self_signed(&genuine).unwrap(), spki);
+    for position in 0..genuine.len() {
+        for bit in 0..8 {
+            let mut changed = genuine.clone();
+            changed[position] ^= 1 << bit;
+            assert!(verify_self_signed(&changed).is_err(), "{position} {bit}");
+        }
+    }
+    // The key alone tells nothing of what was changed around it.
+    let mut changed = genuine.clone();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    assert_eq!(spki_hash(&changed).unwrap(), spki);
 }

@@ -354,5 +354,6 @@ fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {
         name: error.reason().to_owned(),
         detail: error.to_string(),
         refusal: error.is_refusal(),
+        verdict: error.verdict().map(Box::new),
     });
 }

@@ -1,5 +1,6 @@
 //! What can go wrong on a link.
 
+use attest::offline::{Live, Verdict};
 use std::net::SocketAddr;
 use thiserror::Error;
 use wire::{DecodeError, Reason};
@@ -98,6 +99,16 @@ impl Error {
             },
             Self::Remote(r) => *r,
             _ => Reason::PeerGone,
+        }
+    }
+
+    /// The checks of a relay up to the one that failed, if that is what this
+    /// is.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict<Live>> {
+        match self {
+            Self::Evidence(refusal) => Some(Verdict::of_refusal(refusal)),
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::group::Framed;
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
 use crate::{Channel, Clock, Endpoint, Error, Link};
+use attest::offline::{Live, Verdict};
 use bytes::Bytes;
 use certs::Verified;
 use certs::block::VerifiedBlock;
@@ -94,6 +95,9 @@ pub enum NodeEvent {
         detail: String,
         /// Whether this node refused the other end.
         refusal: bool,
+        /// Of a relay that this node refused for its evidence or its answer:
+        /// every check up to the one that failed.
+        verdict: Option<Box<Verdict<Live>>>,
     },
     /// All blocks of a chunk are here.
     Chunk {

@@ -117,7 +117,7 @@ impl Subject<'_> {
         let live = tokio::time::timeout(Duration::from_millis(answer_ms_max), answer)
             .await
             .map_err(|_| Error::Timeout("answer to the live challenge"))??;
-        Ok(Proof::new(boot, live, clock))
+        Ok(Proof::new(link, boot, live, clock))
     }
 
     /// Appraises the relay's evidence by now. If only the metadata's date has

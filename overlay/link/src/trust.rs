@@ -3,6 +3,7 @@
 use crate::node::{Node, lock};
 use crate::{Clock, Error, Link, live};
 use attest::live::LiveVerdict;
+use attest::offline::{Live, SavedEvidence, Verdict};
 use attest::release::VerifiedRelease;
 use attest::{Appraised, Expectation, Policy, Revocations, TrustRoots};
 use certs::Verified;
@@ -149,7 +150,7 @@ impl RelayTrust {
     ) -> Result<Proof, Error> {
         let boot = self.appraise(&link.certificate, expectation, clock.unix())?;
         let live = live::challenge(link, me, &boot, &self.policy(), clock).await?;
-        Ok(Proof::new(boot, live, clock))
+        Ok(Proof::new(link, boot, live, clock))
     }
 }
 
@@ -165,6 +166,8 @@ pub enum Verification {
 /// A relay that was verified by this node.
 #[derive(Debug)]
 pub struct Proof {
+    /// What the relay presented in the handshake, DER.
+    pub certificate: Arc<Vec<u8>>,
     /// Certificate, release, measurements, boot evidence.
     pub boot: Appraised,
     /// The answer to this node's own challenge on this link.
@@ -176,13 +179,31 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Made a moment ago.
-    pub(crate) fn new(boot: Appraised, live: LiveVerdict, clock: &Clock) -> Self {
+    /// Of the relay at the other end of `link`, a moment ago.
+    pub(crate) fn new(link: &Link, boot: Appraised, live: LiveVerdict, clock: &Clock) -> Self {
         Self {
+            certificate: link.certificate.clone(),
             boot,
             live,
             at: clock.unix(),
             at_mono_ms: clock.mono_ms(),
+        }
+    }
+
+    /// Every check with its result, for the page.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict<Live> {
+        Verdict::of_relay(&self.boot, &self.live)
+    }
+
+    /// What `roundcast verify` checks again.
+    #[must_use]
+    pub fn saved(&self) -> SavedEvidence {
+        SavedEvidence {
+            saved: self.at,
+            order: self.boot.order(),
+            certificate: self.certificate.to_vec(),
+            answer: self.live.answer().clone(),
         }
     }
 }

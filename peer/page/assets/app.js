@@ -86,7 +86,7 @@ function tick() {
   if (view === null) return;
   const now = Date.now();
   showMeters();
-  showPath(view.path, now);
+  showPath(view.path, view.refused, now);
   showRounds(view.rounds, now);
   showPrompt(view.prompt, now);
 }

@@ -1,4 +1,5 @@
-// The path as one line, and each hop open to the steps of its verification.
+// The path as one line; each hop, and each relay that was refused, open to the
+// steps of its verification, in the words of `roundcast verify`.
 
 import { byId, element, fill, setText } from "/dom.js";
 import { age, clock } from "/format.js";
@@ -11,16 +12,23 @@ const AGAINST = {
   development: "development: software evidence, proves nothing",
 };
 
-export function showPath(path, now) {
+// What each result is coloured like.
+const COLOUR = { passed: "verified", failed: "refused", not_checked: "unknown" };
+
+export function showPath(path, refused, now) {
   setText(byId("path"), path.map((hop) => words(hop, now)).join(" -> "));
-  const hops = byId("hops");
+  showHops(byId("hops"), path, "No path yet.", now);
+  showHops(byId("refused"), refused, "None.", now);
+}
+
+function showHops(list, hops, none, now) {
   const open = new Set();
-  for (const [index, node] of [...hops.children].entries()) if (node.open) open.add(index);
-  const nodes = path.map((hop, index) => details(hop, open.has(index)));
-  if (nodes.length === 0) nodes.push(element("p", { class: "fine" }, "No path yet."));
-  fill(hops, nodes, JSON.stringify(path));
-  for (const [index, hop] of path.entries()) {
-    const summary = hops.children[index]?.querySelector(".hop-words");
+  for (const [index, node] of [...list.children].entries()) if (node.open) open.add(index);
+  const nodes = hops.map((hop, index) => details(hop, open.has(index)));
+  if (nodes.length === 0) nodes.push(element("p", { class: "fine" }, none));
+  fill(list, nodes, JSON.stringify(hops));
+  for (const [index, hop] of hops.entries()) {
+    const summary = list.children[index]?.querySelector(".hop-words");
     if (summary) setText(summary, words(hop, now));
   }
 }
@@ -72,13 +80,25 @@ function details(hop, open) {
     summary.append(mark);
   }
   node.append(summary, facts(hop), steps(hop));
+  if (hop.saved !== null) node.append(download(hop.saved));
   return node;
+}
+
+// The file that `roundcast verify` takes, offline and at any later time.
+function download(saved) {
+  const button = element("button", { type: "button" }, "Save evidence");
+  button.addEventListener("click", () => {
+    const url = URL.createObjectURL(new Blob([saved], { type: "application/json" }));
+    element("a", { href: url, download: "relay.evidence.json" }).click();
+    URL.revokeObjectURL(url);
+  });
+  return button;
 }
 
 function facts(hop) {
   const list = element("dl", { class: "facts" });
   const add = (name, value) => {
-    if (value === null || value === "") return;
+    if (value === null || value === undefined || value === "") return;
     const pair = element("div");
     const term = element("dt", {}, name);
     const text = element("dd");
@@ -92,15 +112,22 @@ function facts(hop) {
   add("Release", hop.release);
   add("Assurance", hop.assurance === null ? null : AGAINST[hop.assurance]);
   add("Evidence", hop.evidence);
+  if (hop.explanation !== null) {
+    const { reason, meaning, subject } = hop.explanation;
+    add("Reason", reason);
+    add("Judged", [subject.judged, meaning].filter(Boolean).join(": "));
+    add("Key", subject.spki);
+    add("Order", subject.order);
+  }
   return list;
 }
 
 function steps(hop) {
   const list = element("ol", { class: "steps" });
-  for (const step of hop.explanation) {
+  for (const step of hop.explanation?.steps ?? []) {
     const item = element("li");
-    const mark = element("span", { class: "verdict" }, step.result);
-    mark.dataset.status = step.result;
+    const mark = element("span", { class: "verdict" }, step.result.replace("_", " "));
+    mark.dataset.status = COLOUR[step.result] ?? "unknown";
     const what = element("bdi", { class: "step-check" }, step.check);
     item.append(mark, what, element("bdi", { class: "fine" }, step.detail));
     list.append(item);

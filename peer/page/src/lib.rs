@@ -39,8 +39,8 @@ pub use feed::{Feed, Item, Listener, Stats};
 pub use guard::{CSP, CspPolicy, Guard, HostPolicy, LIVE_CSP, Link, OriginPolicy, TokenPolicy};
 pub use server::{Running, Server};
 pub use view::{
-    Assurance, Cause, Hop, Invite, Kind, Level, Notice, Prompt, Role, Round, SCHEMA, Status, Step,
-    TreeNode, Upload, Verifier, View, path_line,
+    Assurance, Cause, Explanation, Hop, Invite, Kind, Level, Notice, Prompt, Role, Round, SCHEMA,
+    Status, TreeNode, Upload, Verifier, View, path_line,
 };
 
 /// Whether this build can be given a guard with a control removed. A shipped

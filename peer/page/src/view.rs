@@ -33,6 +33,8 @@ pub struct View {
     pub banner: Option<String>,
     /// From this client to the station.
     pub path: Vec<Hop>,
+    /// Relays that this client refused, the latest first.
+    pub refused: Vec<Hop>,
     /// The tree, as far as this client knows it.
     pub tree: Vec<TreeNode>,
     /// From the sender's clock to this client's: as right as the two agree.
@@ -64,6 +66,7 @@ impl Default for View {
             status: Status::Unknown,
             banner: None,
             path: Vec::new(),
+            refused: Vec::new(),
             tree: Vec::new(),
             delay_ms: None,
             clocks_disagree: false,
@@ -157,21 +160,18 @@ pub struct Hop {
     pub evidence: Option<String>,
     /// When this client last verified it.
     pub verified_at_ms: Option<u64>,
-    /// The checks behind the verdict, in order.
-    pub explanation: Vec<Step>,
+    /// The checks behind the verdict, where this client made any.
+    pub explanation: Option<Explanation>,
+    /// The evidence with the relay's answer, as `roundcast verify` takes it
+    /// from a file; the page offers it for saving.
+    pub saved: Option<String>,
 }
 
-/// One check of a verification.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// What was checked.
-    pub check: String,
-    /// How it came out.
-    pub result: Status,
-    /// The values, or the reason.
-    pub detail: String,
-}
+/// What `roundcast verify --json` prints (`roundcast.explanation/1`), word
+/// for word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Explanation(pub serde_json::Value);
 
 /// One node of the tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]

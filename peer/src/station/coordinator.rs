@@ -459,6 +459,7 @@ impl Coordinator {
                 name,
                 refusal,
                 detail,
+                ..
             } => {
                 tracing::info!(other = %other.short(), "an edge of the station ended: {detail}");
                 if refusal {

@@ -1,34 +1,41 @@
 //! An explanation for a person or, as `roundcast.explanation/1`, a program.
 
 use crate::output;
+use attest::offline::Verdict;
 use attest::{Explanation, Outcome, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A verdict about anything that `verify` knows.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     schema: &'static str,
-    /// `invite`, `certificate`, `document` or `release`.
+    /// `invite`, `certificate`, `evidence`, `document` or `release`; `relay`
+    /// on the page.
     kind: &'static str,
     status: Status,
     reason: Option<&'static str>,
     /// Where roots or policy are unusual: what the verdict rests on.
     banner: Option<String>,
+    /// Of when the verdict speaks; an invite's speaks of its form alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
+    #[serde(skip)]
+    headline: &'static str,
     subject: Value,
     steps: Vec<Line>,
 }
 
 /// One check and how it ended.
 #[derive(Debug, Serialize)]
-pub(super) struct Line {
-    pub(super) check: String,
-    pub(super) result: Outcome,
-    pub(super) detail: String,
+pub(crate) struct Line {
+    pub(crate) check: String,
+    pub(crate) result: Outcome,
+    pub(crate) detail: String,
 }
 
 impl Report {
-    pub(super) fn new(
+    pub(crate) fn new(
         kind: &'static str,
         status: Status,
         reason: Option<&'static str>,
@@ -41,6 +48,8 @@ impl Report {
             status,
             reason,
             banner: None,
+            meaning: None,
+            headline: status.name(),
             subject,
             steps,
         }
@@ -51,28 +60,33 @@ impl Report {
         Self { banner, ..self }
     }
 
-    /// The verdict of the offline checks.
-    pub(super) fn of(kind: &'static str, explanation: Explanation) -> Self {
+    /// A verdict of any tense.
+    pub(crate) fn of<T>(kind: &'static str, verdict: Verdict<T>) -> Self {
+        let explanation = verdict.into_explanation();
         let steps = explanation.steps.into_iter().map(|step| Line {
             check: name(&step.check),
             result: step.result,
             detail: step.detail,
         });
-        Self::new(
-            kind,
-            explanation.status,
-            explanation.reason,
-            json!(explanation.subject),
-            steps.collect(),
-        )
+        Self {
+            meaning: explanation.meaning,
+            headline: explanation.headline,
+            ..Self::new(
+                kind,
+                explanation.status,
+                explanation.reason,
+                json!(explanation.subject),
+                steps.collect(),
+            )
+        }
     }
 
-    pub(super) const fn status(&self) -> Status {
+    pub(crate) const fn status(&self) -> Status {
         self.status
     }
 
     /// On standard output.
-    pub(super) fn print(&self, as_json: bool) {
+    pub(crate) fn print(&self, as_json: bool) {
         if as_json {
             output::line(&json!(self).to_string());
         } else {
@@ -80,16 +94,19 @@ impl Report {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         if let Some(banner) = &self.banner {
             out.push_str(&format!("{banner}\n"));
         }
-        out.push_str(&format!("{}: {}", self.kind, self.status.name()));
+        out.push_str(&format!("{}: {}", self.kind, self.headline));
         if let Some(reason) = self.reason {
             out.push_str(&format!(" ({reason})"));
         }
         out.push('\n');
+        if let Some(meaning) = self.meaning {
+            out.push_str(&format!("  ({meaning})\n"));
+        }
         for (field, value) in self.subject.as_object().into_iter().flatten() {
             out.push_str(&format!("  {field}: {}\n", plain(&words(value))));
         }

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::explain;
 use crate::cli::Verify;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
-use wire::StreamId;
 use wire::invite::{AudienceSecret, Invite};
+use wire::{StreamId, UnixMs};
 
 impl Files {
     fn options(&self, what: &Path, root: bool, development: bool) -> Verify {
@@ -33,6 +33,27 @@ impl Files {
         let report = explain(&self.options(what, root, development), NOW).unwrap();
         (report.status(), json!(report))
     }
+
+    /// Evidence as a viewer saved it.
+    fn saved(&self) -> Vec<u8> {
+        let trust = self.trust().resolve(None).unwrap();
+        self.proof(&trust.relays).saved().to_json().unwrap()
+    }
+}
+
+/// What `verify` says of the file, as JSON.
+pub(crate) fn verdict(what: &Path, trust: &TrustOptions, now: UnixMs) -> Value {
+    let empty = tempdir().unwrap();
+    let options = Verify {
+        what: what.to_str().unwrap().to_owned(),
+        archived: false,
+        release: None,
+        data: Some(empty.path().to_owned()),
+        nonce: None,
+        json: true,
+        trust: trust.clone(),
+    };
+    json!(explain(&options, now).unwrap())
 }
 
 #[test]
@@ -110,6 +131,121 @@ fn a_saved_certificate_is_judged_now_or_at_its_own_time_and_says_which() {
     assert_eq!(report.status(), Status::Verified);
     assert_eq!(json!(report)["subject"]["judged"], "archived");
     assert!(report.text().contains("says nothing about now"));
+}
+
+#[test]
+fn saved_evidence_is_judged_now_or_at_its_own_time_and_says_which() {
+    let files = Files::new();
+    let file = files.path("relay.evidence.json");
+    fs::write(&file, files.saved()).unwrap();
+    let mut options = files.options(&file, true, true);
+    let report = explain(&options, NOW).unwrap();
+    assert_eq!(report.status(), Status::Verified, "{}", report.text());
+    assert!(report.text().starts_with("evidence: verified as of now\n"));
+    let later = NOW.plus_ms(90 * 24 * HOUR_MS);
+    assert_eq!(explain(&options, later).unwrap().status(), Status::Expired);
+    options.archived = true;
+    let report = explain(&options, later).unwrap();
+    assert_eq!(report.status(), Status::Verified, "{}", report.text());
+    assert!(
+        report
+            .text()
+            .starts_with("evidence: was good at its own time\n")
+    );
+    let json = json!(report);
+    assert_eq!(json["subject"]["judged"], "archived");
+    assert!(
+        json["meaning"]
+            .as_str()
+            .unwrap()
+            .contains("nothing is said about now")
+    );
+    let result = |check: &str| {
+        let mut steps = json["steps"].as_array().unwrap().iter();
+        steps.rfind(|s| s["check"] == check).unwrap()["result"].clone()
+    };
+    assert_eq!(result("live_binding"), "passed");
+    assert_eq!(result("order"), "passed");
+    assert_eq!(result("live_age"), "not_checked");
+    assert_eq!(result("admission"), "not_checked");
+}
+
+/// All but the time, which is the saver's word: a digit of it is shown as it
+/// stands, and decides nothing.
+#[test]
+fn any_changed_byte_of_saved_evidence_is_refused() {
+    let files = Files::new();
+    let genuine = files.saved();
+    let text = String::from_utf8(genuine.clone()).unwrap();
+    let time = text.find("1790000000000").unwrap();
+    let file = files.path("relay.evidence.json");
+    let mut options = files.options(&file, true, true);
+    options.archived = true;
+    let mut verified = Vec::new();
+    for position in 0..genuine.len() {
+        let mut changed = genuine.clone();
+        changed[position] ^= 1;
+        fs::write(&file, changed).unwrap();
+        // Not even taken for evidence, or refused.
+        if explain(&options, NOW).is_ok_and(|report| report.status() == Status::Verified) {
+            verified.push(position);
+        }
+    }
+    verified.retain(|position| !(time..time + 13).contains(position));
+    assert!(verified.is_empty(), "{verified:?}");
+    for cut in [genuine.len() / 2, genuine.len() - 1] {
+        fs::write(&file, &genuine[..cut]).unwrap();
+        let json = json!(explain(&options, NOW).unwrap());
+        assert_eq!(json["reason"], "saved_malformed");
+    }
+    let repeated = text.replacen(',', ",\"saved_ms\":1,", 1);
+    for longer in [repeated, format!("{text} "), format!("{text}{text}")] {
+        fs::write(&file, longer).unwrap();
+        let json = json!(explain(&options, NOW).unwrap());
+        assert_eq!(json["reason"], "saved_malformed");
+    }
+}
+
+#[test]
+fn evidence_of_another_order_is_refused() {
+    let files = Files::new();
+    let text = String::from_utf8(files.saved()).unwrap();
+    let order = certs::order::id(&files.order()).to_hex();
+    let file = files.path("relay.evidence.json");
+    let other = text.replace(&order, &"ab".repeat(32));
+    assert_ne!(other, text);
+    fs::write(&file, other).unwrap();
+    let (status, json) = files.verdict(&file, true, true);
+    assert_eq!(
+        (status, &json["reason"]),
+        (Status::Refused, &json!("order_mismatch"))
+    );
+}
+
+#[test]
+fn evidence_without_its_certificate_is_judged_but_for_the_key() {
+    let files = Files::new();
+    let der = fs::read(files.certificate()).unwrap();
+    let cmw = certs::x509::extension(&der, certs::x509::EVIDENCE_OID);
+    let cmw = cmw.unwrap().unwrap();
+    assert_eq!(cmw.first(), Some(&0x04));
+    let file = files.path("evidence.cmw");
+    fs::write(&file, &cmw).unwrap();
+    let mut options = files.options(&file, true, true);
+    for archived in [false, true] {
+        options.archived = archived;
+        let json = json!(explain(&options, NOW).unwrap());
+        assert_eq!(json["kind"], "evidence");
+        assert_eq!(json["status"], "verified", "{json}");
+        let steps = json["steps"].as_array().unwrap();
+        let boot = steps.iter().find(|s| s["check"] == "boot").unwrap();
+        assert_eq!(boot["result"], "not_checked");
+    }
+    let (_, json) = files.verdict(&file, true, false);
+    assert_eq!(json["reason"], "assurance_not_accepted");
+    fs::write(&file, &cmw[..cmw.len() - 1]).unwrap();
+    let (_, json) = files.verdict(&file, true, true);
+    assert_eq!(json["reason"], "evidence_malformed");
 }
 
 #[test]
@@ -261,7 +397,7 @@ fn a_machine_s_certificate_is_judged_by_whose_word_is_believed() {
         let operators = case["operators"].as_array().unwrap().iter();
         let operators = operators.map(|key| format!("desk={}", key.as_str().unwrap()));
         options.trust.trust_operator = operators.map(|o| o.parse().unwrap()).collect();
-        let now = wire::UnixMs(case["now_ms"].as_u64().unwrap());
+        let now = UnixMs(case["now_ms"].as_u64().unwrap());
         let json = json!(explain(&options, now).unwrap());
         assert_eq!(json["reason"].as_str(), reason, "{}", case["name"]);
         assert_eq!(json["subject"]["judged"], "now");

@@ -3,6 +3,7 @@
 
 use super::Options;
 use super::admission::Membership;
+use super::evidence::{Archive, Refused};
 use super::leaving::Leaving;
 use super::line::{Heard, Line};
 use super::playout::Playout;
@@ -11,7 +12,6 @@ use super::typed::{self, Typed};
 use crate::Error;
 use crate::signals::Interrupts;
 use crate::sponsor::{Choice, Mode, Setting, Sponsor, Step};
-use crate::station::{VerifiedOn, verified_fields};
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, NodeLoad, Proof};
 use serde_json::json;
@@ -46,6 +46,9 @@ pub(crate) struct Session {
     pub(crate) page: Option<page::Running>,
     pub(crate) sponsor: Sponsor,
     pub(crate) proofs: Proofs,
+    /// Relays that this viewer refused, the latest first.
+    pub(crate) refused: Vec<Refused>,
+    pub(super) archive: Option<Archive>,
     /// Relays whose metadata have expired since they were verified.
     pub(crate) expired: BTreeSet<SpkiHash>,
     pub(crate) parent: Option<NodeRef>,
@@ -71,6 +74,7 @@ pub(super) struct Parts {
     pub(super) emit: Emitter,
     pub(super) playout: Playout,
     pub(super) page: Option<page::Running>,
+    pub(super) archive: Option<Archive>,
 }
 
 /// Why a session ends.
@@ -90,6 +94,7 @@ impl Session {
             emit,
             playout,
             page,
+            archive,
         } = parts;
         let scope = &membership.run.scope;
         let mut openers = Openers::new(scope.stream, scope.run);
@@ -114,6 +119,8 @@ impl Session {
         Self {
             sponsor,
             proofs: Proofs::new(),
+            refused: Vec::new(),
+            archive,
             expired: BTreeSet::new(),
             parent: None,
             tree: None,
@@ -313,12 +320,7 @@ impl Session {
 
     pub(super) fn node_event(&mut self, event: NodeEvent) -> Result<Option<End>, Error> {
         match event {
-            NodeEvent::RelayVerified { relay, proof } => {
-                let banner = self.options.shared.trust.banner.as_deref();
-                let fields = verified_fields(relay.spki, &proof, VerifiedOn::Edge, banner);
-                self.emit.tell("relay_verified", fields);
-                self.proofs.insert(relay.spki, proof);
-            }
+            NodeEvent::RelayVerified { relay, proof } => self.relay_verified(&relay, proof),
             NodeEvent::RelayExpired { relay, reason } => self.relay_expired(&relay, reason),
             NodeEvent::RelayUnresponsive { relay, child } => {
                 self.relay_unresponsive(&relay, child);
@@ -335,7 +337,13 @@ impl Session {
                 name,
                 detail,
                 refusal,
-            } => self.edge_down(other, child, reason, &name, &detail, refusal),
+                verdict,
+            } => {
+                if let Some(verdict) = verdict {
+                    self.relay_refused(other, *verdict);
+                }
+                self.edge_down(other, child, reason, &name, &detail, refusal);
+            }
             NodeEvent::Chunk { key, from } => self.chunk(key, from)?,
             NodeEvent::Dropped { from, dropped } => {
                 let fields = json!({
@@ -518,6 +526,13 @@ impl Session {
                 self.notice(page::Level::Error, text);
             }
             Step::Failed(ask, error) => {
+                if let Error::Link(e) = &error
+                    && let Some(verdict) = e.verdict()
+                    && let Some(relay) = verdict.subject.spki.as_deref()
+                    && let Some(relay) = SpkiHash::from_hex(relay)
+                {
+                    self.relay_refused(relay, verdict);
+                }
                 if error.exit_code() == 3 {
                     let fields = json!({"reason": error.reason(), "other": ""});
                     self.emit.tell("attack_refused", fields);

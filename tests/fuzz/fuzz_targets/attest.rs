@@ -4,7 +4,9 @@
 
 use attest::release::{KeyRing, Measurements, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{self, BootKey, PlatformStatement};
-use attest::{Evidence, Expectation, Policy, TrustRoots, appraise, offline, release};
+use attest::{
+    Evidence, Expectation, Policy, Revocations, TrustRoots, appraise, offline, release,
+};
 use certs::{SigningKey, order, x509};
 use fuzz::altered;
 use libfuzzer_sys::fuzz_target;
@@ -126,6 +128,7 @@ fn evidence(extension: &[u8]) {
     }
     let der = certificate(&world.relay, extension);
     let got = appraise(&der, &world.expectation, &world.roots, &world.policy, NOW);
+    let _ = offline::verify_evidence(extension, &world.roots, &world.policy, NOW);
     if got.is_ok() {
         assert_eq!(extension, world.extension, "altered evidence was accepted");
     }
@@ -162,6 +165,11 @@ fn release_file(json: &[u8]) {
         );
     }
     let _ = offline::verify_release(json, None, &world.roots, &world.policy, NOW);
+    let _ = offline::verify_saved(json, &world.roots, &world.policy, NOW);
+    if let Ok(revocations) = Revocations::parse(json) {
+        let again = revocations.to_json().expect("within the bound");
+        assert_eq!(Revocations::parse(&again), Ok(revocations));
+    }
 }
 
 fn root_file(json: &[u8]) {

@@ -13,6 +13,9 @@ pub const VIEWERS: [&str; 5] = ["A", "B", "C", "D", "E"];
 /// Who attacks.
 pub const ATTACKER: &str = "X";
 
+/// Who saves the evidence of relays: E hangs under both of an evening.
+const WITNESS: &str = "E";
+
 /// What the stream needs, in Mbit/s: the clip has 0.95 on average, and key
 /// frames come in bursts.
 const STREAM_MBPS: &str = "1.1";
@@ -74,6 +77,9 @@ pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
     };
     if let Some(file) = stage.kept_stream(name) {
         launch = launch.option("--out", file);
+    }
+    if let (WITNESS, Some(folder)) = (name, stage.kept_evidence()) {
+        launch = launch.option("--save-evidence", folder);
     }
     common(launch, stage, name, Host::Viewer(position))
 }

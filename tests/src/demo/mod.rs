@@ -89,6 +89,7 @@ async fn perform(
 ) -> Result<Report, Error> {
     if plan.cloud.has_desk() {
         market::open(world, stage, plan.cloud).await?;
+        stage.keep_trust()?;
     }
     evening::lay_out_loot(stage, plan.attack.as_ref().map(|(attack, _)| *attack))?;
     let started_us = monotonic_us();

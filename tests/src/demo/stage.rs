@@ -142,6 +142,27 @@ impl Stage {
         }))
     }
 
+    /// Where a viewer's evidence is kept, with what is needed to verify it.
+    #[must_use]
+    pub fn kept_evidence(&self) -> Option<PathBuf> {
+        self.kept.as_ref().map(|folder| folder.join("evidence"))
+    }
+
+    /// Leaves, beside the evidence, whom it was believed under.
+    ///
+    /// # Errors
+    /// [`Error::Folder`].
+    pub fn keep_trust(&self) -> Result<(), Error> {
+        let Some(folder) = self.kept_evidence() else {
+            return Ok(());
+        };
+        let failed = |source| Error::folder(&folder, source);
+        fs::create_dir_all(&folder).map_err(failed)?;
+        fs::copy(self.trust_root(), folder.join("root.json")).map_err(failed)?;
+        let operator = self.operator.as_deref().unwrap_or_default();
+        fs::write(folder.join("operator"), operator).map_err(failed)
+    }
+
     /// The clip.
     #[must_use]
     pub fn clip(&self) -> PathBuf {

@@ -3,9 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use page::{
-    Assurance, Cause, Choice, Hop, Invite, Kind, Level, Notice, Prompt, Role, Round, SCHEMA,
-    Status, Step, TreeNode, Upload, Verifier, View,
+    Assurance, Cause, Choice, Explanation, Hop, Invite, Kind, Level, Notice, Prompt, Role, Round,
+    SCHEMA, Status, TreeNode, Upload, Verifier, View,
 };
+use serde_json::json;
 
 const MINUTE_MS: u64 = 60_000;
 const HOSTILE: &str = "<img src=x onerror=alert(1)>";
@@ -49,6 +50,7 @@ impl Sample {
                 "Development roots are on: what is shown as verified proves nothing.".into(),
             ),
             path: self.path(),
+            refused: Vec::new(),
             tree: tree(),
             delay_ms: Some(438),
             clocks_disagree: false,
@@ -75,24 +77,29 @@ impl Sample {
             release: None,
             evidence: None,
             verified_at_ms: Some(self.started_ms - 12_000),
-            explanation: Vec::new(),
+            explanation: None,
+            saved: None,
         };
-        let step = |check: &str, detail: &str| Step {
-            check: check.into(),
-            result: Status::Verified,
-            detail: detail.into(),
-        };
+        let step = |check: &str, detail: &str| json!({"check": check, "result": "passed", "detail": detail});
         let relay = Hop {
             assurance: Some(Assurance::Development),
             release: Some("0.1.0".into()),
             evidence: Some("software".into()),
-            explanation: vec![
-                step("permit", "names this key and this order"),
-                step("release", "0.1.0, security version 1, signed by 2 of 3"),
-                step("measurements", "equal to the release’s"),
-                step("boot evidence", "binds key, order and parameters"),
-                step("live challenge", "answered in 41 ms, 3 in the batch"),
-            ],
+            explanation: Some(Explanation(json!({
+                "schema": "roundcast.explanation/1",
+                "kind": "relay",
+                "status": "verified",
+                "reason": null,
+                "meaning": "answered for a nonce of that moment",
+                "subject": {"judged": "live"},
+                "steps": [
+                    step("permit", "names this key and this order"),
+                    step("release", "0.1.0, security version 1, signed by 2 of 3"),
+                    step("measurements", "equal to the release’s"),
+                    step("boot evidence", "binds key, order and parameters"),
+                    step("live challenge", "answered in 41 ms, 3 in the batch"),
+                ],
+            }))),
             ..hop("relay-1", Kind::Relay)
         };
         let peer = Hop {

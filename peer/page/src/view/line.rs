@@ -112,7 +112,8 @@ mod tests {
             release: None,
             evidence: None,
             verified_at_ms: Some(1_000),
-            explanation: Vec::new(),
+            explanation: None,
+            saved: None,
         }
     }
 

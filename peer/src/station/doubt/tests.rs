@@ -149,6 +149,7 @@ async fn a_relay_that_is_silent_to_the_coordinator_is_emptied_first_and_then_los
         name: Reason::ChallengeUnanswered.name().into(),
         detail: String::new(),
         refusal: false,
+        verdict: None,
     }));
     assert!(!scene.coordinator.is_relay(RELAY));
     let view = scene.coordinator.planner.node(CHILD).unwrap();
