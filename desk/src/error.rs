@@ -171,7 +171,7 @@ pub enum LaunchFailure {
     #[error("the platform statement cannot be made")]
     Platform,
     /// As many machines run as may.
-    #[error("all machines of this desk are taken")]
+    #[error("all places for machines on this computer are taken")]
     GuestsFull,
     /// No port for the relay.
     #[error("the relay's address is not one of this machine")]

@@ -19,6 +19,7 @@ mod power;
 mod privilege;
 mod pulse;
 mod relay;
+mod state;
 mod supervisor;
 mod tpm;
 mod vitals;
@@ -34,6 +35,7 @@ use channel::Channel;
 use console::Console;
 use interfaces::Device;
 use serde_json::json;
+use wire::UnixMs;
 
 /// The process that the kernel starts first.
 pub const INIT_PID: u32 = 1;
@@ -41,9 +43,32 @@ pub const INIT_PID: u32 = 1;
 /// What the machine was woken with.
 struct Wake {
     line: String,
+    lease: Paid,
     /// None where user data took the desk's place.
     channel: Option<Channel>,
     network: Network,
+}
+
+/// The paid time, as the first line says it.
+#[derive(Debug, Clone, Copy)]
+struct Paid {
+    end: UnixMs,
+    lease_ms: u64,
+}
+
+impl Paid {
+    const fn of(opening: &Opening) -> Self {
+        Self {
+            end: opening.parameters.lease_end,
+            lease_ms: opening.order.lease_ms,
+        }
+    }
+
+    /// What is left of it at a boot, in ms. Never more than was ordered: a
+    /// machine's clock may be years behind.
+    fn left_ms(&self, now: UnixMs) -> u64 {
+        self.end.since_ms(now).min(self.lease_ms)
+    }
 }
 
 /// The machine's place in the network.
@@ -106,6 +131,7 @@ fn wake(console: &Console) -> Result<Wake, Error> {
         let network = join(opening.network)?;
         return Ok(Wake {
             line,
+            lease: Paid::of(&opening),
             channel: Some(channel),
             network,
         });
@@ -114,9 +140,10 @@ fn wake(console: &Console) -> Result<Wake, Error> {
     let network = join(None)?;
     let line = imds::first_line(imds::SERVICE)?;
     // Refused here already, so that the reason is on the console.
-    Opening::parse(&line)?;
+    let opening = Opening::parse(&line)?;
     Ok(Wake {
         line,
+        lease: Paid::of(&opening),
         channel: None,
         network,
     })
@@ -145,4 +172,20 @@ fn join(told: Option<Static>) -> Result<Network, Error> {
 /// There is no TPM, or it is not what it has to be.
 pub fn platform() -> Result<Box<dyn Platform>, Error> {
     Ok(Box::new(tpm::platform()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_clock_makes_the_paid_time_longer_than_ordered() {
+        let paid = Paid {
+            end: UnixMs(10_000_000),
+            lease_ms: 3_600_000,
+        };
+        assert_eq!(paid.left_ms(UnixMs(9_000_000)), 1_000_000);
+        assert_eq!(paid.left_ms(UnixMs(0)), 3_600_000);
+        assert_eq!(paid.left_ms(UnixMs(10_000_001)), 0);
+    }
 }

@@ -126,7 +126,8 @@ pub struct Release {
     pub recipe: String,
     /// What a genuine relay measures.
     pub measurements: Measurements,
-    /// Revoked: SHA-256 of executables or of `release.json` files.
+    /// Revoked: SHA-256 of executables, of `release.json` files, or of the
+    /// registers that an image leaves.
     pub denied: Vec<Hex32>,
 }
 

@@ -32,6 +32,13 @@ impl Emitter {
         self.json
     }
 
+    /// One event of this program itself as its JSON line, for another reader
+    /// than standard output.
+    #[must_use]
+    pub fn line(&self, kind: &str, fields: Value) -> String {
+        line(&self.who, kind, fields, monotonic_us())
+    }
+
     /// Tells one event of this program itself.
     pub fn tell(&self, kind: &str, fields: Value) {
         self.tell_of(&self.who, kind, fields);

@@ -4,7 +4,7 @@ use crate::digest::sha256;
 use crate::inputs::{self, Inputs, Kernel, Stub};
 use crate::program::{self, Source};
 use crate::recipe::{self, Input, Module, Output, Program, Recipe};
-use crate::{Error, files, sbom, source_offer};
+use crate::{Error, files, licences, sbom, source_offer};
 use boot::cpio::Archive;
 use boot::{disk, modules, uki};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 pub const IMAGE_FILE: &str = "relay.efi";
 /// The disk.
 pub const DISK_FILE: &str = "disk.img";
-/// The kernel's licence, as its package carries it.
-const KERNEL_LICENCE_FILE: &str = "kernel-copyright";
+/// The program in the archive.
+pub(crate) const PROGRAM_PATH: &str = "init";
+/// The list of modules in the archive.
+pub(crate) const ORDER_PATH: &str = "modules/order";
 /// Of [`IMAGE_FILE`]: what a desk uploads and a machine loads at each boot.
 pub const IMAGE_BYTES_MAX: usize = 24_000_000;
 /// The kernel's console before any driver makes one.
@@ -38,7 +40,7 @@ pub struct Options {
 }
 
 /// Builds an image into a folder: `relay.efi`, `disk.img`, `recipe.json`,
-/// `sbom.json`, `source-offer.txt` and the kernel's licence.
+/// `sbom.json`, `source-offer.txt` and the licences.
 ///
 /// # Errors
 /// The first step that failed.
@@ -50,10 +52,13 @@ pub fn build(options: &Options, out: &Path) -> Result<Recipe, Error> {
     let (program, made) = program(options)?;
     let joined = join(options, &kernel, &stub, program)?;
     let recipe = recipe(options, &kernel, &stub, made, &joined)?;
+    let licences = licences::list(&kernel, &stub)?;
     files::make_folder(out)?;
     files::write(&out.join(IMAGE_FILE), &joined.image)?;
     files::write_sparse(&out.join(DISK_FILE), &joined.disk)?;
-    files::write(&out.join(KERNEL_LICENCE_FILE), &kernel.copyright)?;
+    for (name, text) in licences {
+        files::write(&out.join(name), &text)?;
+    }
     files::write(
         &out.join(source_offer::FILE),
         source_offer::text(&recipe).as_bytes(),
@@ -108,7 +113,7 @@ fn join(
         .collect();
     let order = modules::order(&wanted, &kernel.modules)?;
     let mut archive = Archive::new();
-    archive.file("init", 0o500, program)?;
+    archive.file(PROGRAM_PATH, 0o500, program)?;
     archive.device("dev/console", CONSOLE.0, CONSOLE.1)?;
     for folder in ["proc", "sys", "run"] {
         archive.directory(folder)?;
@@ -121,10 +126,10 @@ fn join(
             name: name.clone(),
             sha256: sha256(file),
         });
-        archive.file(&format!("modules/{name}.ko"), 0o400, file.clone())?;
+        archive.file(&module_path(name), 0o400, file.clone())?;
     }
     let text: String = order.iter().map(|name| format!("{name}\n")).collect();
-    archive.file("modules/order", 0o400, text.into_bytes())?;
+    archive.file(ORDER_PATH, 0o400, text.into_bytes())?;
     let initrd = archive.to_bytes()?;
     let os_release = os_release();
     let image = uki::assemble(&uki::Parts {
@@ -148,6 +153,11 @@ fn join(
         image,
         disk,
     })
+}
+
+/// A module in the archive.
+pub(crate) fn module_path(name: &str) -> String {
+    format!("modules/{name}.ko")
 }
 
 fn os_release() -> String {

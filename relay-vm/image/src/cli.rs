@@ -10,7 +10,7 @@ use ring::rand::SystemRandom;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use wire::UnixMs;
+use wire::{Digest, UnixMs};
 
 /// Builds, measures, signs and verifies images of relays.
 #[derive(Debug, Parser)]
@@ -118,9 +118,17 @@ struct SignArgs {
     /// Also release this program for development runs without a TPM.
     #[arg(long)]
     software: Option<PathBuf>,
+    /// Revoke what has this SHA-256: a program, a release.json, or an image by
+    /// its `digest` of `measure`; may be repeated.
+    #[arg(long, value_name = "HEX", value_parser = digest)]
+    deny: Vec<Digest>,
     /// Also admit machines that check no signatures.
     #[arg(long)]
     without_secure_boot: bool,
+}
+
+fn digest(text: &str) -> Result<Digest, &'static str> {
+    Digest::from_hex(text).ok_or("not 64 lower-case hexadecimal digits")
 }
 
 impl Cli {
@@ -129,7 +137,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => run_build(args),
             Command::Measure { folder, public } => {
-                json(&measure::measure(&folder, public.as_deref())?)
+                json(&measure::with_digests(&folder, public.as_deref())?)
             }
             Command::Keys {
                 folder,
@@ -217,6 +225,7 @@ fn run_sign(args: SignArgs) -> Result<(), Error> {
         days: args.days,
         commit: args.commit,
         software: args.software,
+        denied: args.deny.into_iter().map(Into::into).collect(),
         without_secure_boot: args.without_secure_boot,
     };
     sign::sign_folder(

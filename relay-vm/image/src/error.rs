@@ -86,6 +86,19 @@ pub enum Error {
     /// The program is not one that can run alone.
     #[error("program: {0} needs other files to run; build it statically, see `build --help`")]
     ProgramDynamic(PathBuf),
+    /// The program does not say what linked it.
+    #[error("program: it does not name its linker; compile it with the Rust of this project")]
+    LinkerUnknown,
+    /// A release that no machine could be started with by user data.
+    #[error(
+        "release: as user data it takes up to {bytes} bytes, over the {bytes_max} of EC2; deny fewer, or shorten its texts"
+    )]
+    UserDataTooLarge {
+        /// The first line of a boot with it.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// A JSON file of an image's folder cannot be read.
     #[error("{name}: not in its form; build the image again")]
     JsonMalformed {
@@ -145,6 +158,8 @@ impl Error {
             Self::PackageContent { .. } => "package_content",
             Self::ImageTooLarge { .. } => "image_too_large",
             Self::ProgramDynamic(_) => "program_dynamic",
+            Self::LinkerUnknown => "linker_unknown",
+            Self::UserDataTooLarge { .. } => "user_data_too_large",
             Self::JsonMalformed { .. } => "json_malformed",
             Self::KeyFile { .. } => "key_file_invalid",
             Self::KeysExist(_) => "keys_exist",

@@ -8,6 +8,7 @@ mod error;
 pub mod files;
 pub mod inputs;
 pub mod keys;
+mod licences;
 pub mod measure;
 pub mod program;
 pub mod recipe;

@@ -1,10 +1,38 @@
 //! `measure`: which registers a boot of the image gives.
 
 use crate::build::IMAGE_FILE;
+use crate::sign::measurements;
 use crate::{Error, files, keys};
 use boot::pcr::Bank;
 use boot::predict::{Profile, SecureBoot, predict};
+use serde::Serialize;
 use std::path::Path;
+
+/// A profile, and how a release can revoke it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// The registers.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// SHA-256 over the registers, in hexadecimal: what a TPM's quote signs,
+    /// and what `sign --deny` takes.
+    pub digest: String,
+}
+
+/// The profiles of [`measure`], each with its digest.
+///
+/// # Errors
+/// As [`measure`].
+pub fn with_digests(folder: &Path, public: Option<&Path>) -> Result<Vec<Measured>, Error> {
+    let profiles = measure(folder, public)?;
+    let digests = measurements(&profiles)?;
+    let digests = digests.iter().map(|m| m.pcrs.digest().to_hex());
+    Ok(profiles
+        .into_iter()
+        .zip(digests)
+        .map(|(profile, digest)| Measured { profile, digest })
+        .collect())
+}
 
 /// The profiles of the image in a folder: with Secure Boot under the keys in
 /// `public`, if there are any, and without; each in both banks.

@@ -44,11 +44,13 @@ pub struct Input {
 pub struct Toolchain {
     /// `rustc -vV`: version, commit, LLVM.
     pub rustc: String,
-    /// The C library that is linked in.
+    /// The C library that is linked in: its package's version.
     pub libc: String,
+    /// SHA-256 of its file, `libc.a`.
+    pub libc_sha256: String,
     /// The compiler of the little C and assembly in dependencies.
     pub cc: String,
-    /// The linker.
+    /// The linker, as the executable names it.
     pub linker: String,
     /// The flags, with the places of this machine replaced.
     pub flags: String,

@@ -3,13 +3,16 @@
 use crate::Error;
 use crate::command::run;
 use crate::program::{Source, TARGET};
-use crate::recipe::{Input, Recipe};
+use crate::recipe::{Input, Recipe, Toolchain};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Its name in an image's folder.
 pub const FILE: &str = "sbom.json";
+
+/// The version of a part that nobody told.
+const UNKNOWN: &str = "unknown";
 
 /// A bill of materials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,15 +49,13 @@ struct Hash {
 }
 
 /// Lists the packages that are compiled into the program for the image's
-/// target, the C library that is linked in, the kernel and the stub.
+/// target, the libraries that are linked in, the kernel and the stub.
 ///
 /// # Errors
 /// `tool_missing`, `tool_failed`: cargo reads the dependencies from the source.
 pub fn list(source: &Source, recipe: &Recipe) -> Result<Bill, Error> {
     let mut components = crates(source)?;
-    if let Some(toolchain) = &recipe.program.toolchain {
-        components.insert(libc(&toolchain.libc));
-    }
+    components.extend(linked(recipe.program.toolchain.as_ref()));
     components.insert(input("operating-system", "GPL-2.0-only", &recipe.kernel));
     components.insert(input("firmware", "LGPL-2.1-or-later", &recipe.stub));
     Ok(Bill {
@@ -94,25 +95,66 @@ fn component(line: &str) -> Option<Component> {
     })
 }
 
-fn libc(version: &str) -> Component {
-    Component {
+/// What every static program of this target holds besides its crates. Which
+/// version is not known of one that was given and not compiled here.
+fn linked(toolchain: Option<&Toolchain>) -> [Component; 3] {
+    let version = |of: fn(&Toolchain) -> &str| {
+        toolchain.map_or_else(|| UNKNOWN.to_owned(), |toolchain| of(toolchain).to_owned())
+    };
+    let library = |name: &str, version: String, purl: &str, licence: &str| Component {
         kind: "library",
-        name: "glibc".into(),
-        version: version.into(),
-        purl: format!("pkg:deb/debian/libc6-dev@{version}"),
+        name: name.into(),
+        purl: format!("{purl}@{version}"),
+        version,
         licenses: vec![Licence {
-            expression: "LGPL-2.1-or-later".into(),
+            expression: licence.into(),
         }],
         hashes: Vec::new(),
+    };
+    let mut libc = library(
+        "glibc",
+        version(|toolchain| &toolchain.libc),
+        "pkg:deb/debian/libc6-dev",
+        "LGPL-2.1-or-later",
+    );
+    libc.hashes
+        .extend(toolchain.map(|toolchain| sha256(&toolchain.libc_sha256)));
+    [
+        libc,
+        library(
+            "libgcc",
+            version(|toolchain| last_word(&toolchain.cc)),
+            "pkg:generic/libgcc",
+            "GPL-3.0-or-later WITH GCC-exception-3.1",
+        ),
+        library(
+            "rust-std",
+            version(|toolchain| second_word(&toolchain.rustc)),
+            "pkg:generic/rust-std",
+            "MIT OR Apache-2.0",
+        ),
+    ]
+}
+
+/// `cc (Debian 12.2.0-14+deb12u1) 12.2.0`.
+fn last_word(text: &str) -> &str {
+    text.rsplit(' ').next().unwrap_or(UNKNOWN)
+}
+
+/// `rustc 1.95.0 (59807616e 2026-04-14); ..`.
+fn second_word(text: &str) -> &str {
+    text.split(' ').nth(1).unwrap_or(UNKNOWN)
+}
+
+fn sha256(content: &str) -> Hash {
+    Hash {
+        alg: "SHA-256",
+        content: content.into(),
     }
 }
 
 fn input(kind: &'static str, licence: &str, input: &Input) -> Component {
     let origin = &input.origin;
-    let hash = |content: &str| Hash {
-        alg: "SHA-256",
-        content: content.into(),
-    };
     Component {
         kind,
         name: origin.package.clone(),
@@ -124,7 +166,7 @@ fn input(kind: &'static str, licence: &str, input: &Input) -> Component {
         licenses: vec![Licence {
             expression: licence.into(),
         }],
-        hashes: vec![hash(&input.sha256)],
+        hashes: vec![sha256(&input.sha256)],
     }
 }
 
@@ -132,6 +174,26 @@ fn input(kind: &'static str, licence: &str, input: &Input) -> Component {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_linked_libraries_stand_in_it_by_the_toolchain_s_versions() {
+        let toolchain = Toolchain {
+            rustc: "rustc 1.95.0 (59807616e 2026-04-14); binary: rustc".into(),
+            libc: "2.36-9+deb12u14".into(),
+            libc_sha256: "ab".repeat(32),
+            cc: "cc (Debian 12.2.0-14+deb12u1) 12.2.0".into(),
+            linker: "LLD 22".into(),
+            flags: String::new(),
+        };
+        let versions = linked(Some(&toolchain)).map(|part| (part.name, part.version));
+        let expected = [
+            ("glibc", "2.36-9+deb12u14"),
+            ("libgcc", "12.2.0"),
+            ("rust-std", "1.95.0"),
+        ];
+        assert_eq!(versions, expected.map(|(n, v)| (n.into(), v.into())));
+        assert!(linked(None).iter().all(|part| part.version == UNKNOWN));
+    }
 
     #[test]
     fn a_line_of_cargo_becomes_a_component_without_a_place() {

@@ -18,6 +18,12 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 /// A release that is forgotten must end.
 const DAYS_MAX: u64 = 400;
 
+/// User data of a machine, in bytes: what EC2 allows, and a guest reads.
+const USER_DATA_BYTES_MAX: usize = 16 * 1024;
+/// What stands in a machine's user data beside the release, in bytes at most:
+/// order and parameters in hexadecimal, an address, and the names of fields.
+const OPENING_BYTES_MAX: usize = 2 * 1024;
+
 /// What the release says.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -35,15 +41,21 @@ pub struct Options {
     pub commit: Option<String>,
     /// A program for the platform kind `software`.
     pub software: Option<PathBuf>,
+    /// What it revokes: SHA-256 of a program, of a `release.json`, or of an
+    /// image's registers.
+    pub denied: Vec<Hex32>,
     /// Also admit machines that check no signatures.
     pub without_secure_boot: bool,
 }
 
 /// Signs the image in `folder` with `db`, writes the disk anew, and writes
-/// `release.json`. `keys` holds `online` and `public`.
+/// `release.json`. `keys` holds `online` and `public`. An image that `db` has
+/// signed stays as it is and gets a new release: so a release is renewed, and
+/// a signing that was cut off is brought to its end.
 ///
 /// # Errors
-/// `already_signed`, `key_file_invalid`, `release_malformed`, `commit_unknown`.
+/// `already_signed` by another key, `key_file_invalid`, `release_malformed`,
+/// `commit_unknown`, `user_data_too_large`.
 pub fn sign_folder(
     folder: &Path,
     keys: &Path,
@@ -55,6 +67,7 @@ pub fn sign_folder(
     let recipe: Recipe = files::read_json(folder, recipe::FILE)?;
     let release = release(folder, &public, &recipe, options, now)?;
     let release = sign(&release, &[&keys::release_key(&online)?])?;
+    fits_user_data(&release)?;
     let path = folder.join(IMAGE_FILE);
     let certificate = keys::certificates(&public)?.db;
     let key = keys::db_key(&online)?;
@@ -62,10 +75,28 @@ pub fn sign_folder(
         certificate: &certificate,
         key: &key,
     };
-    let image = authenticode::sign(&files::read(&path)?, &signer, rng)?;
-    files::write(&path, &image)?;
+    let mut image = files::read(&path)?;
+    if authenticode::verify(&image, &certificate).is_err() {
+        image = authenticode::sign(&image, &signer, rng)?;
+        files::write(&path, &image)?;
+    }
     files::write_sparse(&folder.join(DISK_FILE), &disk::write(&image)?)?;
     files::write(&folder.join(RELEASE_FILE), &release)
+}
+
+/// A machine without a desk's channel is started with a line that holds the
+/// release as one of its values.
+fn fits_user_data(release: &[u8]) -> Result<(), Error> {
+    let malformed = |_| Error::JsonMalformed { name: RELEASE_FILE };
+    let value = serde_json::to_string(&String::from_utf8_lossy(release)).map_err(malformed)?;
+    let bytes = value.len().saturating_add(OPENING_BYTES_MAX);
+    if bytes > USER_DATA_BYTES_MAX {
+        return Err(Error::UserDataTooLarge {
+            bytes,
+            bytes_max: USER_DATA_BYTES_MAX,
+        });
+    }
+    Ok(())
 }
 
 fn release(
@@ -95,6 +126,7 @@ fn release(
     );
     release.security_version = options.security_version;
     release.security_version_min = options.security_version_min;
+    release.denied.clone_from(&options.denied);
     let mut profiles = measure::measure(folder, Some(public))?;
     if !options.without_secure_boot {
         profiles.retain(|profile| profile.name.starts_with("ovmf-secure-boot"));
@@ -120,7 +152,8 @@ pub fn measurements(profiles: &[Profile]) -> Result<Vec<Tpm2Measurement>, Error>
         .map_err(|_| Error::JsonMalformed { name: RELEASE_FILE })
 }
 
-fn how_to_rebuild(recipe: &Recipe) -> String {
+/// What the release says about making its image again.
+pub(crate) fn how_to_rebuild(recipe: &Recipe) -> String {
     let package = |input: &recipe::Input| {
         format!(
             "{} {} (SHA-256 {})",
@@ -133,4 +166,21 @@ fn how_to_rebuild(recipe: &Recipe) -> String {
         package(&recipe.stub),
         recipe.output.image_sha256
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_user_data_has_no_room_for_is_refused() {
+        let refused = |release: &[u8]| fits_user_data(release).err().map(|e| e.reason());
+        let room = USER_DATA_BYTES_MAX - OPENING_BYTES_MAX;
+        // Two quotes around it.
+        assert_eq!(refused(&vec![b'x'; room - 2]), None);
+        let too_large = Some("user_data_too_large");
+        assert_eq!(refused(&vec![b'x'; room - 1]), too_large);
+        // Each of its own quotes takes two bytes.
+        assert_eq!(refused(&vec![b'"'; room / 2]), too_large);
+    }
 }

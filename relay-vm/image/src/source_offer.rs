@@ -1,7 +1,8 @@
-//! The offer of source that the kernel's licence (GPL-2.0, section 3) and the
-//! stub's (LGPL-2.1, section 6) ask of who passes an image on.
+//! The offer of source that the kernel's licence (GPL-2.0, section 3), the
+//! stub's and the C library's (LGPL-2.1, section 6) ask of who passes an image
+//! on.
 
-use crate::recipe::{Input, Recipe};
+use crate::recipe::{Input, Recipe, Toolchain};
 
 /// Its name in an image's folder.
 pub(crate) const FILE: &str = "source-offer.txt";
@@ -10,24 +11,42 @@ pub(crate) const FILE: &str = "source-offer.txt";
 pub(crate) fn text(recipe: &Recipe) -> String {
     format!(
         "This image contains the following free software of others.\n\n\
-         {}\n{}\n\
+         {}\n{}\n{}\n\
          For at least three years after you received this image, whoever gave it to you\n\
          will give you, on request and for no more than the cost of the copying, the\n\
          complete corresponding source code of these programs in machine-readable form,\n\
          with the scripts that control their compilation and installation.\n\n\
          The same source is published by Debian; with a `deb-src` line for the release\n\
-         in question:\n\n    apt-get source {}\n    apt-get source {}\n\n\
+         in question:\n\n    apt-get source {}\n    apt-get source {}\n    apt-get source {}\n\n\
          The relay's own program comes with its source at the commit that recipe.json\n\
-         names; sbom.json lists what else is compiled into it, with licences.\n",
+         names, and with it the means to link it with another C library: change the\n\
+         library, and run `roundcast-image build` on that source. sbom.json lists what\n\
+         else is compiled into it. The licences' texts are beside this file.\n",
         paragraph(
             "The Linux kernel and its modules",
             "GPL-2.0-only",
             &recipe.kernel
         ),
         paragraph("The EFI stub of systemd", "LGPL-2.1-or-later", &recipe.stub),
+        libc(recipe.program.toolchain.as_ref()),
         exact_source(&recipe.kernel),
         exact_source(&recipe.stub),
+        libc_source(recipe.program.toolchain.as_ref()),
     )
+}
+
+/// The library that is linked into the program; which version, only who
+/// compiled it knows.
+fn libc(toolchain: Option<&Toolchain>) -> String {
+    let version = toolchain.map_or("as the program was linked with", |t| &t.libc);
+    format!(
+        "The GNU C Library, linked into the relay's program\n  licence         \
+         LGPL-2.1-or-later\n  Debian package  libc6-dev {version}\n"
+    )
+}
+
+fn libc_source(toolchain: Option<&Toolchain>) -> String {
+    toolchain.map_or_else(|| "glibc".to_owned(), |t| format!("glibc={}", t.libc))
 }
 
 fn paragraph(what: &str, licence: &str, input: &Input) -> String {

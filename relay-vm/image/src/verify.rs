@@ -1,13 +1,13 @@
 //! `verify`: a release's folder against itself, against the developer's keys,
 //! and against a rebuild.
 
-use crate::build::{DISK_FILE, IMAGE_FILE};
+use crate::build::{self, DISK_FILE, IMAGE_FILE};
 use crate::digest::sha256;
 use crate::recipe::{self, Recipe};
-use crate::sign::{RELEASE_FILE, measurements};
+use crate::sign::{RELEASE_FILE, how_to_rebuild, measurements};
 use crate::{Error, files, keys, measure};
-use attest::release::{self, TrustRoot};
-use boot::{authenticode, disk, pe};
+use attest::release::{self, Tpm2Measurement, TrustRoot};
+use boot::{authenticode, cpio, disk, pe, uki};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use wire::UnixMs;
@@ -88,10 +88,9 @@ pub fn verify(folder: &Path, options: &Options, now: UnixMs) -> Result<Vec<Findi
     let mut findings = content(&image, &recipe)?;
     findings.push(disk_of(&image, &files::read(&folder.join(DISK_FILE))?));
     findings.push(signature(&image, options)?);
-    findings.extend(release_of(folder, options, now)?);
+    findings.extend(release_of(folder, &recipe, options, now)?);
     if let Some(rebuilt) = &options.against {
-        let rebuilt = files::read_json(rebuilt, recipe::FILE)?;
-        findings.push(rebuild(&recipe, &rebuilt));
+        findings.push(rebuild(&recipe, rebuilt)?);
     }
     Ok(findings)
 }
@@ -103,13 +102,62 @@ fn content(image: &[u8], recipe: &Recipe) -> Result<Vec<Finding>, Error> {
     let section = |name| pe::section(&parsed, name).unwrap_or_default();
     let hash = |name| sha256(section(name));
     let text = |name| String::from_utf8_lossy(section(name)).into_owned();
-    Ok(vec![
+    // The stub is joined with the rest: its own bytes cannot be told apart
+    // again, and are covered by the image's hash.
+    let stub = uki::stub_version(&unsigned).unwrap_or_default();
+    let mut findings = vec![
         Finding::compare("kernel", &hash(".linux"), &recipe.kernel.sha256),
         Finding::compare("initrd", &hash(".initrd"), &recipe.output.initrd_sha256),
         Finding::compare("command line", &text(".cmdline"), &recipe.command_line),
         Finding::compare("os-release", &text(".osrel"), &recipe.os_release),
+        Finding::compare("stub", stub, &recipe.stub.version_text),
         Finding::compare("image", &sha256(&unsigned), &recipe.output.image_sha256),
-    ])
+    ];
+    findings.extend(archive(section(".initrd"), recipe));
+    Ok(findings)
+}
+
+/// The program and the modules in the archive, against the recipe's.
+fn archive(initrd: &[u8], recipe: &Recipe) -> [Finding; 2] {
+    let files = match cpio::files(initrd) {
+        Ok(files) => files,
+        Err(error) => {
+            let differs = |part| Finding::new(part, Outcome::Differs, error.to_string());
+            return [differs("program"), differs("modules")];
+        }
+    };
+    let hash = |path: &str| {
+        let file = files.iter().find(|(name, _)| *name == path);
+        file.map_or_else(|| "none".to_owned(), |(_, data)| sha256(data))
+    };
+    let told: String = recipe
+        .modules
+        .iter()
+        .map(|module| format!("{}\n", module.name))
+        .collect();
+    let as_listed = hash(build::ORDER_PATH) == sha256(told.as_bytes());
+    let other = recipe
+        .modules
+        .iter()
+        .find(|module| hash(&build::module_path(&module.name)) != module.sha256);
+    let modules = match other {
+        Some(other) => Err(format!("{} is another file", other.name)),
+        None if !as_listed => Err("the archive lists others".to_owned()),
+        // Program, order, and nothing that the recipe does not name.
+        None if files.len() != recipe.modules.len() + 2 => {
+            Err("the archive holds other files too".to_owned())
+        }
+        None => Ok(()),
+    };
+    let detail = format!("{} as in the recipe", recipe.modules.len());
+    [
+        Finding::compare(
+            "program",
+            &hash(build::PROGRAM_PATH),
+            &recipe.program.sha256,
+        ),
+        Finding::of("modules", modules, &detail),
+    ]
 }
 
 fn disk_of(image: &[u8], disk: &[u8]) -> Finding {
@@ -140,7 +188,12 @@ fn signature(image: &[u8], options: &Options) -> Result<Finding, Error> {
 }
 
 /// The release against the root, and its measurements against the image.
-fn release_of(folder: &Path, options: &Options, now: UnixMs) -> Result<Vec<Finding>, Error> {
+fn release_of(
+    folder: &Path,
+    recipe: &Recipe,
+    options: &Options,
+    now: UnixMs,
+) -> Result<Vec<Finding>, Error> {
     let Some(root) = &options.root else {
         let detail = "no root given (--root)";
         return Ok(vec![Finding::new("release", Outcome::Unknown, detail)]);
@@ -152,12 +205,32 @@ fn release_of(folder: &Path, options: &Options, now: UnixMs) -> Result<Vec<Findi
         Err(error) => return Ok(vec![Finding::of("release", Err::<(), _>(error), "")]),
     };
     let said = Finding::new("release", Outcome::Holds, release.name());
+    let source = match &recipe.program.commit {
+        Some(commit) => Finding::compare("commit", &release.source_commit, commit),
+        None => Finding::new("commit", Outcome::Unknown, "the recipe names none"),
+    };
+    let how = Finding::of(
+        "recipe",
+        Some(())
+            .filter(|()| release.recipe == how_to_rebuild(recipe))
+            .ok_or("the release says otherwise how to rebuild it"),
+        "as the release says",
+    );
+    let measured = measured(folder, &release.measurements.tpm2, options)?;
+    Ok(vec![said, source, how, measured])
+}
+
+/// What the release promises of a TPM, against what the image gives.
+fn measured(
+    folder: &Path,
+    released: &[Tpm2Measurement],
+    options: &Options,
+) -> Result<Finding, Error> {
     let predicted = measurements(&measure::measure(folder, options.public.as_deref())?)?;
-    let released = &release.measurements.tpm2;
     let other = released
         .iter()
         .find(|measurement| !predicted.contains(measurement));
-    let measured = match other {
+    Ok(match other {
         None if released.is_empty() => Finding::new(
             "measurements",
             Outcome::Differs,
@@ -176,14 +249,29 @@ fn release_of(folder: &Path, options: &Options, now: UnixMs) -> Result<Vec<Findi
             let detail = format!("{} is not what this image gives", other.name);
             Finding::new("measurements", Outcome::Differs, detail)
         }
-    };
-    Ok(vec![said, measured])
+    })
 }
 
 /// A rebuild with the same inputs must give the same bytes; with other inputs
-/// it says nothing.
-fn rebuild(recipe: &Recipe, rebuilt: &Recipe) -> Finding {
+/// it says nothing. The other folder's recipe is believed only as far as the
+/// files beside it bear it out.
+fn rebuild(recipe: &Recipe, folder: &Path) -> Result<Finding, Error> {
     let part = "rebuild";
+    let rebuilt: Recipe = files::read_json(folder, recipe::FILE)?;
+    let image = files::read(&folder.join(IMAGE_FILE))?;
+    let mut own = content(&image, &rebuilt)?;
+    own.push(disk_of(&image, &files::read(&folder.join(DISK_FILE))?));
+    if let Some(other) = own.iter().find(|f| f.outcome != Outcome::Holds) {
+        let detail = format!(
+            "not as its own recipe says: {}: {}",
+            other.part, other.detail
+        );
+        return Ok(Finding::new(part, Outcome::Differs, detail));
+    }
+    Ok(compare(part, recipe, &rebuilt))
+}
+
+fn compare(part: &'static str, recipe: &Recipe, rebuilt: &Recipe) -> Finding {
     let (ours, theirs) = (&rebuilt.output, &recipe.output);
     if ours == theirs && rebuilt.program.sha256 == recipe.program.sha256 {
         return Finding::new(part, Outcome::Holds, "the same bytes");

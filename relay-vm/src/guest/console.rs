@@ -13,19 +13,25 @@ impl Console {
         Self(Emitter::new("guest", true))
     }
 
-    /// Tells an event of the machine itself.
-    pub(super) fn tell(&self, kind: &str, fields: Value) {
-        self.0.tell(kind, fields);
+    /// Tells an event of the machine itself; its line, for the desk.
+    pub(super) fn tell(&self, kind: &str, fields: Value) -> String {
+        let line = self.0.line(kind, fields);
+        put(line.as_bytes());
+        line
     }
 
     /// Passes on a line of the relay if it is an event. The lines of the boot
     /// protocol are for the desk alone.
     pub(super) fn pass(&self, line: &[u8]) {
         if is_event(line) {
-            let mut out = std::io::stdout().lock();
-            let _ = out.write_all(line).and_then(|()| out.write_all(b"\n"));
+            put(line);
         }
     }
+}
+
+fn put(line: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(line).and_then(|()| out.write_all(b"\n"));
 }
 
 fn is_event(line: &[u8]) -> bool {

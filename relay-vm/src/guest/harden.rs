@@ -80,6 +80,17 @@ pub(super) fn machine() -> Result<String, Error> {
     lockdown()
 }
 
+/// The settings, in their order.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
+
+/// The level of lockdown that holds, if the kernel tells it.
+pub(super) fn level_now() -> Option<String> {
+    let text = std::fs::read_to_string(LOCKDOWN).ok()?;
+    level(&text).map(str::to_owned)
+}
+
 /// Raises lockdown, should the command line not have done so.
 fn lockdown() -> Result<String, Error> {
     let read = || std::fs::read_to_string(LOCKDOWN).map_err(Error::system("reading lockdown"));

@@ -1,14 +1,13 @@
 //! Pid 1 after the relay's start: carries the boot channel, kicks the
 //! watchdog while the relay lives, and says when the machine has to go off.
 
-use super::Wake;
 use super::channel::Channel;
 use super::console::Console;
 use super::pulse::Heart;
 use super::relay::Relay;
 use super::vitals::{Event, Vitals};
 use super::watchdog::Watchdog;
-use super::{Network, dhcp};
+use super::{Network, Paid, Wake, dhcp, state};
 use crate::Error;
 use crate::boot::line::LINE_BYTES_MAX;
 use link::Clock;
@@ -35,16 +34,22 @@ pub(super) fn supervise(
     let (input, output) = relay.pipes()?;
     let Wake {
         line,
+        lease,
         channel,
         network,
     } = wake;
-    let desk = channel.as_ref().map(Channel::another).transpose()?;
+    let handle = || channel.as_ref().map(Channel::another).transpose();
+    let (desk, desk_of_state) = (handle()?, handle()?);
     let gone = tell.clone();
     thread("desk", move || listen(&line, channel, input, &gone))?;
-    let console = console.clone();
+    let (console, console_of_state) = (console.clone(), console.clone());
     thread("relay", move || speak(output, desk, &console))?;
     let beats = tell.clone();
     thread("pulse", move || {
+        // With the first beat its socket is bound, and nothing else may be.
+        if heart.hear().is_ok() {
+            tell_state(&console_of_state, desk_of_state);
+        }
         while heart.hear().is_ok() && beats.send(Event::Beat).is_ok() {}
     })?;
     if let Network {
@@ -62,7 +67,7 @@ pub(super) fn supervise(
     thread("wait", move || {
         let _ = tell.send(Event::RelayEnded(relay.wait()));
     })?;
-    Ok(watch(&events, watchdog))
+    Ok(watch(&events, watchdog, &lease))
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
@@ -73,9 +78,9 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error>
 }
 
 /// Kicks the watchdog as long as there is a reason to stay on.
-fn watch(events: &Receiver<Event>, mut watchdog: Watchdog) -> &'static str {
+fn watch(events: &Receiver<Event>, mut watchdog: Watchdog, lease: &Paid) -> &'static str {
     let clock = Clock::new();
-    let mut vitals = Vitals::new(clock.mono_ms());
+    let mut vitals = Vitals::new(clock.mono_ms(), lease.left_ms(clock.unix()));
     loop {
         match events.recv_timeout(watchdog.pause()) {
             Ok(event) => vitals.hear(event, clock.mono_ms()),
@@ -86,6 +91,15 @@ fn watch(events: &Receiver<Event>, mut watchdog: Watchdog) -> &'static str {
             return reason;
         }
         watchdog.kick();
+    }
+}
+
+/// Tells desk and console what this machine can still do. In one write: the
+/// relay's lines go the same way.
+fn tell_state(console: &Console, desk: Option<Channel>) {
+    let line = console.tell("guest_serving", state::state());
+    if let Some(mut desk) = desk {
+        let _ = desk.write_all(format!("{line}\n").as_bytes());
     }
 }
 

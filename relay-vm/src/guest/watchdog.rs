@@ -1,4 +1,5 @@
-//! The machine's watchdog: it restarts a machine whose pid 1 has stopped.
+//! The machine's watchdog: it restarts a machine whose pid 1 has stopped. The
+//! image brings the kernel's own (`softdog`) for machines without a device.
 
 use crate::Error;
 use std::fs::File;
@@ -12,10 +13,10 @@ const TIMEOUT_S_DEFAULT: u64 = 15;
 /// The longest pause between two kicks, in s.
 const PAUSE_S_MAX: u64 = 5;
 
-/// An armed watchdog, or none where the machine lacks one.
+/// An armed watchdog.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    device: Option<File>,
+    device: File,
     name: String,
     pause: Duration,
 }
@@ -25,22 +26,22 @@ impl Watchdog {
     /// hangs while it turns off is restarted.
     ///
     /// # Errors
-    /// [`Error::System`] for a device that is there and cannot be opened.
+    /// [`Error::Guest`] without a device: a machine that nothing would
+    /// restart does not serve. [`Error::System`] for one that is there and
+    /// cannot be opened.
     pub(super) fn open() -> Result<Self, Error> {
-        let device = match File::options().write(true).open(DEVICE) {
-            Ok(device) => Some(device),
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound) => None,
-            Err(e) => return Err(Error::system("opening the watchdog")(e)),
-        };
+        let device = File::options()
+            .write(true)
+            .open(DEVICE)
+            .map_err(|e| match e.kind() {
+                ErrorKind::NotFound => Error::Guest("there is no watchdog"),
+                _ => Error::system("opening the watchdog")(e),
+            })?;
         let fact = |name: &str| std::fs::read_to_string(format!("{FACTS}/{name}")).ok();
         let timeout_s = fact("timeout")
             .and_then(|text| text.trim().parse().ok())
             .unwrap_or(TIMEOUT_S_DEFAULT);
-        let name = match (&device, fact("identity")) {
-            (Some(_), Some(name)) => name.trim().to_owned(),
-            (Some(_), None) => "unnamed".to_owned(),
-            (None, _) => "none".to_owned(),
-        };
+        let name = fact("identity").map_or_else(|| "unnamed".to_owned(), |n| n.trim().to_owned());
         Ok(Self {
             device,
             name,
@@ -60,9 +61,7 @@ impl Watchdog {
 
     /// Puts the restart off. A failed kick is not told: the watchdog tells.
     pub(super) fn kick(&mut self) {
-        if let Some(device) = &mut self.device {
-            let _ = device.write_all(b"k");
-        }
+        let _ = self.device.write_all(b"k");
     }
 }
 

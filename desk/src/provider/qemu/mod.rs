@@ -6,7 +6,7 @@
 //! ```text
 //! setting, release    what the operator gives    programs, command  how it is run
 //! ca                  who makes the TPMs         machine            under which guard
-//! network             where a relay is found     console            what it says
+//! network, places     where a relay is found     console            what it says
 //! folder, boot        from nothing to a relay    relay              and to its end
 //! ```
 
@@ -17,6 +17,7 @@ mod console;
 mod folder;
 mod machine;
 mod network;
+mod places;
 mod programs;
 mod relay;
 mod release;
@@ -33,6 +34,7 @@ use crate::identity::Identity;
 use boot::{Boot, Host};
 use ca::TpmCa;
 use network::Free;
+use places::Places;
 use programs::Programs;
 use relay::{Relay, STOP_MS_MAX};
 use std::collections::HashMap;
@@ -88,9 +90,10 @@ impl Qemu {
         parts.setting.check()?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let programs = Programs::find(&parts.setting, &path)?;
+        let places = Places::open(&parts.setting.places)?;
         let ca = TpmCa::open(&parts.data, &parts.guard, &programs).await?;
         Ok(Self {
-            free: Free::new(parts.setting.networks()),
+            free: Free::new(parts.setting.networks(), places),
             host: Host {
                 parts,
                 programs,

@@ -1,5 +1,6 @@
 //! How one machine is reached, and who has which network.
 
+use super::places::{Place, Places};
 use super::setting::TapSetting;
 use crate::error::LaunchFailure;
 use crate::provider::boot::GuestNetwork;
@@ -55,36 +56,46 @@ impl Network {
     }
 }
 
-/// The networks that no machine has: their number bounds the machines.
+/// The networks that no machine has: their number bounds this desk's machines,
+/// and the places those of all desks.
 #[derive(Debug, Clone)]
-pub(super) struct Free(Arc<Mutex<Vec<Network>>>);
+pub(super) struct Free {
+    networks: Arc<Mutex<Vec<Network>>>,
+    places: Places,
+}
 
 impl Free {
     /// The first is given out first.
-    pub(super) fn new(mut networks: Vec<Network>) -> Self {
+    pub(super) fn new(mut networks: Vec<Network>, places: Places) -> Self {
         networks.reverse();
-        Self(Arc::new(Mutex::new(networks)))
+        Self {
+            networks: Arc::new(Mutex::new(networks)),
+            places,
+        }
     }
 
-    /// Takes one; it is given back when the lease is dropped.
+    /// Takes one, and a place; both are given back when the lease is dropped.
     pub(super) fn take(&self) -> Option<Lease> {
+        let place = self.places.take()?;
         let network = self.lock().pop()?;
         Some(Lease {
             network,
+            _place: place,
             free: self.clone(),
         })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Network>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A network that a machine has.
+/// A network and a place that a machine has.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) network: Network,
     free: Free,
+    _place: Place,
 }
 
 impl Drop for Lease {
@@ -107,7 +118,9 @@ mod tests {
 
     #[test]
     fn a_network_has_one_machine_at_a_time() {
-        let free = Free::new(vec![user(1), user(2)]);
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::open(folder.path()).unwrap();
+        let free = Free::new(vec![user(1), user(2)], places);
         let (one, two) = (free.take().unwrap(), free.take().unwrap());
         assert_eq!((&one.network, &two.network), (&user(1), &user(2)));
         assert!(free.take().is_none());

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Machines at once: two emulated boots are all that a small machine carries.
+/// Machines at once, of all desks: two emulated boots are all that a small
+/// computer carries.
 pub const GUESTS_MAX: usize = 2;
 /// A boot, in ms: an emulated one takes 15 to 25 s, a busy machine's longer.
 pub const BOOT_MS_MAX: u64 = 90_000;
@@ -41,6 +42,9 @@ pub struct QemuSetting {
     pub cpus: u8,
     /// Machines at once; at most [`GUESTS_MAX`].
     pub guests_max: usize,
+    /// The folder of the lock files by which all desks of this computer share
+    /// its [`GUESTS_MAX`] places for machines.
+    pub places: PathBuf,
     /// How long a boot may take, in ms; at most [`BOOT_MS_MAX`].
     pub boot_ms_max: u64,
     /// How machines are reached.
@@ -91,6 +95,7 @@ impl Default for QemuSetting {
             memory_mib: 512,
             cpus: 2,
             guests_max: GUESTS_MAX,
+            places: "/run/lock".into(),
             boot_ms_max: BOOT_MS_MAX,
             network: NetworkKind::User,
             relay_addresses: vec![IpAddr::from([127, 0, 0, 1])],

@@ -14,6 +14,52 @@ const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
+/// What begins each header.
+const MAGIC: &[u8] = b"070701";
+const HEADER_BYTES: usize = 110;
+/// The name behind the last file.
+const TRAILER: &str = "TRAILER!!!";
+
+/// The files of an archive by path, in its order. Takes what this module
+/// writes: names of text, nothing behind the end.
+///
+/// # Errors
+/// `archive_malformed`.
+pub fn files(archive: &[u8]) -> Result<Vec<(&str, &[u8])>, Error> {
+    let mut found = Vec::new();
+    let mut rest = archive;
+    loop {
+        let (path, mode, data) = entry(&mut rest).ok_or(Error::ArchiveMalformed)?;
+        if path == TRAILER {
+            return if rest.is_empty() {
+                Ok(found)
+            } else {
+                Err(Error::ArchiveMalformed)
+            };
+        }
+        if mode & REGULAR == REGULAR {
+            found.push((path, data));
+        }
+    }
+}
+
+/// The next entry: path, mode, content.
+fn entry<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, u32, &'a [u8])> {
+    let header = rest.get(..HEADER_BYTES)?.strip_prefix(MAGIC)?;
+    let field = |number: usize| {
+        let digits = header.get(8 * number..8 * number + 8)?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mode, size, name_size) = (field(1)?, field(6)?, field(11)?);
+    let name_end = HEADER_BYTES.checked_add(usize::try_from(name_size).ok()?)?;
+    let name = rest.get(HEADER_BYTES..name_end)?.strip_suffix(&[0])?;
+    let begin = name_end.next_multiple_of(4);
+    let end = begin.checked_add(usize::try_from(size).ok()?)?;
+    let data = rest.get(begin..end)?;
+    *rest = rest.get(end.checked_next_multiple_of(4)?..)?;
+    Some((std::str::from_utf8(name).ok()?, mode, data))
+}
+
 #[derive(Debug, Clone)]
 enum Node {
     Directory,
@@ -115,7 +161,7 @@ impl Archive {
             links: 1,
             device: (0, 0),
         };
-        end.write(&mut out, "TRAILER!!!", &[])?;
+        end.write(&mut out, TRAILER, &[])?;
         Ok(out)
     }
 }
@@ -174,6 +220,24 @@ mod tests {
         let bytes = archive(&["b-1", "b/x", "b.c"]).unwrap();
         let place = |name: &[u8]| bytes.windows(name.len()).position(|w| w == name).unwrap();
         assert!(place(b"\x62\x00") < place(b"b/x\x00"));
+    }
+
+    #[test]
+    fn files_are_read_back_as_they_were_written() {
+        let mut archive = Archive::new();
+        archive
+            .file("modules/a.ko", 0o400, b"odd".to_vec())
+            .unwrap();
+        archive.file("init", 0o500, b"program".to_vec()).unwrap();
+        archive.device("dev/console", 5, 1).unwrap();
+        let bytes = archive.to_bytes().unwrap();
+        let expected = [("init", b"program".as_slice()), ("modules/a.ko", b"odd")];
+        assert_eq!(files(&bytes).unwrap(), expected);
+        for length in 0..bytes.len() {
+            assert_eq!(files(&bytes[..length]), Err(Error::ArchiveMalformed));
+        }
+        let more = [bytes.as_slice(), &[0; 4]].concat();
+        assert_eq!(files(&more), Err(Error::ArchiveMalformed));
     }
 
     #[test]

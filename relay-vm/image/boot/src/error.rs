@@ -8,6 +8,9 @@ pub enum Error {
     /// A path that does not belong into an archive.
     #[error("archive: the path {0:?} is not plain and relative; rename the file")]
     ArchivePath(String),
+    /// An archive that this crate did not write.
+    #[error("archive: it is not as this program writes it; build the image again")]
+    ArchiveMalformed,
     /// A file that one archive cannot hold.
     #[error("archive: {0} is over 4 GiB; it cannot be part of an image")]
     ArchiveFileSize(String),
@@ -93,6 +96,7 @@ impl Error {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::ArchivePath(_) => "archive_path",
+            Self::ArchiveMalformed => "archive_malformed",
             Self::ArchiveFileSize(_) => "archive_file_size",
             Self::ModuleMalformed(_) => "module_malformed",
             Self::ModuleMissing(_) => "module_missing",

@@ -17,9 +17,10 @@ use std::collections::BTreeMap;
 
 /// The registers of every profile.
 pub const REGISTERS: [u8; 6] = [4, 7, 9, 11, 12, 13];
-/// Versions of systemd's stub whose measurements are known here. Older ones
-/// measure into other registers, newer ones measure more sections.
-const STUB_VERSIONS: [u32; 2] = [252, 253];
+/// The version of systemd's stub whose measurements were compared with booted
+/// machines. Older ones measure into other registers, newer ones measure more
+/// sections.
+const STUB_VERSION: u32 = 252;
 const FILE: &str = "image";
 /// Event data of `EV_SEPARATOR`.
 const SEPARATOR: [u8; 4] = [0; 4];
@@ -99,11 +100,8 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn read(image: &'a [u8]) -> Result<Self, Error> {
         let version = uki::stub_version(image)?;
-        let major = version
-            .split(['.', '-', '~'])
-            .next()
-            .and_then(|text| text.parse().ok());
-        if !major.is_some_and(|major| STUB_VERSIONS.contains(&major)) {
+        let major = version.split(['.', '-', '~']).next().map(str::parse);
+        if major != Some(Ok(STUB_VERSION)) {
             return Err(Error::StubUnknown(format!(
                 "measurements of version {version} are unknown"
             )));

@@ -60,6 +60,8 @@ impl Kernel {
 pub struct Stub {
     /// `linuxx64.efi.stub`.
     pub file: Vec<u8>,
+    /// The licence that the package carries.
+    pub copyright: Vec<u8>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -81,6 +83,7 @@ impl Stub {
         }
         Ok(Self {
             file: files::read(&path)?,
+            copyright: files::read(&copyright_path(folder.path(), &package.origin.package))?,
             origin: package.origin,
         })
     }

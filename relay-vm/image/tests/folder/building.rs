@@ -19,12 +19,18 @@ fn two_builds_in_two_folders_give_the_same_bytes() {
     assert_eq!(
         names,
         [
+            "GPL-2.txt",
+            "GPL-3.txt",
+            "LGPL-2.1.txt",
             "disk.img",
+            "glibc-copyright",
             "kernel-copyright",
+            "libgcc-copyright",
             "recipe.json",
             "relay.efi",
             "sbom.json",
-            "source-offer.txt"
+            "source-offer.txt",
+            "stub-copyright",
         ]
     );
     for name in names {
@@ -63,7 +69,15 @@ fn the_bill_lists_what_is_in_the_image_with_licences() {
         .iter()
         .filter_map(|part| part["name"].as_str())
         .collect();
-    for name in ["linux-image-test", "systemd-boot-efi", "probe", "rustix"] {
+    for name in [
+        "linux-image-test",
+        "systemd-boot-efi",
+        "glibc",
+        "libgcc",
+        "rust-std",
+        "probe",
+        "rustix",
+    ] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     assert!(
@@ -71,6 +85,26 @@ fn the_bill_lists_what_is_in_the_image_with_licences() {
             .iter()
             .all(|part| part["licenses"][0]["expression"] != "")
     );
+}
+
+/// Section 6 of the LGPL: the library's licence, its source, and the means to
+/// link the program with another one.
+#[test]
+fn the_licences_of_all_that_is_passed_on_are_in_the_folder() {
+    let scene = Scene::new();
+    let folder = scene.build("image");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(read("stub-copyright"), "of systemd-boot-efi");
+    assert!(read("glibc-copyright").contains("GNU C Library"));
+    assert!(read("LGPL-2.1.txt").contains("GNU LESSER GENERAL PUBLIC LICENSE"));
+    let offer = read("source-offer.txt");
+    for words in [
+        "The GNU C Library",
+        "apt-get source glibc",
+        "another C library",
+    ] {
+        assert!(offer.contains(words), "{words} in {offer}");
+    }
 }
 
 fn refused(scene: &Scene, change: impl FnOnce(&mut build::Options)) -> Error {
@@ -122,10 +156,6 @@ fn a_truncated_kernel_is_refused() {
         (
             "lib/modules/6.1/virtio_pci.ko".to_owned(),
             crate::common::module(""),
-        ),
-        (
-            "usr/share/doc/short/copyright".to_owned(),
-            b"GPL-2".to_vec(),
         ),
     ];
     scene.package("short", &files);

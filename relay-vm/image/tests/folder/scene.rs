@@ -20,16 +20,18 @@ pub(crate) struct Scene(pub(crate) TempDir);
 impl Scene {
     pub(crate) fn new() -> Self {
         let scene = Self(tempfile::tempdir().unwrap());
-        let modules = ["virtio_pci", "virtio_net", "virtio_console", "ena"];
+        let modules = [
+            "virtio_pci",
+            "virtio_net",
+            "virtio_console",
+            "ena",
+            "softdog",
+        ];
         let mut files: Vec<_> = modules
             .iter()
             .map(|name| (format!("lib/modules/6.1/kernel/{name}.ko"), module("")))
             .collect();
         files.push(("boot/vmlinuz-6.1".into(), kernel()));
-        files.push((
-            "usr/share/doc/linux-image-test/copyright".into(),
-            b"GPL-2".to_vec(),
-        ));
         scene.package("linux-image-test", &files);
         let path = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
         scene.package("systemd-boot-efi", &[(path.into(), stub())]);
@@ -46,6 +48,8 @@ impl Scene {
     pub(crate) fn package(&self, name: &str, files: &[(String, Vec<u8>)]) {
         let tree = self.path("tree");
         let mut all = files.to_vec();
+        let copyright = format!("usr/share/doc/{name}/copyright");
+        all.push((copyright, format!("of {name}").into_bytes()));
         let control = format!(
             "Package: {name}\nVersion: 252.39-1\nArchitecture: amd64\n\
              Maintainer: Nobody <nobody@example.org>\nDescription: test\n"
@@ -146,6 +150,7 @@ pub(crate) fn release() -> sign::Options {
         days: 30,
         commit: Some(COMMIT.into()),
         software: None,
+        denied: Vec::new(),
         without_secure_boot: false,
     }
 }

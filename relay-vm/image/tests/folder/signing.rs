@@ -1,12 +1,14 @@
 //! Signing, and keys on the disk.
 
 use crate::scene::{NOW, Scene, release};
+use attest::release::TrustRoot;
 use boot::authenticode;
-use image::build::IMAGE_FILE;
-use image::{files, keys, sign};
+use image::build::{DISK_FILE, IMAGE_FILE};
+use image::{files, keys, measure, sign};
 use ring::rand::SystemRandom;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use wire::Digest;
 
 #[test]
 fn keys_are_for_their_owner_alone_and_never_overwritten() {
@@ -92,11 +94,79 @@ fn a_signature_is_the_same_each_time_and_comes_off_without_a_trace() {
     );
 }
 
+/// Releases end after 90 days; the image does not change with them.
 #[test]
-fn an_image_is_signed_once_and_a_release_names_its_source() {
+fn a_signed_image_gets_a_new_release_and_stays_as_it_is() {
     let scene = Scene::new();
     let keys = scene.keys("keys");
     let folder = scene.signed("image", &keys);
+    let image = files::read(&folder.join(IMAGE_FILE)).unwrap();
+    let first = files::read(&folder.join(sign::RELEASE_FILE)).unwrap();
+    let later = NOW.plus_ms(24 * 3600 * 1000);
+    sign::sign_folder(&folder, &keys, &release(), later, &SystemRandom::new()).unwrap();
+    assert_eq!(files::read(&folder.join(IMAGE_FILE)).unwrap(), image);
+    let second = files::read(&folder.join(sign::RELEASE_FILE)).unwrap();
+    assert_ne!(second, first);
+    let root = files::read(&keys.join(keys::PUBLIC).join(keys::ROOT_FILE)).unwrap();
+    let root = TrustRoot::parse(&root).unwrap();
+    let end = |json: &[u8]| {
+        attest::release::verify(json, &root, later)
+            .unwrap()
+            .expires_ms
+    };
+    assert_eq!(end(&second), end(&first) + 24 * 3600 * 1000);
+}
+
+/// The image was written, and nothing after it.
+#[test]
+fn a_signing_that_was_cut_off_is_brought_to_its_end() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let whole = scene.signed("whole", &keys);
+    let cut = scene.build("cut");
+    fs::copy(whole.join(IMAGE_FILE), cut.join(IMAGE_FILE)).unwrap();
+    sign::sign_folder(&cut, &keys, &release(), NOW, &SystemRandom::new()).unwrap();
+    for name in [DISK_FILE, sign::RELEASE_FILE] {
+        assert_eq!(
+            fs::read(cut.join(name)).unwrap(),
+            fs::read(whole.join(name)).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_release_revokes_what_it_is_told_to() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.build("image");
+    let public = keys.join(keys::PUBLIC);
+    let old = measure::with_digests(&folder, Some(&public)).unwrap();
+    let digests: Vec<_> = old
+        .iter()
+        .map(|m| Digest::from_hex(&m.digest).unwrap())
+        .collect();
+    let options = sign::Options {
+        denied: digests.iter().copied().map(Into::into).collect(),
+        ..release()
+    };
+    sign::sign_folder(&folder, &keys, &options, NOW, &SystemRandom::new()).unwrap();
+    let root = files::read(&public.join(keys::ROOT_FILE)).unwrap();
+    let json = files::read(&folder.join(sign::RELEASE_FILE)).unwrap();
+    let signed = attest::release::verify(&json, &TrustRoot::parse(&root).unwrap(), NOW).unwrap();
+    // The digest that a verifier makes of the registers that a machine quotes.
+    let quoted = signed.measurements.tpm2.iter().map(|m| m.pcrs.digest());
+    for digest in quoted {
+        assert!(digests.contains(&digest));
+        assert!(signed.denied.contains(&digest.into()));
+    }
+}
+
+#[test]
+fn another_s_image_is_not_signed_again_and_a_release_names_its_source() {
+    let scene = Scene::new();
+    let (keys, other) = (scene.keys("keys"), scene.keys("other"));
+    let folder = scene.signed("image", &other);
     let sign = |options: &sign::Options| {
         sign::sign_folder(&folder, &keys, options, NOW, &SystemRandom::new())
             .unwrap_err()

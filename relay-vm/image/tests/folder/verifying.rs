@@ -1,8 +1,9 @@
 //! Verification names what differs, and tells it from what cannot be known.
 
-use crate::scene::{NOW, Scene, program};
+use crate::scene::{COMMIT, NOW, Scene, program};
 use image::build::{DISK_FILE, IMAGE_FILE};
 use image::inputs::From;
+use image::recipe::{self, Recipe};
 use image::verify::{Finding, Options, Outcome, verify};
 use image::{build, files, keys};
 use std::fs;
@@ -16,6 +17,9 @@ fn options(keys: &Path) -> Options {
         against: None,
     }
 }
+
+/// The images here are made of a program that was given, not compiled.
+const COMMIT_UNKNOWN: (&str, Outcome) = ("commit", Outcome::Unknown);
 
 /// The parts that do not hold, with their outcome.
 fn findings(folder: &Path, options: &Options) -> Vec<(&'static str, Outcome)> {
@@ -41,7 +45,7 @@ fn a_genuine_release_holds_in_every_part() {
                 ..options(&keys)
             }
         ),
-        []
+        [COMMIT_UNKNOWN]
     );
 }
 
@@ -65,6 +69,7 @@ fn what_cannot_be_checked_is_unknown() {
         findings(&folder, &no_certificates),
         [
             ("signature", Outcome::Unknown),
+            COMMIT_UNKNOWN,
             ("measurements", Outcome::Unknown)
         ]
     );
@@ -83,10 +88,88 @@ fn an_image_with_another_part_differs_in_that_part() {
         .unwrap();
     image[place..place + 5].copy_from_slice(b"debug");
     fs::write(&path, &image).unwrap();
-    let differs = |part| (part, Outcome::Differs);
+    let mut found = findings(&folder, &options(&keys));
+    found.retain(|finding| *finding != COMMIT_UNKNOWN);
+    assert_eq!(
+        found,
+        ["command line", "image", "disk", "signature", "measurements"].map(differs)
+    );
+}
+
+const fn differs(part: &str) -> (&str, Outcome) {
+    (part, Outcome::Differs)
+}
+
+/// The recipe of a folder, altered.
+fn rewrite(folder: &Path, change: impl FnOnce(&mut Recipe)) {
+    let mut recipe: Recipe = files::read_json(folder, recipe::FILE).unwrap();
+    change(&mut recipe);
+    files::write_json(folder, recipe::FILE, &recipe).unwrap();
+}
+
+#[test]
+fn a_recipe_that_is_not_this_image_s_differs_in_each_part() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.signed("image", &keys);
+    let changes: [(&str, fn(&mut Recipe)); 6] = [
+        ("program", |recipe| recipe.program.sha256 = "00".into()),
+        ("stub", |recipe| recipe.stub.version_text = "252.1".into()),
+        ("modules", |recipe| recipe.modules[0].sha256 = "00".into()),
+        ("modules", |recipe| recipe.modules.reverse()),
+        ("modules", |recipe| drop(recipe.modules.pop())),
+        ("commit", |recipe| {
+            recipe.program.commit = Some("0".repeat(40))
+        }),
+    ];
+    for (part, change) in changes {
+        let altered = scene.signed("altered", &keys);
+        rewrite(&altered, change);
+        let mut found = findings(&altered, &options(&keys));
+        found.retain(|finding| *finding != COMMIT_UNKNOWN);
+        assert_eq!(found, [differs(part)]);
+        fs::remove_dir_all(altered).unwrap();
+    }
+    rewrite(&folder, |recipe| recipe.kernel.origin.version = "7".into());
     assert_eq!(
         findings(&folder, &options(&keys)),
-        ["command line", "image", "disk", "signature", "measurements"].map(differs)
+        [COMMIT_UNKNOWN, differs("recipe")]
+    );
+}
+
+#[test]
+fn a_commit_that_the_recipe_names_is_the_release_s() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.signed("image", &keys);
+    rewrite(&folder, |recipe| {
+        recipe.program.commit = Some(COMMIT.into())
+    });
+    assert_eq!(findings(&folder, &options(&keys)), []);
+}
+
+/// The cheapest lie about a rebuild: a copied recipe.
+#[test]
+fn a_copied_recipe_is_no_rebuild() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.signed("image", &keys);
+    let other = [program(), b"else".to_vec()].concat();
+    fs::write(scene.path("program"), other).unwrap();
+    let copied = scene.build("copied");
+    fs::copy(folder.join(recipe::FILE), copied.join(recipe::FILE)).unwrap();
+    let against = Options {
+        against: Some(copied.clone()),
+        ..options(&keys)
+    };
+    assert_eq!(
+        findings(&folder, &against),
+        [COMMIT_UNKNOWN, differs("rebuild")]
+    );
+    fs::remove_file(copied.join(IMAGE_FILE)).unwrap();
+    assert_eq!(
+        verify(&folder, &against, NOW).unwrap_err().reason(),
+        "file_failed"
     );
 }
 
@@ -101,7 +184,7 @@ fn a_disk_with_an_addition_differs() {
     fs::write(folder.join(DISK_FILE), disk).unwrap();
     assert_eq!(
         findings(&folder, &options(&keys)),
-        [("disk", Outcome::Differs)]
+        [differs("disk"), COMMIT_UNKNOWN]
     );
 }
 
@@ -158,11 +241,11 @@ fn a_rebuild_from_other_inputs_is_unknown_and_one_from_the_same_must_be_equal() 
     scene.package("newer", &[(path, longer)]);
     let newer = From::File(scene.path("newer.deb"));
     let unknown = rebuilt("newer", &|options| options.stub = newer.clone());
-    assert_eq!(unknown, [("rebuild", Outcome::Unknown)]);
+    assert_eq!(unknown, [COMMIT_UNKNOWN, ("rebuild", Outcome::Unknown)]);
     let other = [program(), b"else".to_vec()].concat();
     fs::write(scene.path("longer"), other).unwrap();
     let differs = rebuilt("other", &|options| {
         options.relay = Some(scene.path("longer"))
     });
-    assert_eq!(differs, [("rebuild", Outcome::Differs)]);
+    assert_eq!(differs, [COMMIT_UNKNOWN, ("rebuild", Outcome::Differs)]);
 }

@@ -59,7 +59,7 @@ fn stubs_and_sections_that_are_measured_otherwise_are_refused() {
             .reason()
     };
     let mark = |version: &str| format!("#### LoaderInfo: systemd-stub {version} ####").into_bytes();
-    for version in ["251.4", "254", "257.1-2", "x"] {
+    for version in ["251.4", "253.1", "254", "257.1-2", "x"] {
         assert_eq!(
             reason(&[(".sdmagic", &mark(version))]),
             "stub_unknown",
