@@ -2,7 +2,7 @@
 
 use crate::check::Check;
 use crate::error::Error;
-use crate::release::{TrustRoot, VerifiedRelease};
+use crate::release::{RELEASE_BYTES_MAX, TrustRoot, VerifiedRelease};
 use std::collections::BTreeSet;
 use wire::{Digest, SpkiHash};
 
@@ -40,6 +40,8 @@ pub struct Policy {
     denied: BTreeSet<Digest>,
     #[cfg(feature = "ablation")]
     removed: BTreeSet<Check>,
+    #[cfg(feature = "ablation")]
+    unbounded: bool,
 }
 
 impl Default for Policy {
@@ -51,6 +53,8 @@ impl Default for Policy {
             denied: BTreeSet::new(),
             #[cfg(feature = "ablation")]
             removed: BTreeSet::new(),
+            #[cfg(feature = "ablation")]
+            unbounded: false,
         }
     }
 }
@@ -127,6 +131,32 @@ impl Policy {
     #[cfg(feature = "ablation")]
     pub(crate) fn requires(&self, check: Check) -> bool {
         !self.removed.contains(&check)
+    }
+
+    /// Longest `release.json` that is read, in bytes.
+    #[cfg(not(feature = "ablation"))]
+    #[allow(clippy::unused_self)]
+    pub(crate) const fn release_bytes_max(&self) -> usize {
+        RELEASE_BYTES_MAX
+    }
+
+    /// Longest `release.json` that is read, in bytes.
+    #[cfg(feature = "ablation")]
+    pub(crate) const fn release_bytes_max(&self) -> usize {
+        if self.unbounded {
+            usize::MAX
+        } else {
+            RELEASE_BYTES_MAX
+        }
+    }
+
+    /// The same policy, which reads release statements of any length.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unbounded(mut self) -> Self {
+        let _ = certs::ablation::marker();
+        self.unbounded = true;
+        self
     }
 
     /// The same policy with one control removed, to show that the attack

@@ -23,6 +23,28 @@ const AWS_ROOT_DIGEST: &str = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09
 /// Whose documents are believed. The kind is in the type, as for
 /// [endorsement keys](crate::tpm2::ek): what asks for [`Pinned`] cannot be
 /// handed a root of somebody's own.
+///
+/// ```
+/// use attest::nitro::{Root, verify_archived};
+/// use attest::tpm2::ek::Pinned;
+///
+/// fn in_production(document: &[u8], root: &Root<Pinned>) -> bool {
+///     verify_archived(document, root).is_ok()
+/// }
+/// assert!(!in_production(&[], &Root::aws().unwrap()));
+/// ```
+///
+/// The same with a root of development does not compile:
+///
+/// ```compile_fail
+/// use attest::nitro::{Root, verify_archived};
+/// use attest::tpm2::ek::Pinned;
+///
+/// fn in_production(document: &[u8], root: &Root<Pinned>) -> bool {
+///     verify_archived(document, root).is_ok()
+/// }
+/// assert!(!in_production(&[], &Root::development(&[]).unwrap()));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Root<K> {
     der: Vec<u8>,
@@ -123,7 +145,23 @@ pub fn verify_live<K>(
 /// `chain_invalid`, `chain_root_unknown`, `chain_expired` if its certificates
 /// did not hold even then.
 pub fn verify_archived<K>(bytes: &[u8], root: &Root<K>) -> Result<Archived<K>, Error> {
-    let signed = Signed::parse(bytes)?;
+    archived(Signed::parse(bytes)?, root)
+}
+
+/// [`verify_archived`] that takes an enclave's document for a TPM's.
+///
+/// # Errors
+/// As [`verify_archived`], but for `evidence_kind_unknown`.
+#[cfg(feature = "ablation")]
+pub fn dangerously_archived_of_any_kind<K>(
+    bytes: &[u8],
+    root: &Root<K>,
+) -> Result<Archived<K>, Error> {
+    let _ = certs::ablation::marker();
+    archived(Signed::parse_as(bytes, Document::parse_any_kind)?, root)
+}
+
+fn archived<K>(signed: Signed<'_>, root: &Root<K>) -> Result<Archived<K>, Error> {
     signed.by_its_leaf()?;
     signed.under(root, signed.document.at)?;
     Ok(Archived {
@@ -151,6 +189,9 @@ pub(crate) fn timely(document: &Document, now: UnixMs, nonce: &[u8]) -> Result<(
     Ok(())
 }
 
+/// How a container's payload is read.
+type ParseStatement = fn(&[u8]) -> Result<(Document, Certificates<'_>), Error>;
+
 /// A document that was taken apart; its checks are made one by one.
 pub(crate) struct Signed<'a> {
     container: Sign1<'a>,
@@ -160,9 +201,13 @@ pub(crate) struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_as(bytes, Document::parse)
+    }
+
+    fn parse_as(bytes: &'a [u8], statement: ParseStatement) -> Result<Self, Error> {
         let container =
             Sign1::parse(bytes, DOCUMENT_BYTES_MAX).map_err(Error::DocumentMalformed)?;
-        let (document, certificates) = Document::parse(container.payload)?;
+        let (document, certificates) = statement(container.payload)?;
         Ok(Self {
             container,
             document,
