@@ -20,6 +20,8 @@ mod verify;
 pub use compare::compare;
 pub(crate) use compare::released;
 pub use document::{DOCUMENT_BYTES_MAX, Document};
+#[cfg(feature = "ablation")]
+pub use verify::dangerously_archived_of_any_kind;
 pub use verify::{AGE_MS_MAX, Archived, Live, Root, verify_archived, verify_live};
 pub(crate) use verify::{archived_steps, live_steps};
 

@@ -6,7 +6,7 @@ pub use revocations::{REVOCATIONS_BYTES_MAX, Revocations};
 
 use crate::check::Check;
 use crate::error::Error;
-use crate::release::{TrustRoot, VerifiedRelease};
+use crate::release::{RELEASE_BYTES_MAX, TrustRoot, VerifiedRelease};
 use std::collections::BTreeSet;
 use wire::{Digest, SpkiHash};
 
@@ -43,6 +43,8 @@ pub struct Policy {
     revocations: Revocations,
     #[cfg(feature = "ablation")]
     removed: BTreeSet<Check>,
+    #[cfg(feature = "ablation")]
+    unbounded: bool,
 }
 
 impl Default for Policy {
@@ -53,6 +55,8 @@ impl Default for Policy {
             revocations: Revocations::default(),
             #[cfg(feature = "ablation")]
             removed: BTreeSet::new(),
+            #[cfg(feature = "ablation")]
+            unbounded: false,
         }
     }
 }
@@ -143,6 +147,32 @@ impl Policy {
     #[cfg(feature = "ablation")]
     pub(crate) fn requires(&self, check: Check) -> bool {
         !self.removed.contains(&check)
+    }
+
+    /// Longest `release.json` that is read, in bytes.
+    #[cfg(not(feature = "ablation"))]
+    #[allow(clippy::unused_self)]
+    pub(crate) const fn release_bytes_max(&self) -> usize {
+        RELEASE_BYTES_MAX
+    }
+
+    /// Longest `release.json` that is read, in bytes.
+    #[cfg(feature = "ablation")]
+    pub(crate) const fn release_bytes_max(&self) -> usize {
+        if self.unbounded {
+            usize::MAX
+        } else {
+            RELEASE_BYTES_MAX
+        }
+    }
+
+    /// The same policy, which reads release statements of any length.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unbounded(mut self) -> Self {
+        let _ = certs::ablation::marker();
+        self.unbounded = true;
+        self
     }
 
     /// The same policy with one control removed, to show that the attack

@@ -67,7 +67,7 @@ impl std::ops::Deref for VerifiedRelease {
 /// `release_threshold`, `release_expired` or `clock_wrong`.
 pub fn verify(json: &[u8], root: &TrustRoot, now: UnixMs) -> Result<VerifiedRelease, Error> {
     root.in_date(now)?;
-    let unverified = Unverified::parse(json)?;
+    let unverified = Unverified::parse(json, RELEASE_BYTES_MAX)?;
     unverified.signed_by(root)?;
     let release = unverified.decode()?;
     in_date(&release, now)?;
@@ -81,8 +81,8 @@ pub(crate) struct Unverified {
 }
 
 impl Unverified {
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, Error> {
-        let envelope = Envelope::parse(json, metadata::PAYLOAD_TYPE, RELEASE_BYTES_MAX)
+    pub(crate) fn parse(json: &[u8], bytes_max: usize) -> Result<Self, Error> {
+        let envelope = Envelope::parse(json, metadata::PAYLOAD_TYPE, bytes_max)
             .map_err(Error::ReleaseMalformed)?;
         Ok(Self {
             envelope,

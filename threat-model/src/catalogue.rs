@@ -73,6 +73,10 @@ pub struct Threat {
     /// Shown: what the attack achieves without the control.
     #[serde(default)]
     pub damage: String,
+    /// Tests beside the two, `file::function`: other forms of the attack, and
+    /// real boots.
+    #[serde(default)]
+    pub further: Vec<String>,
     /// What remains.
     pub residual: String,
 }

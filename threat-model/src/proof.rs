@@ -125,3 +125,23 @@ pub fn assert_ablated(attack: &Attack) {
     let run = ablated(attack);
     assert_eq!(run.verdict, Verdict::Passed, "{}: {}", attack.id, run.seen);
 }
+
+/// The test of a threat's further attack: it is refused for this reason.
+///
+/// # Panics
+/// If it is not.
+#[allow(clippy::expect_used, reason = "an assertion of tests")]
+pub fn assert_refused(reason: &str, outcome: Result<Outcome, Failure>) {
+    let outcome = outcome.expect("a staged attack");
+    assert_eq!(outcome, Outcome::stopped(reason));
+}
+
+/// The test of a threat's further attack: without its control it succeeds.
+///
+/// # Panics
+/// If it does not.
+#[allow(clippy::expect_used, reason = "an assertion of tests")]
+pub fn assert_succeeds(outcome: Result<Outcome, Failure>) {
+    let outcome = outcome.expect("a staged attack");
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome}");
+}

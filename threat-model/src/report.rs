@@ -45,6 +45,8 @@ pub struct Entry {
     pub stopped: Stopped,
     /// The run without it.
     pub ablated: Ablated,
+    /// Tests of other forms of the attack, which this report does not run.
+    pub further: Vec<String>,
     /// What remains.
     pub residual: String,
     /// Whether the tests exist.
@@ -140,6 +142,7 @@ fn entry(threat: &Threat) -> Result<Entry, Failure> {
             test: ablated.as_ref().map(|run| run.test.clone()),
             damage: ablated.map(|run| run.seen),
         },
+        further: threat.further.clone(),
         residual: threat.residual.clone(),
         status: threat.status,
     })
@@ -169,6 +172,9 @@ pub fn explain(threat: &Threat) -> String {
             "ablated",
             &format!("{} ({})", threat.damage, attack.ablated_test()),
         );
+    }
+    for test in &threat.further {
+        line("further", test);
     }
     line("residual", &threat.residual);
     line("status", threat.status.name());

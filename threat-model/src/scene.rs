@@ -1,9 +1,13 @@
 //! What attacks are staged with. Everybody here but the attacker is built
 //! from the project's own libraries, on real sockets of this machine.
 
+pub mod boot;
 pub mod browser;
 pub mod cloud;
+pub mod documents;
 pub mod edge;
+pub mod machine;
+pub mod round;
 pub mod shop;
 pub mod stream;
 

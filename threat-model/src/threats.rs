@@ -4,9 +4,18 @@ pub mod a3;
 pub mod a8;
 pub mod a9;
 pub mod b1;
+pub mod b10;
+pub mod b11;
+pub mod b13;
+pub mod b14;
+pub mod b2;
+pub mod b3;
+pub mod b4;
+pub mod b5;
 pub mod b6;
 pub mod b7;
 pub mod b8;
+pub mod b9;
 pub mod c2;
 pub mod c7;
 pub mod d1;
@@ -27,14 +36,23 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 23] = [
+pub const ALL: [&Attack; 32] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
     &b1::ATTACK,
+    &b2::ATTACK,
+    &b3::ATTACK,
+    &b4::ATTACK,
+    &b5::ATTACK,
     &b6::ATTACK,
     &b7::ATTACK,
     &b8::ATTACK,
+    &b9::ATTACK,
+    &b10::ATTACK,
+    &b11::ATTACK,
+    &b13::ATTACK,
+    &b14::ATTACK,
     &c2::ATTACK,
     &c7::ATTACK,
     &d1::ATTACK,

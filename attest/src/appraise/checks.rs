@@ -56,7 +56,7 @@ pub(crate) fn release(
 ) -> Result<VerifiedRelease, Refusal> {
     let root = trace.derive(Check::Root, || root(roots, now))?;
     let unverified = trace.derive(Check::ReleaseForm, || {
-        let unverified = Unverified::parse(json)?;
+        let unverified = Unverified::parse(json, policy.release_bytes_max())?;
         let detail = format!("{} bytes, file {}", json.len(), unverified.digest.short());
         Ok((unverified, detail))
     })?;

@@ -69,9 +69,17 @@ impl Document {
     pub(super) fn parse(payload: &[u8]) -> Result<(Self, Certificates<'_>), Error> {
         let fields = Fields::read(payload).map_err(Error::DocumentMalformed)?;
         // A different kind under the same root, whatever else it may be.
-        if fields.enclave {
+        if fields.enclave.is_some() {
             return Err(Error::EvidenceKindUnknown("nitro_enclave".into()));
         }
+        fields.document().map_err(Error::DocumentMalformed)
+    }
+
+    /// [`Self::parse`] that reads an enclave's registers as a TPM's.
+    #[cfg(feature = "ablation")]
+    pub(super) fn parse_any_kind(payload: &[u8]) -> Result<(Self, Certificates<'_>), Error> {
+        let mut fields = Fields::read(payload).map_err(Error::DocumentMalformed)?;
+        fields.registers = fields.enclave.take().or(fields.registers);
         fields.document().map_err(Error::DocumentMalformed)
     }
 }
@@ -80,7 +88,8 @@ impl Document {
 #[derive(Default)]
 struct Fields<'a> {
     seen: Vec<&'a str>,
-    enclave: bool,
+    /// Of an enclave, whose numbers mean something else.
+    enclave: Option<BTreeMap<u8, Vec<u8>>>,
     module: Option<&'a str>,
     digest: Option<&'a str>,
     at: Option<u64>,
@@ -115,10 +124,7 @@ impl<'a> Fields<'a> {
             "digest" => self.digest = Some(items.text(MODULE_BYTES_MAX, "digest")?),
             "timestamp" => self.at = Some(items.unsigned("timestamp")?),
             "nitrotpm_pcrs" => self.registers = Some(registers(items)?),
-            "pcrs" => {
-                registers(items)?;
-                self.enclave = true;
-            }
+            "pcrs" => self.enclave = Some(registers(items)?),
             "certificate" => self.leaf = Some(certificate(items)?),
             "cabundle" => {
                 let len = items.array(BUNDLE_MAX, "cabundle")?;

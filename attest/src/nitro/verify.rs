@@ -28,6 +28,28 @@ const AWS_ROOT_DIGEST: &str = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09
 /// Whose documents are believed. The kind is in the type, as for
 /// [endorsement keys](crate::tpm2::ek): what asks for [`Pinned`] cannot be
 /// handed a root of somebody's own.
+///
+/// ```
+/// use attest::nitro::{Root, verify_archived};
+/// use attest::tpm2::ek::Pinned;
+///
+/// fn in_production(document: &[u8], root: &Root<Pinned>) -> bool {
+///     verify_archived(document, root).is_ok()
+/// }
+/// assert!(!in_production(&[], &Root::aws().unwrap()));
+/// ```
+///
+/// The same with a root of development does not compile:
+///
+/// ```compile_fail
+/// use attest::nitro::{Root, verify_archived};
+/// use attest::tpm2::ek::Pinned;
+///
+/// fn in_production(document: &[u8], root: &Root<Pinned>) -> bool {
+///     verify_archived(document, root).is_ok()
+/// }
+/// assert!(!in_production(&[], &Root::development(&[]).unwrap()));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Root<K> {
     der: Vec<u8>,
@@ -126,6 +148,21 @@ pub fn verify_archived<K>(bytes: &[u8], root: &Root<K>) -> Result<Archived<K>, E
     archived_steps(&mut Trace::new(&policy), bytes, root).map_err(Refusal::into_error)
 }
 
+/// [`verify_archived`] that takes an enclave's document for a TPM's.
+///
+/// # Errors
+/// As [`verify_archived`], but for `evidence_kind_unknown`.
+#[cfg(feature = "ablation")]
+pub fn dangerously_archived_of_any_kind<K>(
+    bytes: &[u8],
+    root: &Root<K>,
+) -> Result<Archived<K>, Error> {
+    let _ = certs::ablation::marker();
+    let policy = Policy::default();
+    let trace = &mut Trace::new(&policy);
+    archived_as(trace, bytes, root, Document::parse_any_kind).map_err(Refusal::into_error)
+}
+
 /// [`verify_live`], step by step.
 pub(crate) fn live_steps<K>(
     trace: &mut Trace<'_>,
@@ -134,7 +171,7 @@ pub(crate) fn live_steps<K>(
     now: UnixMs,
     nonce: &[u8],
 ) -> Result<Live<K>, Refusal> {
-    let signed = form(trace, bytes)?;
+    let signed = form(trace, bytes, Document::parse)?;
     trace.require(Check::Time, || {
         timely(&signed.document, now, nonce).map(|()| LIVE_WORDS.into())
     })?;
@@ -151,7 +188,16 @@ pub(crate) fn archived_steps<K>(
     bytes: &[u8],
     root: &Root<K>,
 ) -> Result<Archived<K>, Refusal> {
-    let signed = form(trace, bytes)?;
+    archived_as(trace, bytes, root, Document::parse)
+}
+
+fn archived_as<K>(
+    trace: &mut Trace<'_>,
+    bytes: &[u8],
+    root: &Root<K>,
+    statement: ParseStatement,
+) -> Result<Archived<K>, Refusal> {
+    let signed = form(trace, bytes, statement)?;
     let at = signed.document.at;
     trace.require(Check::Time, || Ok(archived_words(at)))?;
     genuine(trace, &signed, root, at)?;
@@ -161,9 +207,13 @@ pub(crate) fn archived_steps<K>(
     })
 }
 
-fn form<'a>(trace: &mut Trace<'_>, bytes: &'a [u8]) -> Result<Signed<'a>, Refusal> {
+fn form<'a>(
+    trace: &mut Trace<'_>,
+    bytes: &'a [u8],
+    statement: ParseStatement,
+) -> Result<Signed<'a>, Refusal> {
     let signed = trace.derive(Check::DocumentForm, || {
-        let signed = Signed::parse(bytes)?;
+        let signed = Signed::parse(bytes, statement)?;
         let detail = format!("{KIND} of {}", signed.document.module);
         Ok((signed, detail))
     })?;
@@ -209,6 +259,9 @@ fn timely(document: &Document, now: UnixMs, nonce: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// How a container's payload is read.
+type ParseStatement = fn(&[u8]) -> Result<(Document, Certificates<'_>), Error>;
+
 /// A document that was taken apart; its checks are made one by one.
 struct Signed<'a> {
     container: Sign1<'a>,
@@ -217,10 +270,10 @@ struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+    fn parse(bytes: &'a [u8], statement: ParseStatement) -> Result<Self, Error> {
         let container =
             Sign1::parse(bytes, DOCUMENT_BYTES_MAX).map_err(Error::DocumentMalformed)?;
-        let (document, certificates) = Document::parse(container.payload)?;
+        let (document, certificates) = statement(container.payload)?;
         Ok(Self {
             container,
             document,

@@ -137,6 +137,11 @@ fn threat(out: &mut String, entry: &Entry) {
             &format!("{badge}: {damage}<br><code>{test}</code>"),
         );
     }
+    if !entry.further.is_empty() {
+        let tests = entry.further.iter().map(|test| escaped(test));
+        let tests: Vec<_> = tests.map(|test| format!("<code>{test}</code>")).collect();
+        row("Other forms", &tests.join("<br>"));
+    }
     row("What remains", &prose(&entry.residual));
     row("Status", entry.status.name());
     out.push_str("</dl>\n</section>\n");

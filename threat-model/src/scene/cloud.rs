@@ -1,15 +1,17 @@
 //! A developer with a release, a desk that certifies what it starts, and
 //! relays booted from their own library.
 
+use super::boot::{begin, end};
+use super::machine::{EK_CERTIFICATE, Machine, released};
 use super::{now, rng};
 use crate::Failure;
-use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
+use attest::release::{KeyRing, Release, SoftwareMeasurement, Tpm2Measurement, TrustRoot};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
-use desk::platform::Started;
+use desk::platform::{Activated, Started};
 use link::{Emitter, Endpoint, RelayTrust};
-use relay_vm::{Booted, Commanders, Conversation, Relay, SoftwarePlatform, Turn};
-use serde_json::{Value, json};
+use relay_vm::boot::{Keys, Platform};
+use relay_vm::{Booted, Commanders, Relay, SoftwarePlatform};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,15 +19,18 @@ use wire::codec::Text;
 use wire::message::control::Admission;
 use wire::order::{Order, Parameters};
 use wire::statement::{Introduction, RunStatement};
-use wire::{Digest, Encode, PublicKey, Reason, SpkiHash};
+use wire::{Digest, Encode, Reason, SpkiHash, UnixMs};
 
-const HOUR_MS: u64 = 3_600_000;
+/// A relay's hour.
+pub const HOUR_MS: u64 = 3_600_000;
+/// How long ago the stage's release was made, in milliseconds.
+const AGE_MS: u64 = 24 * HOUR_MS;
 /// What a small relay sends, in bit/s.
 const RATE_BPS: u64 = 100_000_000;
 /// What a small relay-hour may send, in bytes.
 const CAP_BYTES: u64 = 45_000_000_000;
 /// SHA-256 of the program of the stage's release.
-const PROGRAM: Digest = Digest([0xee; 32]);
+pub const PROGRAM: Digest = Digest([0xee; 32]);
 /// The release channel of all relays here.
 pub const CHANNEL: &str = "stable";
 /// The program in a release bundle, and the statement about it.
@@ -41,25 +46,76 @@ pub struct Cloud {
     pub desk: SigningKey,
 }
 
+/// What the stage's developer releases: a program, and the image around it.
+///
+/// # Errors
+/// None: the measurements are well formed.
+pub fn release(security_version: u64) -> Result<Release, Failure> {
+    // The stage has relays whose hour is over.
+    let issued = UnixMs(now().0.saturating_sub(AGE_MS));
+    let commit = "0".repeat(40);
+    let mut release = Release::new(CHANNEL, "0.1.0", &commit, "stage", issued, ends());
+    release.security_version = security_version;
+    release.measurements.software = Some(SoftwareMeasurement {
+        executable_sha256: PROGRAM.into(),
+    });
+    release.measurements.tpm2 = vec![Tpm2Measurement {
+        name: "stage".into(),
+        pcrs: released()?,
+    }];
+    Ok(release)
+}
+
+/// When releases and roots of the stage end.
+fn ends() -> UnixMs {
+    now().plus_ms(24 * HOUR_MS)
+}
+
 impl Cloud {
     /// A fresh developer with one release, and a fresh desk.
     ///
     /// # Errors
     /// Keys or files cannot be made.
     pub fn new() -> Result<Self, Failure> {
-        let ring = KeyRing::generate(&rng())?;
-        let (issued, expires) = (now(), now().plus_ms(24 * HOUR_MS));
-        let commit = "0".repeat(40);
-        let mut release = Release::new("stable", "0.1.0", &commit, "stage", issued, expires);
-        release.measurements.software = Some(SoftwareMeasurement {
-            executable_sha256: PROGRAM.into(),
-        });
+        Self::of(&KeyRing::generate(&rng())?, &release(1)?)
+    }
+
+    /// This developer with this release, and a fresh desk.
+    ///
+    /// # Errors
+    /// Keys or files cannot be made.
+    pub fn of(developer: &KeyRing, release: &Release) -> Result<Self, Failure> {
         Ok(Self {
-            root: ring.first_root(expires)?,
-            release: ring.sign_release(&release)?,
+            root: developer.first_root(ends())?,
+            release: developer.sign_release(release)?,
             program: PROGRAM,
             desk: SigningKey::generate(&rng())?,
         })
+    }
+
+    /// The same, with a desk that starts another release, by its
+    /// `release.json`, and another program.
+    #[must_use]
+    pub fn starting(self, release: Vec<u8>, program: Digest) -> Self {
+        Self {
+            release,
+            program,
+            ..self
+        }
+    }
+
+    /// The release's `release.json`.
+    #[must_use]
+    pub fn release_json(&self) -> &[u8] {
+        &self.release
+    }
+
+    /// The developer's root.
+    ///
+    /// # Errors
+    /// It does not verify.
+    pub fn root(&self) -> Result<TrustRoot, Failure> {
+        Ok(TrustRoot::parse(&self.root)?)
     }
 
     /// The developer of a release bundle, and a desk of one's own that
@@ -77,13 +133,23 @@ impl Cloud {
         })
     }
 
-    /// What a viewer believes who takes development evidence.
+    /// What a viewer believes who takes development evidence, and this desk's
+    /// word about its machines.
     ///
     /// # Errors
     /// The root does not verify.
     pub fn trust(&self, policy: Policy) -> Result<RelayTrust, Failure> {
-        let roots = TrustRoots::from(TrustRoot::parse(&self.root)?);
-        Ok(RelayTrust::new(roots, policy.with_development()))
+        let desk = certs::x509::spki_of_public(&self.desk.public());
+        self.trust_no_more_than(policy.with_development().with_operator(desk))
+    }
+
+    /// What a viewer believes who takes what this policy says and nothing
+    /// else.
+    ///
+    /// # Errors
+    /// The root does not verify.
+    pub fn trust_no_more_than(&self, policy: Policy) -> Result<RelayTrust, Failure> {
+        Ok(RelayTrust::new(TrustRoots::from(self.root()?), policy))
     }
 
     /// An order of this holder at this desk.
@@ -108,47 +174,106 @@ impl Cloud {
     /// # Errors
     /// The boot fails.
     pub fn boot(&self, order: &Order, listen: SocketAddr) -> Result<Booted, Failure> {
-        let release = String::from_utf8_lossy(&self.release).into_owned();
-        let parameters = Parameters {
-            listen: Text::new(listen.to_string())?,
-            rate_bps: RATE_BPS,
-            lease_end: now().plus_ms(HOUR_MS),
-            byte_cap: CAP_BYTES,
-            private_networks: true,
-        };
-        let hex = |bytes: Vec<u8>| data_encoding::HEXLOWER.encode(&bytes);
-        let line = json!({
-            "schema": "roundcast.boot/1",
-            "order": hex(order.to_bytes()),
-            "parameters": hex(parameters.to_bytes()),
-            "release": release,
-        });
-        let key = SigningKey::generate(&rng())?;
-        let platform = SoftwarePlatform::new(&rng())?;
-        let begun = Conversation::new(key, Box::new(platform)).hear(&line.to_string())?;
-        let Turn::Say { line, then } = begun else {
-            return Err(Failure::Stage("the relay asks for no statement"));
-        };
-        let request: Value = serde_json::from_str(&line)?;
-        let boot_key = request
-            .get("boot_key")
-            .and_then(Value::as_str)
-            .and_then(PublicKey::from_hex)
-            .ok_or(Failure::Stage("the relay's request names no boot key"))?;
-        let platform = Started {
-            executable_sha256: self.program,
+        self.boot_on(Box::new(SoftwarePlatform::new(&rng())?), order, listen)
+    }
+
+    /// The same on a machine with a TPM.
+    ///
+    /// # Errors
+    /// The boot fails.
+    pub fn boot_machine(
+        &self,
+        machine: Machine,
+        order: &Order,
+        listen: SocketAddr,
+    ) -> Result<Booted, Failure> {
+        self.boot_on(Box::new(machine.platform()), order, listen)
+    }
+
+    fn boot_on(
+        &self,
+        platform: Box<dyn Platform>,
+        order: &Order,
+        listen: SocketAddr,
+    ) -> Result<Booted, Failure> {
+        let told = parameters(listen, now())?;
+        let word = Word {
             order,
-            parameters: &parameters,
-            release: &self.release,
-            boot_key,
-        }
-        .certify(&self.desk, now())?;
-        let line = json!({"platform": hex(platform.to_bytes())});
-        match then.hear(&line.to_string())? {
-            Turn::Booted(booted) => Ok(*booted),
-            Turn::Say { .. } => Err(Failure::Stage("the relay asks for more")),
+            certified: &told,
+            issued: now(),
+        };
+        self.boot_as(platform, &told, &word)
+    }
+
+    /// Boots the genuine relay, which is told these parameters; the desk's
+    /// word about it may be another.
+    ///
+    /// # Errors
+    /// The boot fails.
+    pub fn boot_as(
+        &self,
+        mut platform: Box<dyn Platform>,
+        told: &Parameters,
+        word: &Word<'_>,
+    ) -> Result<Booted, Failure> {
+        let keys = platform.keys()?;
+        let release = String::from_utf8_lossy(&self.release).into_owned();
+        let conversation = begin(platform, word.order, told, release)?;
+        end(conversation, &self.vouch(&keys, word)?)
+    }
+
+    /// The desk's signature, whatever it is about.
+    fn vouch(&self, keys: &Keys, word: &Word<'_>) -> Result<Vec<u8>, Failure> {
+        match keys {
+            Keys::Software { boot_key } => {
+                let started = Started {
+                    executable_sha256: self.program,
+                    order: word.order,
+                    parameters: word.certified,
+                    release: &self.release,
+                    boot_key: *boot_key,
+                };
+                Ok(started.certify(&self.desk, word.issued)?.to_bytes())
+            }
+            Keys::Tpm2(keys) => {
+                let activated = Activated {
+                    ak_public: &keys.ak_public,
+                    ek_certificate: Digest(voucher::encoding::sha256(EK_CERTIFICATE)),
+                    boot: super::random()?,
+                    order: word.order,
+                    parameters: word.certified,
+                    release: &self.release,
+                    until: word.certified.lease_end,
+                };
+                Ok(activated.certify(&self.desk, word.issued)?.to_bytes())
+            }
         }
     }
+}
+
+/// What a desk says of a relay that it started.
+#[derive(Debug)]
+pub struct Word<'a> {
+    /// For which order.
+    pub order: &'a Order,
+    /// With which parameters.
+    pub certified: &'a Parameters,
+    /// When.
+    pub issued: UnixMs,
+}
+
+/// What relays of the stage are started with, by a desk that has this time.
+///
+/// # Errors
+/// The address does not fit.
+pub fn parameters(listen: SocketAddr, issued: UnixMs) -> Result<Parameters, Failure> {
+    Ok(Parameters {
+        listen: Text::new(listen.to_string())?,
+        rate_bps: RATE_BPS,
+        lease_end: issued.plus_ms(HOUR_MS),
+        byte_cap: CAP_BYTES,
+        private_networks: true,
+    })
 }
 
 /// The holder's word for a relay's key, as a coordinator hands it out.

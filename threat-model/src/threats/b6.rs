@@ -13,21 +13,29 @@ use crate::{Control, Failure, Outcome};
 use attest::{Check, Policy};
 use certs::SigningKey;
 use link::{Clock, Endpoint, Identity, Patience};
-use relay_vm::Commanders;
+use relay_vm::{Booted, Commanders};
 use std::sync::Arc;
+use wire::order::Order;
+
+#[cfg(test)]
+mod machine;
 
 attack!("B6", run);
 
+/// Boots the genuine relay for an order.
+type Boot = fn(&Cloud, &Order) -> Result<Booted, Failure>;
+
 fn run(control: Control) -> Result<Outcome, Failure> {
-    scene::stage(boot_a_copied_order(control))
+    let process: Boot = |cloud, order| cloud.boot(order, loopback());
+    scene::stage(boot_a_copied_order(control, process))
 }
 
-async fn boot_a_copied_order(control: Control) -> Result<Outcome, Failure> {
+async fn boot_a_copied_order(control: Control, boot: Boot) -> Result<Outcome, Failure> {
     let (cloud, stream) = (Cloud::new()?, Stream::begin()?);
     let holder = SigningKey::generate(&rng())?;
     let order = cloud.order(&holder)?;
-    let sponsors = cloud.boot(&order, loopback())?;
-    let strangers = cloud.boot(&order, loopback())?;
+    let sponsors = boot(&cloud, &order)?;
+    let strangers = boot(&cloud, &order)?;
     // The victim is the holder: the relay answers his challenges.
     let certificate = certs::x509::self_signed(&holder, Vec::new())?;
     let key = Arc::new(holder.clone());

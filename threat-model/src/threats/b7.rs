@@ -13,21 +13,30 @@ use crate::{Control, Failure, Outcome};
 use attest::{Check, Policy};
 use certs::SigningKey;
 use link::{Clock, Endpoint, Patience};
-use relay_vm::Commanders;
+use relay_vm::{Booted, Commanders};
 use std::sync::Arc;
+use wire::order::Order;
+
+#[cfg(test)]
+mod machine;
 
 attack!("B7", run);
 
+/// Boots the genuine relay for an order.
+type Boot = fn(&Cloud, &Order) -> Result<Booted, Failure>;
+
 fn run(control: Control) -> Result<Outcome, Failure> {
-    scene::stage(front_for_a_genuine_relay(control))
+    let process: Boot = |cloud, order| cloud.boot(order, loopback());
+    scene::stage(front_for_a_genuine_relay(control, process))
 }
 
-async fn front_for_a_genuine_relay(control: Control) -> Result<Outcome, Failure> {
+async fn front_for_a_genuine_relay(control: Control, boot: Boot) -> Result<Outcome, Failure> {
     let (cloud, stream) = (Cloud::new()?, Stream::begin()?);
     let holder = SigningKey::generate(&rng())?;
     let order = cloud.order(&holder)?;
-    let booted = cloud.boot(&order, loopback())?;
-    // Stolen from the relay's memory: key and certificate, not the boot key.
+    let booted = boot(&cloud, &order)?;
+    // Stolen from the relay's memory: key and certificate, not the key that
+    // signs for its platform.
     let stolen = booted.identity.clone();
     let (_alive, life) = lifeline();
     let relay = start(booted, Commanders::default(), life)?;

@@ -18,6 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use wire::message::control::NodeKind;
 
+#[cfg(test)]
+mod late;
+#[cfg(test)]
+mod stale;
+
 attack!("B8", run);
 
 /// From one verification to the next, in milliseconds: short for the stage.

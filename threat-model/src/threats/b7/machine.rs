@@ -1,0 +1,22 @@
+//! The same with relays that are machines with a TPM.
+
+use super::{Boot, front_for_a_genuine_relay};
+use crate::proof::{assert_refused, assert_succeeds};
+use crate::scene::machine::Machine;
+use crate::scene::{self, loopback};
+use crate::{Control, Failure, Outcome};
+
+fn run(control: Control) -> Result<Outcome, Failure> {
+    let machine: Boot = |cloud, order| cloud.boot_machine(Machine::genuine()?, order, loopback());
+    scene::stage(front_for_a_genuine_relay(control, machine))
+}
+
+#[test]
+fn a_front_for_a_machine_is_stopped() {
+    assert_refused("live_binding_mismatch", run(Control::On));
+}
+
+#[test]
+fn a_front_for_a_machine_passes_without_the_control() {
+    assert_succeeds(run(Control::Removed));
+}
