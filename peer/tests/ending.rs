@@ -11,7 +11,7 @@
 mod common;
 
 use clap::Parser;
-use common::{PATIENCE, Program, clip, invite, station, viewer};
+use common::{PATIENCE, Program, clip, invite, roundcast, station, viewer};
 use peer::cli::{Cli, Verb};
 use peer::station::Station;
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +57,44 @@ fn a_viewer_that_is_behind_at_the_end_still_gets_the_last_chunk() {
     assert_eq!(station.end().0, Some(0));
     let (clip, received) = (
         std::fs::read(clip()).unwrap(),
+        std::fs::read(received).unwrap(),
+    );
+    let tail = &received[received.len() / 2..];
+    assert!(clip.ends_with(tail), "the last chunks are there");
+}
+
+#[test]
+fn a_parent_that_has_it_all_stays_for_a_child_that_is_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let received = folder.path().join("received.mp4");
+    let clip = clip();
+    // Room for one child: the second viewer hangs under the first.
+    let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
+    command.args(["--json", "--trace-chunks", "--upload-mbps", "1.5"]);
+    command.args(["--stream-mbps", "1.1", "--input", clip.to_str().unwrap()]);
+    command.arg("--data").arg(folder.path().join("station"));
+    let station = Program::start(command);
+    let invite = invite(&station);
+    let parent = viewer(folder.path(), &invite, &["--share-mbps", "10"]);
+    let parent_spki = parent.event("viewer_ready")["spki"].clone();
+    parent.event("first_chunk");
+    let mut command = roundcast(&["watch", &invite, "--listen", "127.0.0.1:0", "--no-page"]);
+    command.args(["--json", "--name", "child", "--out"]);
+    command.arg(&received).arg("--data");
+    command.arg(folder.path().join("child"));
+    let child = Program::start(command);
+    assert_eq!(child.event("edge_up")["other"], parent_spki);
+    child.event("first_chunk");
+    published(&station, 8_000_000);
+    signal(&child, Signal::STOP);
+    parent.event("stream_ended");
+    std::thread::sleep(Duration::from_millis(1_000));
+    signal(&child, Signal::CONT);
+    for ended in [child, parent, station] {
+        assert_eq!(ended.end().0, Some(0));
+    }
+    let (clip, received) = (
+        std::fs::read(clip).unwrap(),
         std::fs::read(received).unwrap(),
     );
     let tail = &received[received.len() / 2..];

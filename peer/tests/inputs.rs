@@ -15,6 +15,7 @@ use media::{Fragment, Item};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const CLIP: &[u8] = include_bytes!("../../tests/media/clip.mp4");
@@ -156,6 +157,34 @@ fn the_address_for_other_players_is_told() {
     assert!(live.contains("/live.mp4?token="), "{live}");
     assert_ne!(ready["live"], ready["page"]);
     station.tell("quit");
+    assert_eq!(station.end().0, Some(0));
+}
+
+/// `script`, which is part of every Debian, gives a program a terminal.
+#[test]
+fn who_sends_from_standard_input_types_in_the_terminal() {
+    let script = Path::new("/usr/bin/script");
+    if !script.exists() {
+        assert!(std::env::var_os("CI").is_none(), "install bsdutils");
+        eprintln!("not run: script is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let live = folder.path().join("live");
+    // The station has both ends of its input: it never ends by itself.
+    let line = format!(
+        "mkfifo {live}; exec 3<>{live}; exec {program} broadcast --input - --json --no-page \
+         --listen 127.0.0.1:0 --upload-mbps 5 --data {data} <&3",
+        live = live.display(),
+        program = env!("CARGO_BIN_EXE_roundcast"),
+        data = folder.path().join("station").display(),
+    );
+    let mut command = Command::new(script);
+    command.args(["-qec", &line, "/dev/null"]);
+    let mut station = Program::start(command);
+    station.event("station_ready");
+    station.tell("quit");
+    station.event("ended");
     assert_eq!(station.end().0, Some(0));
 }
 
