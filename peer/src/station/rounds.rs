@@ -3,7 +3,9 @@
 
 use super::coordinator::{Coordinator, Event, Member};
 use super::rate::{MessageLimit, MessageRate};
-use link::{Clock, Endpoint, Error, Link, Patience, Proof, RelayTrust, open_channel};
+use link::{
+    Clock, Emitter, Endpoint, Error, Link, Node, Patience, Proof, RelayTrust, open_channel,
+};
 use overlay::planner::Relay;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -45,6 +47,7 @@ struct Attempt {
     events: mpsc::UnboundedSender<Event>,
     messages: mpsc::Sender<Event>,
     limit: MessageLimit,
+    node: Arc<Node>,
 }
 
 impl Coordinator {
@@ -90,29 +93,9 @@ impl Coordinator {
             events: self.events.clone(),
             messages: self.messages.clone(),
             limit: self.settings.controls.messages.limit(MessageLimit::RELAY),
+            node: self.node.clone(),
         };
-        let emit = self.emit.clone();
-        tokio::spawn(async move {
-            let relay = attempt.introduction.relay;
-            let (events, ask, sponsor) = (attempt.events.clone(), attempt.ask, attempt.sponsor);
-            let event = match attempt.verify().await {
-                Ok(ready) => Event::RelayReady(Box::new(ready)),
-                Err(e) => {
-                    if e.is_refusal() {
-                        let fields = json!({"reason": e.reason(), "other": relay.to_hex()});
-                        emit.tell("attack_refused", fields);
-                    }
-                    tracing::warn!("the relay {} was not admitted: {e}", relay.short());
-                    Event::RelayFailed {
-                        ask,
-                        sponsor,
-                        relay,
-                        reason: e.wire_reason(),
-                    }
-                }
-            };
-            let _ = events.send(event);
-        });
+        tokio::spawn(attempt.run(self.emit.clone()));
     }
 
     fn tell_refused(&self, other: SpkiHash, reason: &str) {
@@ -219,6 +202,28 @@ impl Coordinator {
 }
 
 impl Attempt {
+    async fn run(self, emit: Emitter) {
+        let relay = self.introduction.relay;
+        let (events, ask, sponsor) = (self.events.clone(), self.ask, self.sponsor);
+        let event = match self.verify().await {
+            Ok(ready) => Event::RelayReady(Box::new(ready)),
+            Err(e) => {
+                if e.is_refusal() {
+                    let fields = json!({"reason": e.reason(), "other": relay.to_hex()});
+                    emit.tell("attack_refused", fields);
+                }
+                tracing::warn!("the relay {} was not admitted: {e}", relay.short());
+                Event::RelayFailed {
+                    ask,
+                    sponsor,
+                    relay,
+                    reason: e.wire_reason(),
+                }
+            }
+        };
+        let _ = events.send(event);
+    }
+
     async fn verify(self) -> Result<Ready, Error> {
         let address: SocketAddr = self
             .introduction
@@ -258,6 +263,7 @@ impl Attempt {
         let said = Said {
             messages: self.messages.clone(),
             clock: self.clock.clone(),
+            node: self.node.clone(),
             rate,
         };
         tokio::spawn(carry(link, channel, down_messages, said));
@@ -274,10 +280,12 @@ impl Attempt {
     }
 }
 
-/// Where a relay's reports go, and how often it may report.
+/// Where a relay's reports go, how often it may report, and what is charged
+/// for what it is told.
 struct Said {
     messages: mpsc::Sender<Event>,
     clock: Clock,
+    node: Arc<Node>,
     rate: MessageRate,
 }
 
@@ -294,8 +302,9 @@ async fn carry(
         tokio::select! {
             message = down.recv() => match message {
                 None | Some(Down::Refused(_)) => break true,
-                Some(message) => if sender.send(&message).await.is_err() {
-                    break false;
+                Some(message) => match sender.send_counted(&message).await {
+                    Ok(bytes) => said.node.charge(bytes),
+                    Err(_) => break false,
                 },
             },
             message = receiver.recv() => match message {
