@@ -157,10 +157,10 @@ mod tests {
     const BLOCK: usize = 16 * 1024;
 
     /// An uplink that lets a block pass in a twentieth of a second, and owes
-    /// one.
+    /// so many that everybody has come before the first one goes.
     fn full() -> Arc<Pace> {
         let pace = Pace::new(BLOCK as u64 * 160, Clock::new());
-        pace.charge(3 * BLOCK);
+        pace.charge(12 * BLOCK);
         Arc::new(pace)
     }
 

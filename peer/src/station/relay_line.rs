@@ -4,7 +4,7 @@
 use super::coordinator::Event;
 use super::rate::{MessageLimit, MessageRate};
 use attest::Expectation;
-use link::{Again, Clock, Error, Link, Proof, RelayTrust, Reverification, Reverified};
+use link::{Again, Clock, Error, Link, Node, Proof, RelayTrust, Reverification, Reverified};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,6 +22,8 @@ pub(super) struct RelayLine {
     /// How it was verified on this link at the beginning.
     pub(super) proof: Arc<Proof>,
     pub(super) trust: Arc<RelayTrust>,
+    /// Whose uplink is charged for what the relay is told.
+    pub(super) node: Arc<Node>,
     pub(super) clock: Clock,
     pub(super) reverification: Reverification,
     /// What this line finds out, which waits for nobody.
@@ -104,8 +106,9 @@ impl RelayLine {
             tokio::select! {
                 message = down.recv() => match message {
                     None | Some(Down::Refused(_)) => return End::Left,
-                    Some(message) => if sender.send(&message).await.is_err() {
-                        return End::Lost;
+                    Some(message) => match sender.send_counted(&message).await {
+                        Ok(bytes) => self.node.charge(bytes),
+                        Err(_) => return End::Lost,
                     },
                 },
                 message = receiver.recv() => match message {
@@ -129,15 +132,18 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::test_relay::{Cloud, Manner, TIMES, TestRelay};
-    use link::{Channel, Endpoint, Patience, ReverifyTimes, open_channel};
+    use link::{
+        Channel, Endpoint, NodeConfig, Patience, ReverifyTimes, Verification, open_channel,
+    };
     use wire::message::StreamKind;
+    use wire::message::control::NodeKind;
 
     /// A coordinator on the line with a relay that it has verified.
     struct OnTheLine {
         relay: TestRelay,
         events: mpsc::UnboundedReceiver<Event>,
         _down: mpsc::UnboundedSender<Down>,
-        _endpoint: Endpoint,
+        _endpoint: Arc<Endpoint>,
     }
 
     async fn on_the_line(times: ReverifyTimes) -> OnTheLine {
@@ -152,6 +158,17 @@ mod tests {
         let expectation = Expectation::of_order(relay.spki, &relay.order);
         let proof = trust.verify(&link, &expectation, me, &clock).await;
         let channel: Channel = open_channel(&link, StreamKind::Control).await.unwrap();
+        let endpoint = Arc::new(endpoint);
+        let config = NodeConfig {
+            me,
+            kind: NodeKind::Station,
+            upload_bps: 1_000_000,
+            byte_cap: None,
+            forwarder: overlay::forwarder::Config::default(),
+            verification: Verification::PermitOnly,
+            private_networks: true,
+        };
+        let (node, _) = Node::new(config, endpoint.clone(), clock.clone());
         let (tell, events) = mpsc::unbounded_channel();
         let (down, messages) = mpsc::unbounded_channel();
         let line = RelayLine {
@@ -160,6 +177,7 @@ mod tests {
             expectation,
             proof: Arc::new(proof.unwrap()),
             trust,
+            node,
             clock,
             reverification: Reverification::scheduled(times),
             events: tell,

@@ -4,7 +4,10 @@
 use super::coordinator::{Coordinator, Event, Member};
 use super::rate::MessageLimit;
 use super::relay_line::RelayLine;
-use link::{Clock, Endpoint, Error, Patience, Proof, RelayTrust, Reverification, open_channel};
+use link::{
+    Clock, Emitter, Endpoint, Error, Node, Patience, Proof, RelayTrust, Reverification,
+    open_channel,
+};
 use overlay::planner::Relay;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -47,6 +50,7 @@ struct Attempt {
     events: mpsc::UnboundedSender<Event>,
     messages: mpsc::Sender<Event>,
     limit: MessageLimit,
+    node: Arc<Node>,
 }
 
 impl Coordinator {
@@ -93,29 +97,9 @@ impl Coordinator {
             events: self.events.clone(),
             messages: self.messages.clone(),
             limit: self.settings.controls.messages.limit(MessageLimit::RELAY),
+            node: self.node.clone(),
         };
-        let emit = self.emit.clone();
-        tokio::spawn(async move {
-            let relay = attempt.introduction.relay;
-            let (events, ask, sponsor) = (attempt.events.clone(), attempt.ask, attempt.sponsor);
-            let event = match attempt.verify().await {
-                Ok(ready) => Event::RelayReady(Box::new(ready)),
-                Err(e) => {
-                    if e.is_refusal() {
-                        let fields = json!({"reason": e.reason(), "other": relay.to_hex()});
-                        emit.tell("attack_refused", fields);
-                    }
-                    tracing::warn!("the relay {} was not admitted: {e}", relay.short());
-                    Event::RelayFailed {
-                        ask,
-                        sponsor,
-                        relay,
-                        reason: e.wire_reason(),
-                    }
-                }
-            };
-            let _ = events.send(event);
-        });
+        tokio::spawn(attempt.run(self.emit.clone()));
     }
 
     pub(super) fn tell_verified(&self, relay: SpkiHash, proof: &Proof, on: VerifiedOn) {
@@ -227,6 +211,28 @@ impl Coordinator {
 }
 
 impl Attempt {
+    async fn run(self, emit: Emitter) {
+        let relay = self.introduction.relay;
+        let (events, ask, sponsor) = (self.events.clone(), self.ask, self.sponsor);
+        let event = match self.verify().await {
+            Ok(ready) => Event::RelayReady(Box::new(ready)),
+            Err(e) => {
+                if e.is_refusal() {
+                    let fields = json!({"reason": e.reason(), "other": relay.to_hex()});
+                    emit.tell("attack_refused", fields);
+                }
+                tracing::warn!("the relay {} was not admitted: {e}", relay.short());
+                Event::RelayFailed {
+                    ask,
+                    sponsor,
+                    relay,
+                    reason: e.wire_reason(),
+                }
+            }
+        };
+        let _ = events.send(event);
+    }
+
     async fn verify(self) -> Result<Ready, Error> {
         let address: SocketAddr = self
             .introduction
@@ -269,6 +275,7 @@ impl Attempt {
             me: self.me,
             proof: proof.clone(),
             trust: self.trust,
+            node: self.node,
             clock: self.clock,
             reverification: self.reverification,
             events: self.events,
