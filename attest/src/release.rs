@@ -74,6 +74,18 @@ pub fn verify(json: &[u8], root: &TrustRoot, now: UnixMs) -> Result<VerifiedRele
     Ok(VerifiedRelease::checked(release, unverified.digest))
 }
 
+/// What a `release.json` says, whoever signed it, and whether its dates hold:
+/// for its own operator, before he offers it to people who will verify it.
+/// Never a verdict.
+///
+/// # Errors
+/// `release_malformed`, `release_expired` or `clock_wrong`.
+pub fn claimed(json: &[u8], now: UnixMs) -> Result<Release, Error> {
+    let release = Unverified::parse(json)?.decode()?;
+    in_date(&release, now)?;
+    Ok(release)
+}
+
 /// An envelope whose signatures were not yet checked.
 pub(crate) struct Unverified {
     envelope: Envelope,

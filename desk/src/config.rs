@@ -3,8 +3,9 @@
 use crate::Error;
 use crate::provider::qemu::QemuSetting;
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use voucher::{Class, Currency, KeyEpoch, Name, Price, Region, Size};
 use wire::UnixMs;
 
@@ -110,14 +111,19 @@ fn stable() -> Name {
 }
 
 impl Config {
-    /// Reads a file; the defaults without one.
+    /// Reads the file at `path`, which must exist, or the XDG one, if it
+    /// exists; the defaults without one.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Config`], [`Error::Setting`].
     pub fn load(path: Option<&Path>) -> Result<Self, Error> {
-        let Some(path) = path else {
-            return Ok(Self::default());
-        };
+        match File::find(path) {
+            Some(file) => Self::read(file.path()),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, Error> {
         let failed = || Error::file("read the configuration", path);
         let malformed = |detail: String| Error::Config {
             path: path.to_owned(),
@@ -128,7 +134,7 @@ impl Config {
         }
         let text = std::fs::read_to_string(path).map_err(failed())?;
         let config: Self =
-            toml::from_str(&text).map_err(|error| malformed(error.message().to_owned()))?;
+            toml::from_str(&text).map_err(|error| malformed(with_line(&text, &error)))?;
         config.classes(UnixMs(0))?;
         if config.local.relay_addresses.is_empty() {
             return Err(Error::Setting("local.relay_addresses is empty"));
@@ -160,6 +166,49 @@ impl Config {
             classes.push((class, setting.price));
         }
         Ok(classes)
+    }
+}
+
+/// Which configuration file counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File(PathBuf);
+
+impl File {
+    /// The file that was named; else the XDG one, if there is one.
+    #[must_use]
+    pub fn find(named: Option<&Path>) -> Option<Self> {
+        match named {
+            Some(path) => Some(Self(path.to_owned())),
+            None => xdg_file(|name| std::env::var_os(name))
+                .filter(|path| path.exists())
+                .map(Self),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// By the XDG Base Directory Specification: a folder that is not absolute is
+/// ignored.
+fn xdg_file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| {
+        let folder = variable(name).map(PathBuf::from)?;
+        folder.is_absolute().then_some(folder)
+    };
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(folder.join("roundcast-desk").join("config.toml"))
+}
+
+/// What is wrong, and in which line.
+fn with_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -200,6 +249,32 @@ mod tests {
         .unwrap();
         assert_eq!(config.classes(UnixMs(0)).unwrap().len(), 1);
         assert_eq!(config.local.relay_addresses.len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let refused = load("channel = 'stable'\nshop = 'x.example'\ncolour = 'red'\n");
+        let refused = refused.unwrap_err();
+        assert!(refused.to_string().contains("line 3: "), "{refused}");
+        assert_eq!(refused.exit_code(), 2);
+    }
+
+    #[test]
+    fn the_xdg_file_is_in_the_config_home_or_below_home() {
+        let file = |set: &[(&str, &str)]| {
+            xdg_file(|name| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        let home = ("HOME", "/srv/op");
+        let expected = |path: &str| Some(PathBuf::from(path));
+        let below = expected("/srv/op/.config/roundcast-desk/config.toml");
+        assert_eq!(file(&[home]), below);
+        assert_eq!(file(&[home, ("XDG_CONFIG_HOME", "relative")]), below);
+        let set = file(&[home, ("XDG_CONFIG_HOME", "/etc/op")]);
+        assert_eq!(set, expected("/etc/op/roundcast-desk/config.toml"));
+        assert_eq!(file(&[]), None);
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub enum Error {
         source: io::Error,
     },
     /// A secret's file can be read by others, or holds something else.
-    #[error("read the key {path}: {detail}")]
+    #[error(
+        "read the key {path}: {detail}; make it its owner's alone, or restore it from a backup"
+    )]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -97,6 +99,24 @@ pub enum Error {
         /// What is wrong.
         detail: &'static str,
     },
+    /// The release bundle would be refused by everybody who verifies.
+    #[error(
+        "judge the release bundle {path}: {source}; build the relay, sign the release again, and take both from there"
+    )]
+    ReleaseRefused {
+        /// The statement.
+        path: PathBuf,
+        /// The check that failed.
+        source: attest::Error,
+    },
+    /// The trust root of `--trust-root`.
+    #[error("read the trust root {path}: {source}; take the developer's root.json")]
+    TrustRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: attest::Error,
+    },
     /// A program of the provider `qemu` is not installed.
     #[error(
         "find {program}: it is not on this machine; install Debian's package {package}, or set its path in the configuration"
@@ -130,7 +150,7 @@ pub enum Error {
         source: io::Error,
     },
     /// TLS could not be set up.
-    #[error("set up TLS: {0}")]
+    #[error("set up TLS: {0}; restore the desk's key and certificate from a backup")]
     Tls(#[from] rustls::Error),
     /// The system gives no randomness.
     #[error("draw randomness: the system gives none; check the kernel's entropy source")]
@@ -249,6 +269,7 @@ impl Error {
             Self::NotFound => "not_found",
             Self::Timeout => "timeout",
             Self::Release { .. } => "release_bundle_invalid",
+            Self::ReleaseRefused { source, .. } | Self::TrustRoot { source, .. } => source.reason(),
             Self::Program { .. } => "program_missing",
             Self::TpmCa(_) => "tpm_ca_failed",
             Self::Plan(_) => "guard_plan_invalid",
@@ -259,6 +280,15 @@ impl Error {
             Self::Randomness => "randomness_unavailable",
             Self::Clock => "clock_invalid",
             Self::Ending => "desk_ending",
+        }
+    }
+
+    /// 2 for what the operator has to say in another way, 1 for a failure.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config { .. } | Self::Setting(_) => 2,
+            _ => 1,
         }
     }
 

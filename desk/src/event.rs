@@ -48,6 +48,11 @@ pub enum Event {
         /// The signal that ended a process.
         signal: Option<i32>,
     },
+    /// A redemption was refused; no voucher was spent by it.
+    RedemptionRefused {
+        /// Why, by name.
+        reason: &'static str,
+    },
     /// No relay could be started; the voucher is given back.
     VoucherRefunded {
         /// The order.
@@ -111,6 +116,7 @@ impl Event {
             Self::RelayEnded { order, reason, .. } => {
                 format!("relay of order {} ended: {reason}", short(order))
             }
+            Self::RedemptionRefused { reason } => format!("redemption refused: {reason}"),
             Self::VoucherRefunded { order, reason } => {
                 format!("voucher of order {} refunded: {reason}", short(order))
             }

@@ -88,7 +88,12 @@ impl Orders {
         let desk = self.clone();
         // On a task of its own: a client that hangs up between the commit and
         // the launch must not leave a row that nobody works on.
-        let accepted = tokio::spawn(async move { desk.accept(request).await });
+        let accepted = tokio::spawn(async move {
+            desk.accept(request).await.inspect_err(|error| {
+                let reason = error.reason();
+                desk.parts.events.emit(Event::RedemptionRefused { reason });
+            })
+        });
         let id = accepted.await.map_err(|_| Error::Ending)??;
         self.answer(id).await
     }

@@ -11,6 +11,7 @@ use crate::ledger::{Ledger, SqliteLedger};
 use crate::orders::{Orders, Parts};
 use crate::provider::{Bundle, Local, Provider, Qemu, qemu};
 use crate::shop::Shop;
+use attest::release::{ROOT_BYTES_MAX, TrustRoot};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub provider: ProviderKind,
     /// The release's folder, in the form of the provider.
     pub release: PathBuf,
+    /// The root under which the release's signatures are checked, if they are.
+    pub trust_root: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
 }
@@ -62,9 +65,11 @@ pub async fn run(
         data,
         provider,
         release,
+        trust_root,
         listen,
     } = settings;
-    let release = Release::open(provider, &release)?;
+    let root = trust_root.as_deref().map(read_root).transpose()?;
+    let release = Release::open(provider, &release, root.as_ref())?;
     let data = DataDir::open(&data)?;
     let _lock = data.lock()?;
     data.clear_orders()?;
@@ -108,6 +113,19 @@ pub async fn run(
     Ok(())
 }
 
+fn read_root(path: &Path) -> Result<TrustRoot, Error> {
+    let failed = || Error::file("read the trust root", path);
+    if std::fs::metadata(path).map_err(failed())?.len() > ROOT_BYTES_MAX as u64 {
+        let source = std::io::Error::other("it is too long for a root");
+        return Err(failed()(source));
+    }
+    let json = std::fs::read(path).map_err(failed())?;
+    TrustRoot::parse(&json).map_err(|source| Error::TrustRoot {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// What relays are started from: read before anything else, since a mistake
 /// in it is the operator's most frequent.
 enum Release {
@@ -116,9 +134,13 @@ enum Release {
 }
 
 impl Release {
-    fn open(provider: ProviderKind, folder: &Path) -> Result<Self, Error> {
+    fn open(
+        provider: ProviderKind,
+        folder: &Path,
+        root: Option<&TrustRoot>,
+    ) -> Result<Self, Error> {
         match provider {
-            ProviderKind::Local => Bundle::open(folder).map(Self::Local),
+            ProviderKind::Local => Bundle::open(folder, root, clock::now()?).map(Self::Local),
             ProviderKind::Qemu => qemu::Release::open(folder).map(Self::Qemu),
         }
     }

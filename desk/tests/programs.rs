@@ -6,40 +6,60 @@ mod common;
 mod stand_in;
 
 use attest::Evidence;
+use attest::release::{KeyRing, Release, SoftwareMeasurement};
 use attest::software::PlatformStatement;
 use common::client::{get, post};
 use common::serving::{DESK, Serving, codes, gone, refused};
 use common::{random, stable};
+use ring::rand::SystemRandom;
 use rustix::process::{Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use voucher::{OrderState, OrderStatus, SignedKeySet, State, VoucherRecord, generator};
-use wire::Decode;
+use wire::{Decode, Digest, UnixMs};
 
-/// A folder with a bundle whose relay behaves as `release` says, and a desk's
-/// data.
+/// A folder with a signed bundle whose relay behaves as it is told, the root,
+/// and a desk's data.
 struct Site {
     folder: tempfile::TempDir,
+    keys: KeyRing,
 }
 
 impl Site {
-    fn new(release: &str) -> Self {
+    fn new(behaviour: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("bundle");
         std::fs::create_dir(&bundle).unwrap();
         let program = bundle.join("roundcast-relay");
-        std::fs::copy(std::env::current_exe().unwrap(), program).unwrap();
-        std::fs::write(bundle.join("release.json"), release).unwrap();
-        Self { folder }
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let keys = KeyRing::generate(&SystemRandom::new()).unwrap();
+        let site = Self { folder, keys };
+        let (measured, hour) = (file_sha256(&program), now().plus_ms(3_600_000));
+        site.release(measured, hour);
+        let root = site.keys.first_root(hour).unwrap();
+        std::fs::write(site.path("root.json"), root).unwrap();
+        site.set_behaviour(behaviour);
+        site
+    }
+
+    /// Signs a release of this program, good until then.
+    fn release(&self, program: [u8; 32], expires: UnixMs) {
+        let (commit, issued) = ("0".repeat(40), UnixMs(expires.0 - 7_200_000));
+        let mut release = Release::new("stable", "0.1.0", &commit, "test", issued, expires);
+        release.measurements.software = Some(SoftwareMeasurement {
+            executable_sha256: Digest(program).into(),
+        });
+        let signed = self.keys.sign_release(&release).unwrap();
+        std::fs::write(self.path("bundle/release.json"), signed).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn set_release(&self, release: &str) {
-        std::fs::write(self.path("bundle/release.json"), release).unwrap();
+    fn set_behaviour(&self, behaviour: &str) {
+        std::fs::write(self.path("bundle/behaviour"), behaviour).unwrap();
     }
 
     fn codes(&self, count: &str) -> Vec<String> {
@@ -71,6 +91,10 @@ impl Site {
     }
 }
 
+fn now() -> UnixMs {
+    desk::clock::now().unwrap()
+}
+
 fn file_sha256(path: &Path) -> [u8; 32] {
     voucher::encoding::sha256(&std::fs::read(path).unwrap())
 }
@@ -98,7 +122,8 @@ async fn the_desk_certifies_what_runs_and_ends_it_with_itself() {
     let statement = PlatformStatement::from_bytes(&evidence.platform.body).unwrap();
     let program = site.path("bundle/roundcast-relay");
     assert_eq!(statement.executable_sha256.0, file_sha256(&program));
-    assert_eq!(statement.release.0, voucher::encoding::sha256(b"good"));
+    let release = file_sha256(&site.path("bundle/release.json"));
+    assert_eq!(statement.release.0, release);
     assert_eq!(statement.order, status.order);
     assert_eq!(order.holder_key, record.id());
     assert_eq!(order.byte_cap, 45_000_000_000);
@@ -157,7 +182,7 @@ async fn a_desk_killed_during_the_launch_refunds_at_its_next_start() {
     let order = serving.event("voucher_redeemed")["order"].clone();
     asking.abort();
     serving.signal(Signal::KILL);
-    site.set_release("good");
+    site.set_behaviour("good");
     let again = site.serve();
     let refunded = again.status(order.as_str().unwrap()).await;
     let mut fresh = record.settle(&refunded).unwrap().unwrap();
@@ -248,7 +273,8 @@ async fn a_start_that_cannot_be_is_refused_by_name() {
             .arg("--config")
             .arg(&config),
     );
-    assert!(code == 1 && text.contains("config_invalid"), "{text}");
+    assert!(code == 2 && text.contains("config_invalid"), "{text}");
+    assert!(text.contains("line 1: "), "{text}");
 
     let (code, _) = refused(Command::new(DESK).args(["serve", "--provider", "nowhere"]));
     assert_eq!(code, 2);
@@ -256,7 +282,57 @@ async fn a_start_that_cannot_be_is_refused_by_name() {
     let mut make = Command::new(DESK);
     make.args(["codes", "make", "--class", "small.mars.1h.45gb", "--data"]);
     let (code, text) = refused(make.arg(other.path("data")));
-    assert!(code == 1 && text.contains("not for sale"), "{text}");
+    assert!(code == 2 && text.contains("not for sale"), "{text}");
+}
+
+async fn a_bundle_that_every_verifier_would_refuse_is_refused_at_the_start() {
+    let site = Site::new("good");
+    let mut other = site.serve_command("127.0.0.1:0");
+    let (good, hour) = (
+        file_sha256(&site.path("bundle/roundcast-relay")),
+        now().plus_ms(3_600_000),
+    );
+    let with_root = |root: &Path| {
+        let mut command = site.serve_command("127.0.0.1:0");
+        command.arg("--trust-root").arg(root);
+        command
+    };
+    site.release([7; 32], hour);
+    let (code, text) = refused(&mut other);
+    assert!(code == 1 && text.contains("measurement_mismatch"), "{text}");
+    assert!(text.contains("sign the release again"), "{text}");
+
+    site.release(good, UnixMs(now().0 - 1_000));
+    let (code, text) = refused(&mut site.serve_command("127.0.0.1:0"));
+    assert!(code == 1 && text.contains("release_expired"), "{text}");
+
+    std::fs::write(site.path("bundle/release.json"), "{}").unwrap();
+    let (code, text) = refused(&mut site.serve_command("127.0.0.1:0"));
+    assert!(code == 1 && text.contains("release_malformed"), "{text}");
+
+    // Only a root tells whose signature it is.
+    site.release(good, hour);
+    let stranger = Site::new("good");
+    let (code, text) = refused(&mut with_root(&stranger.path("root.json")));
+    assert!(
+        code == 1 && text.contains("release_signature_invalid"),
+        "{text}"
+    );
+    Serving::start(with_root(&site.path("root.json")));
+}
+
+async fn a_refused_redemption_is_told_by_name_and_spends_nothing() {
+    let site = Site::new("good");
+    let codes = site.codes("1");
+    let serving = site.serve();
+    let mut record = serving.buy(&codes[0]).await;
+    let wrong: voucher::Name = "another".parse().unwrap();
+    let (desk_key, rng) = (serving.desk_key().await, &mut generator(&random()));
+    let request = record.begin_redeem(rng, desk_key, &wrong, now()).unwrap();
+    let refused = post::<OrderStatus>(&serving.uri, "/v1/redeem", &request).await;
+    assert!(refused.is_err());
+    let told = serving.event("redemption_refused");
+    assert_eq!(told["reason"], "channel_unknown");
 }
 
 /// Runs the tests whose names contain the argument, if there is one.
@@ -283,5 +359,7 @@ fn main() {
         a_relay_s_end_is_told_by_name,
         a_relay_that_does_not_end_is_killed,
         a_start_that_cannot_be_is_refused_by_name,
+        a_bundle_that_every_verifier_would_refuse_is_refused_at_the_start,
+        a_refused_redemption_is_told_by_name_and_spends_nothing,
     );
 }

@@ -1,6 +1,7 @@
 //! The command line of `roundcast-desk`.
 
 mod codes;
+mod config;
 
 use crate::clock;
 use crate::config::Config;
@@ -36,6 +37,9 @@ enum Command {
     Codes(CodesCommand),
     /// List the classes for sale, with their prices.
     Classes(ClassesArgs),
+    /// Check the configuration file.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Keep the programs of one machine from outliving the desk that started
     /// this one.
     #[command(hide = true)]
@@ -65,7 +69,11 @@ struct ServeArgs {
     /// `disk.img` and `OVMF_VARS.fd` (qemu).
     #[arg(long, value_name = "DIR")]
     release: PathBuf,
-    /// The configuration, TOML.
+    /// The developer's root: the release's signatures are checked before the
+    /// start (local). Without it, only its form, its dates and its program are.
+    #[arg(long, value_name = "FILE")]
+    trust_root: Option<PathBuf>,
+    /// The configuration, TOML, instead of the XDG one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Addresses for the relays, taken in turn; instead of the configuration's.
@@ -87,7 +95,7 @@ enum CodesCommand {
 
 #[derive(Debug, clap::Args)]
 struct ClassesArgs {
-    /// The configuration, TOML.
+    /// The configuration, TOML, instead of the XDG one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// As JSON.
@@ -96,8 +104,8 @@ struct ClassesArgs {
 }
 
 impl Cli {
-    /// Does what the command line says; 0 done, 1 failure (2 is clap's, for
-    /// usage).
+    /// Does what the command line says; 0 done, 1 failure, 2 usage or a bad
+    /// configuration (clap's own code for usage).
     #[must_use]
     pub fn main(self) -> ExitCode {
         match self.dispatch() {
@@ -108,7 +116,7 @@ impl Cli {
                     "roundcast-desk: {}: {error}",
                     error.reason()
                 );
-                ExitCode::FAILURE
+                ExitCode::from(error.exit_code())
             }
         }
     }
@@ -118,6 +126,7 @@ impl Cli {
             Command::Serve(args) => serve(args),
             Command::Codes(CodesCommand::Make(args)) => codes::make(&args),
             Command::Classes(args) => classes(&args),
+            Command::Config(command) => config::run(&command),
             Command::Guard => guard::main(),
         }
     }
@@ -138,6 +147,7 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
         data: args.data,
         provider,
         release: args.release,
+        trust_root: args.trust_root,
         listen: args.listen,
     };
     let events: Arc<dyn Events> = Arc::new(Stdout::new(args.name, args.json));

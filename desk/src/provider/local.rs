@@ -10,7 +10,8 @@ use crate::data::DataDir;
 use crate::error::{Error, LaunchFailure};
 use crate::event::Events;
 use crate::identity::Identity;
-use crate::platform::{Started, measure_process};
+use crate::platform::{Started, measure, measure_process};
+use attest::release::{self, TrustRoot};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
@@ -46,12 +47,14 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads the bundle; whether its statement is the developer's is for the
-    /// relay's verifiers to say.
+    /// Reads the bundle, and refuses one that every verifier would refuse: a
+    /// voucher that buys such a relay is lost. Whether its statement is the
+    /// developer's is for the relay's verifiers to say; with a `root` it is
+    /// asked here, too.
     ///
     /// # Errors
-    /// [`Error::Release`].
-    pub fn open(folder: &Path) -> Result<Self, Error> {
+    /// [`Error::Release`], [`Error::ReleaseRefused`].
+    pub fn open(folder: &Path, root: Option<&TrustRoot>, now: UnixMs) -> Result<Self, Error> {
         let failed = |path: &Path, detail| Error::Release {
             path: path.to_owned(),
             detail,
@@ -71,7 +74,28 @@ impl Bundle {
         }
         let statement = std::fs::read_to_string(&path)
             .map_err(|_| failed(&path, "it cannot be read as text"))?;
+        let refused = |source| Error::ReleaseRefused { path, source };
+        judge(&statement, &program, root, now).map_err(refused)?;
         Ok(Self { program, statement })
+    }
+}
+
+/// Whether the statement is good now, and the program the one that it names.
+fn judge(
+    statement: &str,
+    program: &Path,
+    root: Option<&TrustRoot>,
+    now: UnixMs,
+) -> Result<(), attest::Error> {
+    let release = match root {
+        Some(root) => release::verify(statement.as_bytes(), root, now).map(|good| (*good).clone()),
+        None => release::claimed(statement.as_bytes(), now),
+    }?;
+    let named = release.measurements.software;
+    let named = named.ok_or(attest::Error::MeasurementMissing("software"))?;
+    match measure(program) {
+        Ok(found) if found.0 == named.executable_sha256.0 => Ok(()),
+        Ok(_) | Err(_) => Err(attest::Error::MeasurementMismatch),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A relay that speaks the boot protocol and carries nothing. The text of its
-//! `release.json` says how it behaves.
+//! A relay that speaks the boot protocol and carries nothing. The file
+//! `behaviour` beside its program says how it behaves.
 
 use attest::software::{BootKey, SignedPlatform};
 use certs::SigningKey;
@@ -38,7 +38,9 @@ pub(crate) fn main() {
     let boot = hear(&mut input);
     assert_eq!(boot["schema"], "roundcast.boot/1");
     let release = boot["release"].as_str().unwrap().to_owned();
-    match release.as_str() {
+    let program = std::env::current_exe().unwrap();
+    let behaviour = std::fs::read_to_string(program.with_file_name("behaviour")).unwrap();
+    match behaviour.as_str() {
         "exits" => return,
         "mute" => {
             input.read_to_end(&mut Vec::new()).unwrap();
@@ -59,7 +61,7 @@ pub(crate) fn main() {
     }));
     let platform = SignedPlatform::from_bytes(&hex(&hear(&mut input)["platform"])).unwrap();
     let socket = UdpSocket::bind(parameters.listen.as_str()).unwrap();
-    let shown = if release == "other_key" {
+    let shown = if behaviour == "other_key" {
         SigningKey::generate(&SystemRandom::new()).unwrap()
     } else {
         key
@@ -81,7 +83,7 @@ pub(crate) fn main() {
         "pid": std::process::id(),
     }));
     let ended = input.read_to_end(&mut Vec::new());
-    if release == "deaf" {
+    if behaviour == "deaf" {
         sleep();
     }
     ended.unwrap();

@@ -14,7 +14,7 @@ pub(crate) const ON_FAILURE: &str = "Until you are granted, nothing is spent. If
      forfeited";
 /// What the sponsor gets.
 pub(crate) const GETS: &str = "a place right under your relay, its first priority, and your name \
-     on the round if you say `named`";
+     on the round if you like";
 /// What an early stop costs, said when there is something to stop.
 pub(crate) const STOP: &str = "Your relay serves the stream. `stop` ends it with 10 s of notice; \
      the rest of the paid time is forfeited";
@@ -81,8 +81,8 @@ impl Terms<'_> {
         let banner = self.banner.map(|b| format!("{b}\n")).unwrap_or_default();
         format!(
             "{banner}Buy a round? The tree is {}. {} h of a relay for {price}, at most {} GB. {} \
-             It ends at {} at the latest. {ON_FAILURE}. You get {GETS}. Answer accept {id} \
-             [named], decline {id} or never within {} s.",
+             It ends at {} at the latest. {ON_FAILURE}. You get {GETS}. Answer accept {id} (with \
+             `named` behind it your name is shown), decline {id} or never within {} s.",
             self.deficit(),
             self.quote.hours,
             self.quote.gigabytes,
@@ -172,7 +172,7 @@ mod tests {
             "the voucher is refunded",
             "refused, out of reach or dead has cost the voucher",
             "rest of the paid time is forfeited",
-            "accept 7 [named]",
+            "accept 7 (with `named`",
             "DEVELOPMENT: relays prove nothing",
         ] {
             assert!(text.contains(said), "{said}: {text}");

@@ -149,18 +149,6 @@ impl Attack {
         }
     }
 
-    /// The victim, where it answers a client: the refusal that the client got
-    /// tells as much as the victim's own event. None where the victim is a
-    /// member that has to tell itself what it refused.
-    #[must_use]
-    pub const fn answering_victim(self) -> Option<&'static str> {
-        match self {
-            Self::StolenVoucher | Self::DoubleSpend => Some("desk"),
-            Self::ForeignCommand => Some("R1"),
-            _ => None,
-        }
-    }
-
     /// The name of its program.
     #[must_use]
     pub fn program(self) -> String {

@@ -1,7 +1,7 @@
 //! The evening's events: what the report lists, one entry for each thing that
 //! happened, however many programs told of it.
 
-use super::cast::{ATTACKER, DESK, STATION, VIEWERS};
+use super::cast::{DESK, STATION, VIEWERS};
 use super::log::Log;
 use crate::event::Event;
 use serde::Serialize;
@@ -129,14 +129,14 @@ impl Once {
 
 /// The entry that an event makes, if it is the one that counts: a member's
 /// question is told by the station and by the member; the station's word is
-/// the entry, the member's adds the price.
+/// the entry, the member's adds the price. What an attacker says of itself is
+/// no entry: its exit code corroborates what its victims tell.
 #[must_use]
 pub fn translate(log: &Log, event: &Event) -> Option<Entry> {
     let who = log.names.name(&event.who).to_owned();
     let (who, what) = match event.source.as_str() {
         STATION => (who.clone(), of_station(log, event, &who)?),
         DESK => of_desk(log, event, who)?,
-        ATTACKER => of_attacker(log, event)?,
         viewer if VIEWERS.contains(&viewer) => (viewer.to_owned(), of_viewer(log, event)?),
         _ => return None,
     };
@@ -213,26 +213,15 @@ fn of_member(log: &Log, event: &Event) -> Option<What> {
     }
 }
 
-/// What an attacker says is not believed, but for the refusal that it got
-/// where its victim answers it.
-fn of_attacker(log: &Log, event: &Event) -> Option<(String, What)> {
-    let attack = log.attack?;
-    let victim = attack.answering_victim()?;
-    let reason = event.text("reason")?;
-    if event.kind != "refused" || reason != attack.reason() {
-        return None;
-    }
-    let (attack, reason) = (attack.name().to_owned(), reason.to_owned());
-    Some((victim.to_owned(), What::AttackRefused { attack, reason }))
-}
-
 fn refusal(log: &Log, event: &Event) -> Option<What> {
     let reason = event.text("reason")?;
     let counts = match event.kind.as_str() {
         "attack_refused" => true,
-        // A rejected block is this attack's mark, or else a matter for the
-        // viewer's own count.
-        "chunk_rejected" => log.attack.is_some_and(|attack| attack.reason() == reason),
+        // A rejected block or redemption is this attack's mark, or else a
+        // matter for the viewer's own count, or between buyer and desk.
+        "chunk_rejected" | "redemption_refused" => {
+            log.attack.is_some_and(|attack| attack.reason() == reason)
+        }
         _ => false,
     };
     counts.then(|| What::AttackRefused {

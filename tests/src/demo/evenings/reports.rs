@@ -262,8 +262,11 @@ fn an_attack_has_to_be_refused_for_its_reason() {
         )
         .ok
     );
-    // A desk's answer to its client does.
-    let report = attacked(Attack::DoubleSpend, &[refused("X", "refused", "spent")]);
+    // Nor does what it says of the desk: the desk's own word does.
+    let by_attacker = refused("X", "refused", "spent");
+    assert!(!attacked(Attack::DoubleSpend, std::slice::from_ref(&by_attacker)).ok);
+    let by_desk = refused("desk", "redemption_refused", "spent");
+    let report = attacked(Attack::DoubleSpend, &[by_attacker, by_desk]);
     assert!(report.ok);
     assert!(report.events.iter().any(|event| event.who == "desk"
         && matches!(&event.what, What::AttackRefused { attack, .. } if attack == "double-spend")));
