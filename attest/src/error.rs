@@ -99,15 +99,9 @@ pub enum Error {
     /// The release or its program is on the denylist.
     #[error("release: revoked by the developer or denied by policy; a newer one is needed")]
     ReleaseDenied,
-    /// What was kept of releases' revocations is not in its form.
-    #[error("revocations: what was kept is malformed ({0}); restore it, nothing replaces it")]
-    RevocationsMalformed(&'static str),
     /// The registers of the image that booted are on the denylist.
     #[error("image: revoked by the developer or denied by policy; leave this relay")]
     ImageDenied,
-    /// A file is no saved evidence in its one spelling.
-    #[error("saved evidence: malformed ({0}); get the file again from who saved it")]
-    SavedMalformed(&'static str),
     /// The release is of another channel than was ordered.
     #[error("release: its channel is not the ordered one; ask the desk")]
     ReleaseChannelMismatch,
@@ -300,9 +294,7 @@ impl Error {
             Self::ReleaseExpired => "release_expired",
             Self::ReleaseRolledBack { .. } => "release_rolled_back",
             Self::ReleaseDenied => "release_denied",
-            Self::RevocationsMalformed(_) => "revocations_malformed",
             Self::ImageDenied => "image_denied",
-            Self::SavedMalformed(_) => "saved_malformed",
             Self::ReleaseChannelMismatch => "release_channel_mismatch",
             Self::ReleaseMismatch => "release_mismatch",
             Self::PlatformSignatureInvalid => "platform_signature_invalid",

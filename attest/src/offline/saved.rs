@@ -67,7 +67,7 @@ impl SavedEvidence {
     /// One line of JSON.
     ///
     /// # Errors
-    /// `saved_malformed`: the certificate is longer than any may be.
+    /// `evidence_malformed`: the certificate is longer than any may be.
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let Answer {
             nonce,
@@ -93,22 +93,23 @@ impl SavedEvidence {
         serde_json::to_vec(&form)
             .ok()
             .filter(|json| json.len() <= SAVED_BYTES_MAX)
-            .ok_or(Error::SavedMalformed("length"))
+            .ok_or(Error::EvidenceMalformed("saved length"))
     }
 
     /// Reads what [`SavedEvidence::to_json`] writes, and no other spelling.
     ///
     /// # Errors
-    /// `saved_malformed`; `certificate_invalid`.
+    /// `evidence_malformed`; `certificate_invalid`.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         if json.len() > SAVED_BYTES_MAX {
-            return Err(Error::SavedMalformed("length"));
+            return Err(Error::EvidenceMalformed("saved length"));
         }
-        let form: Form = serde_json::from_slice(json).map_err(|_| Error::SavedMalformed("form"))?;
+        let form: Form =
+            serde_json::from_slice(json).map_err(|_| Error::EvidenceMalformed("saved form"))?;
         if form.schema != SCHEMA {
-            return Err(Error::SavedMalformed("schema"));
+            return Err(Error::EvidenceMalformed("saved schema"));
         }
-        let certificate = base64(&form.certificate, "certificate")?;
+        let certificate = base64(&form.certificate, "saved certificate")?;
         let saved = Self {
             saved: UnixMs(form.saved_ms),
             order: OrderId(form.order.0),
@@ -116,7 +117,7 @@ impl SavedEvidence {
             certificate,
         };
         if saved.to_json()? != json {
-            return Err(Error::SavedMalformed("spelling"));
+            return Err(Error::EvidenceMalformed("saved spelling"));
         }
         Ok(saved)
     }
@@ -126,7 +127,7 @@ impl AnswerForm {
     fn answer(self, certificate: &[u8]) -> Result<Answer, Error> {
         let peer = certs::x509::spki_hash(certificate).map_err(|_| Error::CertificateInvalid)?;
         let path = self.path.iter().map(|hex| Digest(hex.0)).collect();
-        let quote = base64(&self.quote, "quote")?;
+        let quote = base64(&self.quote, "saved quote")?;
         let exporter: [u8; EXPORTER_BYTES] = self.exporter.0;
         Ok(Answer {
             nonce: Nonce(self.nonce.0),
@@ -139,8 +140,8 @@ impl AnswerForm {
             response: Response {
                 index: self.index,
                 count: self.count,
-                path: List::new(path).map_err(|_| Error::SavedMalformed("path"))?,
-                quote: Blob::new(quote).map_err(|_| Error::SavedMalformed("quote"))?,
+                path: List::new(path).map_err(|_| Error::EvidenceMalformed("saved path"))?,
+                quote: Blob::new(quote).map_err(|_| Error::EvidenceMalformed("saved quote"))?,
             },
         })
     }
@@ -149,7 +150,7 @@ impl AnswerForm {
 fn base64(text: &str, field: &'static str) -> Result<Vec<u8>, Error> {
     BASE64
         .decode(text.as_bytes())
-        .map_err(|_| Error::SavedMalformed(field))
+        .map_err(|_| Error::EvidenceMalformed(field))
 }
 
 /// The verdict about saved evidence, now: whether its dates hold today. The

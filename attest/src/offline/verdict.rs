@@ -33,7 +33,7 @@ pub struct Archived;
 impl Tense for Live {
     const NAME: &'static str = "live";
     const GOOD: &'static str = "verified live";
-    const MEANING: &'static str = "answered for a nonce of that moment";
+    const MEANING: &'static str = "judged on a connection of that moment, by its answer to a nonce";
 }
 
 impl Tense for Now {

@@ -34,18 +34,20 @@ impl Revocations {
     /// Reads what [`Revocations::to_json`] has written.
     ///
     /// # Errors
-    /// `revocations_malformed` for anything else.
+    /// `release_malformed` for anything else.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         if json.len() > REVOCATIONS_BYTES_MAX {
-            return Err(Error::RevocationsMalformed("length"));
+            return Err(Error::ReleaseMalformed("record of revocations: length"));
         }
-        let form: Form =
-            serde_json::from_slice(json).map_err(|_| Error::RevocationsMalformed("form"))?;
+        let form: Form = serde_json::from_slice(json)
+            .map_err(|_| Error::ReleaseMalformed("record of revocations: form"))?;
         if form.schema != SCHEMA {
-            return Err(Error::RevocationsMalformed("schema"));
+            return Err(Error::ReleaseMalformed("record of revocations: schema"));
         }
         if !form.denied.is_sorted_by(|one, next| one < next) {
-            return Err(Error::RevocationsMalformed("order of the denied"));
+            return Err(Error::ReleaseMalformed(
+                "record of revocations: order of the denied",
+            ));
         }
         Ok(Self {
             security_version_min: form.security_version_min,
@@ -56,7 +58,7 @@ impl Revocations {
     /// The form to be kept: one line of JSON, the same for the same content.
     ///
     /// # Errors
-    /// `revocations_malformed` if it is longer than [`REVOCATIONS_BYTES_MAX`]:
+    /// `release_malformed` if it is longer than [`REVOCATIONS_BYTES_MAX`]:
     /// it could not be read again.
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let form = Form {
@@ -67,7 +69,7 @@ impl Revocations {
         serde_json::to_vec(&form)
             .ok()
             .filter(|json| json.len() <= REVOCATIONS_BYTES_MAX)
-            .ok_or(Error::RevocationsMalformed("length"))
+            .ok_or(Error::ReleaseMalformed("record of revocations: length"))
     }
 
     /// Adds what `other` has more; tells whether that was anything.

@@ -196,13 +196,13 @@ fn any_changed_byte_of_saved_evidence_is_refused() {
     for cut in [genuine.len() / 2, genuine.len() - 1] {
         fs::write(&file, &genuine[..cut]).unwrap();
         let json = json!(explain(&options, NOW).unwrap());
-        assert_eq!(json["reason"], "saved_malformed");
+        assert_eq!(json["reason"], "evidence_malformed");
     }
     let repeated = text.replacen(',', ",\"saved_ms\":1,", 1);
     for longer in [repeated, format!("{text} "), format!("{text}{text}")] {
         fs::write(&file, longer).unwrap();
         let json = json!(explain(&options, NOW).unwrap());
-        assert_eq!(json["reason"], "saved_malformed");
+        assert_eq!(json["reason"], "evidence_malformed");
     }
 }
 

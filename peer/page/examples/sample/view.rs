@@ -90,7 +90,7 @@ impl Sample {
                 "kind": "relay",
                 "status": "verified",
                 "reason": null,
-                "meaning": "answered for a nonce of that moment",
+                "meaning": "judged on a connection of that moment, by its answer to a nonce",
                 "subject": {"judged": "live"},
                 "steps": [
                     step("permit", "names this key and this order"),
