@@ -20,6 +20,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use p256::ecdsa::Signature;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wire::UnixMs;
@@ -69,9 +70,11 @@ fn folder(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    let in_ci = std::env::var_os("CI").is_some_and(|v| v == "true");
+    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty());
     assert!(!in_ci, "vectors missing at {}", folder.display());
-    println!("not run: no vectors at {}", folder.display());
+    // Past the test harness, which keeps what a passing test prints.
+    let mut out = std::io::stdout();
+    writeln!(out, "\nnot run: no vectors at {}", folder.display()).unwrap();
     None
 }
 

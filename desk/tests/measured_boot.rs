@@ -2,42 +2,66 @@
 //! relay's evidence is verified by who trusts this desk, and by nobody else.
 //!
 //! `ROUNDCAST_IMAGE` names a folder with what `roundcast-image` makes:
-//! `disk.img`, `release.json`, `OVMF_VARS.fd` and `root.json`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+//! `disk.img`, `recipe.json`, `release.json`, `OVMF_VARS.fd` and `root.json`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 mod common;
 
-use attest::{Expectation, Policy, TrustRoots, appraise};
+use attest::{Appraised, Expectation, Policy, TrustRoots, appraise};
+use certs::SigningKey;
 use common::quic::certificate_shown;
 use common::serving::{DESK, Serving, codes, gone};
-use rustix::process::{Pid, Signal};
+use link::{Clock, Endpoint, Identity, Patience};
+use rustix::process::{Pid, Signal, geteuid};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-use voucher::{OrderState, RelayAddress};
+use voucher::{OrderState, RelayAddress, VoucherRecord};
 use wire::OrderId;
 
 /// Guests are heavy: one boots at once.
 static TURN: Mutex<()> = Mutex::const_new(());
+/// A network namespace, and what is set in a copy of this program inside it.
+const SPACE: &str = "roundcast-machine";
+const INSIDE: &str = "ROUNDCAST_TEST_INSIDE";
 /// The provider's own limit of a boot, and its end.
 const BOOT: Duration = Duration::from_secs(100);
 
-/// The image's folder: these tests run where a step has built one.
-fn image() -> Option<PathBuf> {
-    let folder = std::env::var_os("ROUNDCAST_IMAGE").map(PathBuf::from);
-    if folder.is_none() {
-        println!("not run: ROUNDCAST_IMAGE names no image");
-    }
-    folder
+/// The image's folder.
+fn image() -> PathBuf {
+    let folder = std::env::var_os("ROUNDCAST_IMAGE");
+    PathBuf::from(folder.expect("ROUNDCAST_IMAGE names the folder of an image"))
+}
+
+/// Tells `tests/run`, past the test harness, which keeps what a passing test
+/// prints.
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    // Behind the harness's own words, whose line it has not ended.
+    writeln!(out, "\n{line}").unwrap();
 }
 
 fn serve(release: &Path, data: &Path) -> Serving {
+    serve_with(release, data, &["--relay-address", "127.0.0.73"])
+}
+
+fn serve_with(release: &Path, data: &Path, more: &[&str]) -> Serving {
     let mut command = Command::new(DESK);
     command
         .args(["serve", "--provider", "qemu", "--json"])
         .args(["--listen", "127.0.0.1:0"])
-        .args(["--relay-address", "127.0.0.73", "--data"])
+        .args(more)
+        .arg("--data")
         .arg(data)
         .arg("--release")
         .arg(release);
@@ -45,9 +69,8 @@ fn serve(release: &Path, data: &Path) -> Serving {
 }
 
 /// Redeems a voucher, and waits until the order is launched or refunded.
-async fn launch(serving: &Serving, code: &str) -> (OrderId, OrderState) {
-    let mut record = serving.buy(code).await;
-    let mut status = serving.redeem(&mut record).await;
+async fn launch(serving: &Serving, record: &mut VoucherRecord) -> (OrderId, OrderState) {
+    let mut status = serving.redeem(record).await;
     let deadline = Instant::now() + BOOT;
     while matches!(status.state, OrderState::Launching {}) && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -56,7 +79,27 @@ async fn launch(serving: &Serving, code: &str) -> (OrderId, OrderState) {
     (status.order, status.state)
 }
 
-async fn judge(image: &Path, serving: &Serving, order: OrderId, relay: &RelayAddress) {
+/// Boots a relay; it is what this desk's believers take it for.
+async fn relay(image: &Path, serving: &Serving, code: &str) -> (OrderId, RelayAddress) {
+    let mut record = serving.buy(code).await;
+    let begun = Instant::now();
+    let (order, state) = launch(serving, &mut record).await;
+    let OrderState::Running { relay } = state else {
+        panic!("{state:?}")
+    };
+    say(&format!(
+        "seen: boot to serving {} ms",
+        begun.elapsed().as_millis()
+    ));
+    let policy = Policy::default().with_operator(serving.uri.key());
+    let appraised = judge(image, &policy, order, &relay).await;
+    challenged(record.voucher().holder().key(), &relay, &appraised, &policy).await;
+    closed(image, serving, relay.address);
+    (order, relay)
+}
+
+/// Evidence is believed by who trusts this desk, and by nobody else.
+async fn judge(image: &Path, operator: &Policy, order: OrderId, relay: &RelayAddress) -> Appraised {
     let certificate = certificate_shown(relay.address).await;
     assert_eq!(certs::x509::spki_hash(&certificate).unwrap(), relay.spki);
     let root = std::fs::read(image.join("root.json")).unwrap();
@@ -66,11 +109,6 @@ async fn judge(image: &Path, serving: &Serving, order: OrderId, relay: &RelayAdd
         let now = desk::clock::now().unwrap();
         appraise(&certificate, &expectation, &roots, policy, now)
     };
-    let operator = Policy::default().with_operator(serving.uri.key());
-    let appraised = verdict(&operator).unwrap();
-    assert_eq!(appraised.assurance().name(), "operator");
-    assert_eq!(appraised.parameters().lease_end, relay.lease_end_ms);
-
     let refused = verdict(&Policy::default()).unwrap_err();
     assert_eq!(refused.reason(), "assurance_not_accepted");
     let another = Policy::default().with_operator(relay.spki);
@@ -78,6 +116,74 @@ async fn judge(image: &Path, serving: &Serving, order: OrderId, relay: &RelayAdd
         verdict(&another).unwrap_err().reason(),
         "operator_not_trusted"
     );
+    let appraised = verdict(operator).unwrap();
+    assert_eq!(appraised.assurance().name(), "operator");
+    assert_eq!(appraised.parameters().lease_end, relay.lease_end_ms);
+    appraised
+}
+
+/// The holder has the machine's TPM answer him live, twice on one link.
+async fn challenged(holder: &SigningKey, relay: &RelayAddress, boot: &Appraised, policy: &Policy) {
+    let certificate = certs::x509::self_signed(holder, Vec::new()).unwrap();
+    let me = Identity {
+        key: Arc::new(holder.clone()),
+        certificate,
+    };
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let socket = Endpoint::bind(any, &me).unwrap();
+    let dialled = socket.dial(relay.address, Some(relay.spki), Patience::Control);
+    let link = dialled.await.unwrap();
+    let clock = Clock::new();
+    for _ in 0..2 {
+        let answer = link::challenge(&link, me.spki(), boot, policy, &clock).await;
+        answer.unwrap();
+    }
+}
+
+/// What the kernel of the serving machine says that it can still do.
+fn closed(image: &Path, serving: &Serving, reached: SocketAddr) {
+    let state = serving.event("guest_serving");
+    assert_eq!(state["lockdown"], "confidentiality", "{state}");
+    assert_eq!(state["hibernation"], "[disabled]", "{state}");
+    assert_eq!(
+        state["settings"],
+        json!({
+            "kernel/sysrq": "0",
+            "kernel/core_pattern": "",
+            "fs/suid_dumpable": "0",
+            "kernel/dmesg_restrict": "1",
+            "kernel/kptr_restrict": "2",
+            "kernel/panic_on_oops": "1",
+            "kernel/panic": "-1",
+            "user/max_user_namespaces": "0",
+            "net/ipv4/ip_unprivileged_port_start": "0",
+            "kernel/unprivileged_bpf_disabled": "1",
+            "kernel/yama/ptrace_scope": "3",
+            "kernel/kexec_load_disabled": "1",
+            "kernel/modules_disabled": "1",
+        })
+    );
+    let watchdog = json!({"identity": "Software Watchdog", "state": "active"});
+    assert_eq!(state["watchdog"], watchdog, "{state}");
+    let recipe = std::fs::read(image.join("recipe.json")).unwrap();
+    let recipe: Value = serde_json::from_slice(&recipe).unwrap();
+    let listed = recipe["modules"].as_array().unwrap().iter();
+    let listed: Vec<_> = listed.map(|module| module["name"].clone()).collect();
+    assert_eq!(state["modules"], Value::Array(listed), "{state}");
+    // Behind the emulator's own network the machine does not know how it is
+    // reached.
+    let address = match reached.ip() {
+        ip if ip.is_loopback() => "0.0.0.0:7000".to_owned(),
+        ip => format!("{ip}:7000"),
+    };
+    let table = |name: &str, addresses: Value| json!({"table": name, "addresses": addresses});
+    let sockets = [
+        table("udp", json!([address])),
+        table("udp6", json!([])),
+        table("tcp", json!([])),
+        table("tcp6", json!([])),
+    ];
+    assert_eq!(state["sockets"], json!(sockets), "{state}");
 }
 
 /// Guard, TPM and machine of the only order that runs.
@@ -95,20 +201,14 @@ fn processes(data: &Path) -> Vec<Pid> {
 
 #[tokio::test]
 async fn a_relay_boots_measured_is_verified_and_ends_with_its_desk() {
-    let Some(image) = image() else { return };
+    let image = image();
     let _turn = TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let codes = codes(&data, "1");
     let serving = serve(&image, &data);
-    let begun = Instant::now();
-    let (order, state) = launch(&serving, &codes[0]).await;
-    let OrderState::Running { relay } = state else {
-        panic!("{state:?}")
-    };
-    println!("boot to serving: {:?}", begun.elapsed());
+    let (order, relay) = relay(&image, &serving, &codes[0]).await;
     assert_eq!(relay.address.ip().to_string(), "127.0.0.73");
-    judge(&image, &serving, order, &relay).await;
 
     let processes = processes(&data);
     assert_eq!(processes.len(), 3);
@@ -123,7 +223,7 @@ async fn a_relay_boots_measured_is_verified_and_ends_with_its_desk() {
 
 #[tokio::test]
 async fn an_image_with_one_bit_flipped_is_refused_by_the_firmware_and_refunded() {
-    let Some(image) = image() else { return };
+    let image = image();
     let _turn = TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let (data, release) = (folder.path().join("data"), folder.path().join("release"));
@@ -140,7 +240,8 @@ async fn an_image_with_one_bit_flipped_is_refused_by_the_firmware_and_refunded()
     std::fs::write(release.join("disk.img"), disk).unwrap();
     let codes = codes(&data, "1");
     let serving = serve(&release, &data);
-    let (_, state) = launch(&serving, &codes[0]).await;
+    let mut record = serving.buy(&codes[0]).await;
+    let (_, state) = launch(&serving, &mut record).await;
     let OrderState::Refunded { reason, .. } = state else {
         panic!("{state:?}")
     };
@@ -149,7 +250,7 @@ async fn an_image_with_one_bit_flipped_is_refused_by_the_firmware_and_refunded()
 
 #[tokio::test]
 async fn a_desk_killed_during_a_boot_leaves_nothing() {
-    let Some(image) = image() else { return };
+    let image = image();
     let _turn = TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -172,4 +273,88 @@ async fn a_desk_killed_during_a_boot_leaves_nothing() {
     let again = serve(&image, &data);
     let refunded = again.status(order.as_str().unwrap()).await;
     assert!(matches!(refunded.state, OrderState::Refunded { .. }));
+}
+
+/// A namespace with a bridge, and a tap for one machine on it.
+struct Space;
+
+impl Space {
+    fn make() -> Self {
+        let space = Self;
+        space.remove();
+        for line in [
+            "netns add SPACE",
+            "-n SPACE link set lo up",
+            "-n SPACE link add bridge0 type bridge",
+            "-n SPACE address add 10.78.0.1/24 dev bridge0",
+            "-n SPACE tuntap add dev tap0 mode tap",
+            "-n SPACE link set tap0 master bridge0 up",
+            "-n SPACE link set bridge0 up",
+        ] {
+            let line = line.replace("SPACE", SPACE);
+            let done = Command::new("ip").args(line.split(' ')).output().unwrap();
+            assert!(done.status.success(), "ip {line}: {done:?}");
+        }
+        space
+    }
+
+    fn remove(&self) {
+        let words = ["netns", "del", SPACE];
+        let _ = Command::new("ip").args(words).output();
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The desk's own setting names the tap, the machine's address and its way out.
+const TAP: &str = "[qemu]
+network = 'tap'
+guests_max = 1
+[[qemu.tap]]
+namespace = 'roundcast-machine'
+interface = 'tap0'
+address = '10.78.0.2'
+prefix = 24
+gateway = '10.78.0.1'
+";
+
+/// Nobody outside of the namespace reaches that machine: a copy of this
+/// program inside plays desk and holder.
+#[tokio::test]
+async fn a_relay_on_a_tap_has_the_address_that_it_was_told() {
+    if !geteuid().is_root() {
+        say("not run: a tap needs root");
+        return;
+    }
+    let _turn = TURN.lock().await;
+    let _space = Space::make();
+    let status = Command::new("ip")
+        .args(["netns", "exec", SPACE])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "inside_the_namespace", "--nocapture"])
+        .env(INSIDE, "1")
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Does nothing unless it is that copy.
+#[tokio::test]
+async fn inside_the_namespace() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let image = image();
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("desk.toml"));
+    std::fs::write(&config, TAP).unwrap();
+    let codes = codes(&data, "1");
+    let config = config.to_str().unwrap();
+    let serving = serve_with(&image, &data, &["--config", config]);
+    let (_, relay) = relay(&image, &serving, &codes[0]).await;
+    assert_eq!(relay.address.to_string(), "10.78.0.2:7000");
+    assert!(serving.signal(Signal::TERM).success());
 }

@@ -24,13 +24,18 @@ image_tools() {
 # the tests boot one at once.
 step_boots() {
   image_tools
-  ROUNDCAST_BOOTS=1 cargo test --locked -p image --test boots
+  cargo test --locked -p image --test boots
 }
 
 # build_image SOURCE NAME CACHE : the relay's image of a source.
 build_image() {
   (cd "$1" && "$CARGO_TARGET_DIR/demo/roundcast-image" build \
     --out "$CACHE/image/$2" --cache "$3")
+}
+
+build_images() {
+  build_image "$root" one "$IMAGE_CACHE"
+  build_image "$CACHE/image/copy" two "$CACHE/image/two-cache"
 }
 
 # The second build is of a copy of the source in another place, with another
@@ -41,8 +46,11 @@ step_image() {
   rm -rf "$CACHE/image/copy"
   mkdir -p "$CACHE/image/copy"
   git ls-files -co --exclude-standard -z | tar --null -T - -c | tar -x -C "$CACHE/image/copy"
-  build_image "$root" one "$IMAGE_CACHE"
-  build_image "$CACHE/image/copy" two "$CACHE/image/two-cache"
+  build_images
+  # Again with all that can be kept from an earlier run: the figure of PROMISES.md.
+  local begun=$SECONDS
+  build_images
+  say "two image builds with warm caches: $((SECONDS - begun)) s"
   local file
   for file in relay.efi disk.img sbom.json source-offer.txt; do
     cmp "$CACHE/image/one/$file" "$CACHE/image/two/$file"
@@ -58,6 +66,7 @@ step_image() {
 step_machines() {
   image_tools
   need swtpm_setup swtpm-tools
+  need ip iproute2
   local tool="$CARGO_TARGET_DIR/demo/roundcast-image" image="$CACHE/image/machines"
   cargo build --locked --profile demo -p image
   rm -rf "$image" "$image-keys"
@@ -66,5 +75,10 @@ step_machines() {
   "$tool" sign "$image" --keys "$image-keys" --version 0.0.1 --security-version 1 \
     --commit "$(git rev-parse HEAD)"
   cp "$image-keys"/public/{OVMF_VARS.fd,root.json} "$image"
-  ROUNDCAST_IMAGE="$image" cargo test --locked -p desk --test measured_boot -- --nocapture
+  # As root: one machine is on a tap. What cargo makes stays its user's.
+  local test
+  test=$(cargo test --locked -p desk --test measured_boot --no-run --message-format json |
+    sed -n 's/.*"name":"measured_boot".*"executable":"\([^"]*\)".*/\1/p')
+  [ -n "$test" ] || fail "cargo names no test program"
+  as_root env "PATH=$PATH" "ROUNDCAST_IMAGE=$image" "$test" --nocapture
 }

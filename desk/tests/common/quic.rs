@@ -68,7 +68,7 @@ pub async fn certificate_shown(address: SocketAddr) -> Vec<u8> {
         .with_no_client_auth();
     config.alpn_protocols = vec![wire::ALPN.to_vec()];
     let config = QuicClientConfig::try_from(config).unwrap();
-    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let endpoint = quinn::Endpoint::client("0.0.0.0:0".parse().unwrap()).unwrap();
     let client = quinn::ClientConfig::new(Arc::new(config));
     let connecting = endpoint
         .connect_with(client, address, certs::x509::SERVER_NAME)

@@ -9,6 +9,7 @@ use privacypass::auth::authenticate::TokenChallenge;
 use privacypass::{Deserialize as _, TokenType};
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::io::Write;
 use std::path::PathBuf;
 use voucher::blinding::BlindToken;
 use voucher::encoding::sha256;
@@ -62,9 +63,12 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    let in_ci = std::env::var_os("CI").is_some_and(|v| v == "true");
+    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty());
     assert!(!in_ci, "RFC 9578 vectors missing at {}", folder.display());
-    println!("not run: no RFC 9578 vectors at {}", folder.display());
+    let at = folder.display();
+    // Past the test harness, which keeps what a passing test prints.
+    let mut out = std::io::stdout();
+    writeln!(out, "\nnot run: no RFC 9578 vectors at {at}").unwrap();
     None
 }
 

@@ -4,6 +4,7 @@
 use crate::Error;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::time::Duration;
 
 const DEVICE: &str = "/dev/watchdog";
@@ -30,13 +31,7 @@ impl Watchdog {
     /// restart does not serve. [`Error::System`] for one that is there and
     /// cannot be opened.
     pub(super) fn open() -> Result<Self, Error> {
-        let device = File::options()
-            .write(true)
-            .open(DEVICE)
-            .map_err(|e| match e.kind() {
-                ErrorKind::NotFound => Error::Guest("there is no watchdog"),
-                _ => Error::system("opening the watchdog")(e),
-            })?;
+        let device = device(Path::new(DEVICE))?;
         let fact = |name: &str| std::fs::read_to_string(format!("{FACTS}/{name}")).ok();
         let timeout_s = fact("timeout")
             .and_then(|text| text.trim().parse().ok())
@@ -65,6 +60,14 @@ impl Watchdog {
     }
 }
 
+fn device(path: &Path) -> Result<File, Error> {
+    let opened = File::options().write(true).open(path);
+    opened.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Error::Guest("there is no watchdog"),
+        _ => Error::system("opening the watchdog")(e),
+    })
+}
+
 /// A third of the timeout, so that one late kick does no harm.
 fn pause_s(timeout_s: u64) -> u64 {
     (timeout_s / 3).clamp(1, PAUSE_S_MAX)
@@ -72,7 +75,18 @@ fn pause_s(timeout_s: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::pause_s;
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_machine_without_a_watchdog_does_not_serve() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("watchdog");
+        assert_eq!(device(&path).unwrap_err().reason(), "guest_machine");
+        std::fs::write(&path, "").unwrap();
+        device(&path).unwrap();
+        assert_eq!(device(folder.path()).unwrap_err().reason(), "guest_system");
+    }
 
     #[test]
     fn two_kicks_fit_into_every_timeout_that_allows_it() {

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use data_encoding::BASE64;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,9 +25,11 @@ pub fn installed() -> bool {
     if missing.is_empty() {
         return true;
     }
-    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     assert!(!in_ci, "install swtpm, swtpm-tools and tpm2-tools");
-    println!("not run: no {}", missing.join(", "));
+    // Past the test harness, which keeps what a passing test prints.
+    let mut out = std::io::stdout();
+    writeln!(out, "\nnot run: no {}", missing.join(", ")).unwrap();
     false
 }
 

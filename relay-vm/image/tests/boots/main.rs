@@ -1,7 +1,7 @@
 //! Real boots under emulation: what firmware refuses, and that the registers
 //! hold what was predicted. Each takes half a minute and needs QEMU, OVMF,
-//! swtpm and a Debian mirror, so they run where `ROUNDCAST_BOOTS=1` asks for
-//! them, as the step `boots` of `tests/run` does.
+//! swtpm and a Debian mirror, so they run where they are named, as the step
+//! `boots` of `tests/run` does.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -26,15 +26,6 @@ use image::recipe::{self, Recipe};
 use std::path::Path;
 use std::process::Command;
 use world::{NO_KEYS, WORLD};
-
-/// False where boots are not asked for.
-fn asked() -> bool {
-    let asked = std::env::var_os("ROUNDCAST_BOOTS").is_some_and(|value| value == "1");
-    if !asked {
-        println!("not run: ROUNDCAST_BOOTS=1 is not set");
-    }
-    asked
-}
 
 fn ran(end: End) -> String {
     match end {
@@ -75,12 +66,10 @@ fn as_predicted(console: &str, setting: &str) {
 
 #[test]
 fn an_own_signed_image_boots_and_measures_as_predicted() {
-    if asked() {
-        let disk = WORLD.disk("own.img", &WORLD.signed_by("own"));
-        let console = ran(boot(&disk, &WORLD.variables()));
-        as_predicted(&console, "ovmf-secure-boot");
-        all_modules_loaded(&console);
-    }
+    let disk = WORLD.disk("own.img", &WORLD.signed_by("own"));
+    let console = ran(boot(&disk, &WORLD.variables()));
+    as_predicted(&console, "ovmf-secure-boot");
+    all_modules_loaded(&console);
 }
 
 /// Secure Boot locks the kernel down: it takes signed modules only.
@@ -100,9 +89,6 @@ fn all_modules_loaded(console: &str) {
 
 #[test]
 fn a_pin_that_the_mirror_has_dropped_gives_way_to_the_current_version_and_is_told() {
-    if !asked() {
-        return;
-    }
     let options = world::options("probe");
     let cache = options.cache.join("gone");
     for mut pin in [options.inputs.kernel, options.inputs.stub] {
@@ -115,17 +101,12 @@ fn a_pin_that_the_mirror_has_dropped_gives_way_to_the_current_version_and_is_tol
 
 #[test]
 fn without_keys_an_unsigned_image_boots_and_measures_as_predicted() {
-    if asked() {
-        let disk = WORLD.disk("free.img", &WORLD.image);
-        as_predicted(&ran(boot(&disk, Path::new(NO_KEYS))), "ovmf-setup-mode");
-    }
+    let disk = WORLD.disk("free.img", &WORLD.image);
+    as_predicted(&ran(boot(&disk, Path::new(NO_KEYS))), "ovmf-setup-mode");
 }
 
 #[test]
 fn another_implementation_accepts_the_signature_and_refuses_a_foreign_one() {
-    if !asked() {
-        return;
-    }
     let path = WORLD.image_folder().join("certificate.pem");
     let der = std::fs::read(WORLD.public().join("db.der")).unwrap();
     let base64 = data_encoding::BASE64.encode(&der);
@@ -145,36 +126,27 @@ fn another_implementation_accepts_the_signature_and_refuses_a_foreign_one() {
 
 #[test]
 fn an_unsigned_image_is_refused() {
-    if asked() {
-        let disk = WORLD.disk("unsigned.img", &WORLD.image);
-        assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
-    }
+    let disk = WORLD.disk("unsigned.img", &WORLD.image);
+    assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
 }
 
 #[test]
 fn a_foreign_signed_image_is_refused() {
-    if asked() {
-        let disk = WORLD.disk("foreign.img", &WORLD.signed_by("foreign"));
-        assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
-    }
+    let disk = WORLD.disk("foreign.img", &WORLD.signed_by("foreign"));
+    assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
 }
 
 #[test]
 fn an_image_with_one_bit_flipped_after_signing_is_refused() {
-    if asked() {
-        let mut image = WORLD.signed_by("own");
-        let middle = image.len() / 2;
-        image[middle] ^= 1;
-        let disk = WORLD.disk("flipped.img", &image);
-        assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
-    }
+    let mut image = WORLD.signed_by("own");
+    let middle = image.len() / 2;
+    image[middle] ^= 1;
+    let disk = WORLD.disk("flipped.img", &image);
+    assert_eq!(boot(&disk, &WORLD.variables()), End::Refused);
 }
 
 #[test]
 fn a_credential_beside_the_image_boots_and_shows_in_register_12() {
-    if !asked() {
-        return;
-    }
     let disk = WORLD.disk("credential.img", &WORLD.signed_by("own"));
     let secret = disk.with_extension("cred");
     std::fs::write(&secret, "anything").unwrap();

@@ -112,7 +112,8 @@ fn a_recipe_that_is_not_this_image_s_differs_in_each_part() {
     let scene = Scene::new();
     let keys = scene.keys("keys");
     let folder = scene.signed("image", &keys);
-    let changes: [(&str, fn(&mut Recipe)); 6] = [
+    type Change = fn(&mut Recipe);
+    let changes: [(&str, Change); 6] = [
         ("program", |recipe| recipe.program.sha256 = "00".into()),
         ("stub", |recipe| recipe.stub.version_text = "252.1".into()),
         ("modules", |recipe| recipe.modules[0].sha256 = "00".into()),
