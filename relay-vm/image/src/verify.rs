@@ -6,7 +6,7 @@ use crate::digest::sha256;
 use crate::recipe::{self, Recipe};
 use crate::sign::{RELEASE_FILE, measurements};
 use crate::{Error, files, keys, measure};
-use attest::release::{self, TrustRoot};
+use attest::release::{self, Tpm2Measurement, TrustRoot};
 use boot::{authenticode, disk, pe};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -153,10 +153,14 @@ fn release_of(folder: &Path, options: &Options, now: UnixMs) -> Result<Vec<Findi
     };
     let said = Finding::new("release", Outcome::Holds, release.name());
     let predicted = measurements(&measure::measure(folder, options.public.as_deref())?)?;
+    let nitro = measurements(&measure::measure_nitro(folder)?)?;
     let released = &release.measurements.tpm2;
-    let other = released
-        .iter()
-        .find(|measurement| !predicted.contains(measurement));
+    let not_in = |list: &[Tpm2Measurement], predicted: &[Tpm2Measurement]| {
+        let other = list.iter().find(|profile| !predicted.contains(profile));
+        other.cloned()
+    };
+    let other =
+        not_in(&release.measurements.nitro_tpm, &nitro).or_else(|| not_in(released, &predicted));
     let measured = match other {
         None if released.is_empty() => Finding::new(
             "measurements",
