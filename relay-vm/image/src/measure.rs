@@ -33,6 +33,8 @@ pub fn with_digests(folder: &Path, public: Option<&Path>) -> Result<Vec<Measured
         .map(|(profile, digest)| Measured { profile, digest })
         .collect())
 }
+/// An EC2 instance whose firmware checks no signatures.
+const NITRO_PROFILE: &str = "nitro-setup-mode";
 
 /// The profiles of the image in a folder: with Secure Boot under the keys in
 /// `public`, if there are any, and without; each in both banks.
@@ -52,4 +54,19 @@ pub fn measure(folder: &Path, public: Option<&Path>) -> Result<Vec<Profile>, Err
         }
     }
     Ok(profiles)
+}
+
+/// What NitroTPM shows of the image in a folder: bank SHA-384, on an instance
+/// without Secure Boot keys of its own. What its firmware measures with keys
+/// is published nowhere, and so is no profile.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_nitro(folder: &Path) -> Result<Vec<Profile>, Error> {
+    let image = files::read(&folder.join(IMAGE_FILE))?;
+    let profile = predict(&image, Bank::Sha384, SecureBoot::Off)?;
+    Ok(vec![Profile {
+        name: NITRO_PROFILE.into(),
+        ..profile
+    }])
 }

@@ -132,6 +132,9 @@ fn release(
         profiles.retain(|profile| profile.name.starts_with("ovmf-secure-boot"));
     }
     release.measurements.tpm2 = measurements(&profiles)?;
+    // The register of what was started holds the image there too, whether or
+    // not its signature is checked.
+    release.measurements.nitro_tpm = measurements(&measure::measure_nitro(folder)?)?;
     if let Some(path) = &options.software {
         let mut executable = [0; 32];
         executable.copy_from_slice(digest(&SHA256, &files::read(path)?).as_ref());

@@ -6,7 +6,7 @@ use crate::digest::sha256;
 use crate::recipe::{self, Recipe};
 use crate::sign::{RELEASE_FILE, how_to_rebuild, measurements};
 use crate::{Error, files, keys, measure};
-use attest::release::{self, Tpm2Measurement, TrustRoot};
+use attest::release::{self, Measurements, Tpm2Measurement, TrustRoot};
 use boot::{authenticode, cpio, disk, pe, uki};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -216,22 +216,25 @@ fn release_of(
             .ok_or("the release says otherwise how to rebuild it"),
         "as the release says",
     );
-    let measured = measured(folder, &release.measurements.tpm2, options)?;
+    let measured = measured(folder, &release.measurements, options)?;
     Ok(vec![said, source, how, measured])
 }
 
+/// The first released profile that was not predicted.
+fn not_in<'a>(
+    released: &'a [Tpm2Measurement],
+    predicted: &[Tpm2Measurement],
+) -> Option<&'a Tpm2Measurement> {
+    released.iter().find(|profile| !predicted.contains(profile))
+}
+
 /// What the release promises of a TPM, against what the image gives.
-fn measured(
-    folder: &Path,
-    released: &[Tpm2Measurement],
-    options: &Options,
-) -> Result<Finding, Error> {
+fn measured(folder: &Path, released: &Measurements, options: &Options) -> Result<Finding, Error> {
     let predicted = measurements(&measure::measure(folder, options.public.as_deref())?)?;
-    let other = released
-        .iter()
-        .find(|measurement| !predicted.contains(measurement));
+    let nitro = measurements(&measure::measure_nitro(folder)?)?;
+    let other = not_in(&released.nitro_tpm, &nitro).or_else(|| not_in(&released.tpm2, &predicted));
     Ok(match other {
-        None if released.is_empty() => Finding::new(
+        None if released.tpm2.is_empty() => Finding::new(
             "measurements",
             Outcome::Differs,
             "the release has none for a TPM",

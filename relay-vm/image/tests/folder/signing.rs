@@ -55,6 +55,33 @@ fn a_key_that_others_may_read_is_not_used() {
 }
 
 #[test]
+fn a_release_measures_operators_machines_and_instances_apart() {
+    let scene = Scene::new();
+    let keys = scene.keys("keys");
+    let folder = scene.signed("image", &keys);
+    let root = files::read(&keys.join(keys::PUBLIC).join(keys::ROOT_FILE)).unwrap();
+    let root = TrustRoot::parse(&root).unwrap();
+    let json = files::read(&folder.join(sign::RELEASE_FILE)).unwrap();
+    let release = attest::release::verify(&json, &root, NOW).unwrap();
+    let measured = &release.measurements;
+    let [instance] = measured.nitro_tpm.as_slice() else {
+        panic!("one profile: {:?}", measured.nitro_tpm)
+    };
+    assert_eq!(instance.pcrs.bank().name(), "sha384");
+    // As Amazon publishes it for instances without keys.
+    let policy = instance.pcrs.iter().find(|(pcr, _)| *pcr == 7).unwrap();
+    assert_eq!(policy.1[..4], [0x98, 0x44, 0x1c, 0x7f]);
+    // An operator's machine must check signatures, unless the release says not.
+    assert!(!measured.tpm2.is_empty());
+    assert!(
+        measured
+            .tpm2
+            .iter()
+            .all(|profile| profile.pcrs != instance.pcrs)
+    );
+}
+
+#[test]
 fn every_bit_of_a_signed_image_is_covered_but_the_checksum_that_nobody_reads() {
     let scene = Scene::new();
     let keys = scene.keys("keys");
