@@ -8,6 +8,9 @@ use boot::predict::{Profile, SecureBoot, predict};
 use serde::Serialize;
 use std::path::Path;
 
+/// An EC2 instance whose firmware checks no signatures.
+const NITRO_PROFILE: &str = "nitro-setup-mode";
+
 /// A profile, and how a release can revoke it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Measured {
@@ -33,8 +36,6 @@ pub fn with_digests(folder: &Path, public: Option<&Path>) -> Result<Vec<Measured
         .map(|(profile, digest)| Measured { profile, digest })
         .collect())
 }
-/// An EC2 instance whose firmware checks no signatures.
-const NITRO_PROFILE: &str = "nitro-setup-mode";
 
 /// The profiles of the image in a folder: with Secure Boot under the keys in
 /// `public`, if there are any, and without; each in both banks.
