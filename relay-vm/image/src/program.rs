@@ -98,19 +98,13 @@ impl Source {
         };
         let fixed = "-C target-feature=+crt-static -C strip=symbols \
                      -C link-arg=-Wl,--build-id=none";
-        let mut cargo = Command::new("cargo");
-        for name in std::env::vars_os().map(|(name, _)| name).filter(steers) {
-            cargo.env_remove(name);
-        }
+        let mut cargo = cargo();
         cargo
             .current_dir(&self.folder)
             .args(["build", "--locked", "--release", "--target", TARGET])
             .args(["--package", &self.package, "--bin", &self.program])
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_INCREMENTAL", "0")
-            // Empty, they also take the place of cargo's configuration.
-            .env("RUSTC_WRAPPER", "")
-            .env("RUSTC_WORKSPACE_WRAPPER", "")
             .env(
                 "RUSTFLAGS",
                 format!("{fixed} {}", remaps("--remap-path-prefix")),
@@ -153,6 +147,19 @@ impl Source {
         let head = git(&["rev-parse", "HEAD"])?;
         changed.is_empty().then(|| head.trim().to_owned())
     }
+}
+
+/// Cargo without what this machine's environment has to say about compiling.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    for name in std::env::vars_os().map(|(name, _)| name).filter(steers) {
+        cargo.env_remove(name);
+    }
+    // Empty, they also take the place of cargo's configuration.
+    cargo
+        .env("RUSTC_WRAPPER", "")
+        .env("RUSTC_WORKSPACE_WRAPPER", "");
+    cargo
 }
 
 /// Whether a variable of the environment has a say in what is compiled.

@@ -2,11 +2,10 @@
 
 use crate::Error;
 use crate::command::run;
-use crate::program::{Source, TARGET};
+use crate::program::{Source, TARGET, cargo};
 use crate::recipe::{Input, Recipe, Toolchain};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::process::Command;
 
 /// Its name in an image's folder.
 pub const FILE: &str = "sbom.json";
@@ -67,7 +66,7 @@ pub fn list(source: &Source, recipe: &Recipe) -> Result<Bill, Error> {
 }
 
 fn crates(source: &Source) -> Result<BTreeSet<Component>, Error> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = cargo();
     cargo
         .current_dir(&source.folder)
         .args(["tree", "--locked", "--package", &source.package]);
