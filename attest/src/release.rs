@@ -81,7 +81,7 @@ pub fn verify(json: &[u8], root: &TrustRoot, now: UnixMs) -> Result<VerifiedRele
 /// # Errors
 /// `release_malformed`, `release_expired` or `clock_wrong`.
 pub fn claimed(json: &[u8], now: UnixMs) -> Result<Release, Error> {
-    let release = Unverified::parse(json)?.decode()?;
+    let release = Unverified::parse(json, RELEASE_BYTES_MAX)?.decode()?;
     in_date(&release, now)?;
     Ok(release)
 }
