@@ -216,8 +216,9 @@ fn an_ask_says_how_many_rounds_are_still_wanted() {
     e.answer(100, "c", Choice::Decline);
     // A relay brings 20 slots and takes one, and 21 viewers wait.
     assert_eq!(wanted(&e), Some(2));
-    e.actions.clear();
     e.answer(101, "d", Choice::Accept);
+    e.actions.clear();
+    // The others of the wave are late.
     e.planner.tick(3_200);
     e.run();
     assert_eq!(wanted(&e), Some(1), "one of the two is granted");
