@@ -17,6 +17,7 @@ mod page_view;
 mod signals;
 pub mod sponsor;
 pub mod station;
+#[cfg(test)]
 mod test_files;
 #[cfg(test)]
 mod test_relay;

@@ -59,7 +59,7 @@ impl Session {
             self.leaving = Leaving::AfterChildren;
             self.emit.tell("stream_ended", json!({}));
         }
-        let (children, _) = self.node.load();
+        let children = self.node.load().children;
         self.leaving
             .is_due(self.playout.next(), children, self.clock.mono_ms())
     }
