@@ -185,12 +185,14 @@ pub enum WalletVerb {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// An invite, a relay's certificate (DER file), a platform's document
-    /// (CBOR file), or a release folder.
+    /// (CBOR file), a saved quote of a cloud's instance (JSON file), or a
+    /// release folder.
     pub what: String,
     /// Judge a saved certificate at its own time, not now.
     #[arg(long)]
     pub archived: bool,
-    /// The release.json that a platform's document is compared with.
+    /// The release.json that a platform's document or a saved quote is
+    /// compared with.
     #[arg(long, value_name = "FILE")]
     pub release: Option<PathBuf>,
     /// The nonce that a platform's document was asked for with, in

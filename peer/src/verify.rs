@@ -2,7 +2,8 @@
 //! worth, offline and step by step. It says of when it speaks: a certificate
 //! is judged now or, with `--archived`, at its own time; a platform's document
 //! is judged live, with the nonce that it was asked for with, or at its own
-//! time.
+//! time; a saved quote by a key that a cloud certified at the time that its file
+//! names.
 //!
 //! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
 //! kind of evidence that this build cannot judge), 2 usage.
@@ -30,6 +31,7 @@ const PROGRAM_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 const _: () = assert!(CERTIFICATE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 const _: () = assert!(attest::release::RELEASE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
+const _: () = assert!(offline::AK_QUOTE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 
 const RELEASE: &str = "release.json";
 const PROGRAM: &str = "roundcast-relay";
@@ -73,6 +75,9 @@ fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
             Ok(Report::of("certificate", explanation))
         }
         Some(&COSE_ARRAY | &COSE_TAG) => document(options, &bytes, &trust.relays, now),
+        Some(&JSON_OBJECT) if offline::is_ak_quote(&bytes) => {
+            ak_quote(options, &bytes, &trust.relays)
+        }
         Some(&JSON_OBJECT) => {
             let explanation = offline::verify_release(&bytes, None, roots, policy, now);
             Ok(Report::of("release", explanation))
@@ -102,7 +107,21 @@ fn document(
     Ok(Report::of("document", explanation))
 }
 
-/// First byte of each kind of file: no two kinds share one.
+/// A saved quote by a key that a cloud certified, compared with `--release`.
+fn ak_quote(options: &cli::Verify, bytes: &[u8], trust: &RelayTrust) -> Result<Report, Error> {
+    if options.nonce.is_some() {
+        return Err(Error::Usage(
+            "--nonce is for a platform's document; a saved quote is judged at its own time",
+        ));
+    }
+    let release = options.release.as_deref().map(file).transpose()?;
+    let explanation =
+        offline::verify_ak_quote_archived(bytes, release.as_deref(), &trust.roots, &trust.policy);
+    Ok(Report::of("ak_quote", explanation))
+}
+
+/// First byte of each kind of file. Two are JSON: a saved quote names its
+/// schema, whatever does not is a release.
 const DER_SEQUENCE: u8 = 0x30;
 const JSON_OBJECT: u8 = b'{';
 /// A CBOR array of four, and tag 18 before it (RFC 9052).
@@ -111,7 +130,7 @@ const COSE_TAG: u8 = 0xd2;
 
 const NEITHER: Error = Error::Usage(
     "WHAT is an invite (roundcast:...), a relay's certificate (DER), a platform's document (COSE), \
-     a release.json, or a folder with one",
+     a saved quote of a cloud's instance (JSON), a release.json, or a folder with one",
 );
 
 fn file(path: &Path) -> Result<Vec<u8>, Error> {
