@@ -273,6 +273,10 @@ pub enum Error {
 impl Error {
     /// The stable name of the refusal.
     #[must_use]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "a table, whole by the compiler's check"
+    )]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::CertificateInvalid => "certificate_invalid",

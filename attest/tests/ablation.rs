@@ -123,6 +123,10 @@ fn lies_of_machines_succeed_without_their_control() {
             // Of two banks the values differ, and so does their hash.
             policy = policy.dangerously_without(Check::PcrDigest);
         }
+        if case.name == "statement from the future" {
+            // Nor does an hour that begins later end with the lease.
+            policy = policy.dangerously_without(Check::Terms);
+        }
         let ablated = verdict(&policy);
         let reason = ablated.err().map(|refusal| refusal.reason());
         assert_eq!(reason, None, "{}: {check} is not what stops it", case.name);

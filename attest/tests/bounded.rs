@@ -1,6 +1,6 @@
 //! What a hostile document can cost: memory and work, whatever its lengths
 //! claim. A binary of its own, because a process has one high-water mark.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 // The kernel's count of this process's memory stands in a file.
 #![allow(clippy::disallowed_methods)]
 

@@ -67,6 +67,7 @@ fn judge(instance: &Instance) -> Explanation {
         &world.roots(),
         &world.policy,
     )
+    .into_explanation()
 }
 
 #[test]

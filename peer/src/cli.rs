@@ -202,12 +202,14 @@ pub enum WalletVerb {
 pub struct Verify {
     /// An invite, a relay's certificate (DER file) or evidence (as `watch
     /// --save-evidence` or the page saved it, or CMW), a platform's document
-    /// (CBOR file), or a release folder.
+    /// (CBOR file), a saved quote of a cloud's instance (JSON file), or a
+    /// release folder.
     pub what: String,
     /// Judge a saved certificate or evidence at its own time, not now.
     #[arg(long)]
     pub archived: bool,
-    /// The release.json that a platform's document is compared with.
+    /// The release.json that a platform's document or a saved quote is
+    /// compared with.
     #[arg(long, value_name = "FILE")]
     pub release: Option<PathBuf>,
     /// Where a viewer keeps what it has learnt of revoked releases, instead

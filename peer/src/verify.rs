@@ -1,8 +1,9 @@
 //! `roundcast verify`: what an invite, a relay's evidence or a release is
 //! worth, offline and step by step. It says of when it speaks: a certificate
 //! or evidence is judged now or, with `--archived`, at its own time; a
-//! platform's document is judged live, with the nonce that it was asked for with, or at its own
-//! time.
+//! platform's document is judged live, with the nonce that it was asked for
+//! with, or at its own time; a saved quote by a key that a cloud certified at
+//! the time that its file names.
 //!
 //! Exit codes: 0 verified, 3 refused or expired, 4 unknown (no root, or a
 //! kind of evidence that this build cannot judge), 2 usage, 1 a file that
@@ -32,6 +33,7 @@ const FILE_BYTES_MAX: u64 = 96 * 1024;
 const _: () = assert!(CERTIFICATE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 const _: () = assert!(offline::SAVED_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 const _: () = assert!(attest::release::RELEASE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
+const _: () = assert!(offline::AK_QUOTE_BYTES_MAX as u64 <= FILE_BYTES_MAX);
 
 const RELEASE: &str = "release.json";
 const PROGRAM: &str = "roundcast-relay";
@@ -112,6 +114,7 @@ fn judge(
             offline::verify_saved_archived(bytes, roots, policy),
         ),
         (Form::Document, _) => return document(options, bytes, trust, now),
+        (Form::AkQuote, _) => return ak_quote(options, bytes, trust),
         (Form::Release, _) => Report::of(
             "release",
             offline::verify_release(bytes, None, roots, policy, now),
@@ -143,6 +146,19 @@ fn document(
     })
 }
 
+/// A saved quote by a key that a cloud certified, compared with `--release`.
+fn ak_quote(options: &cli::Verify, bytes: &[u8], trust: &RelayTrust) -> Result<Report, Error> {
+    if options.nonce.is_some() {
+        return Err(Error::Usage(
+            "--nonce is for a platform's document; a saved quote is judged at its own time",
+        ));
+    }
+    let release = options.release.as_deref().map(file).transpose()?;
+    let (roots, policy) = (trust.roots(), &*trust.policy());
+    let verdict = offline::verify_ak_quote_archived(bytes, release.as_deref(), roots, policy);
+    Ok(Report::of("ak_quote", verdict))
+}
+
 /// What a file is, by how it begins.
 #[derive(Debug, Clone, Copy)]
 enum Form {
@@ -155,7 +171,9 @@ enum Form {
     /// A platform's document: a CBOR array of four, or tag 18 before it
     /// (RFC 9052).
     Document,
-    /// A `release.json`.
+    /// A quote of a cloud's instance: JSON that names its schema.
+    AkQuote,
+    /// A `release.json`: any other JSON.
     Release,
 }
 
@@ -166,6 +184,7 @@ impl Form {
             0x04 => Some(Self::Evidence),
             0x84 | 0xd2 => Some(Self::Document),
             b'{' if bytes.starts_with(SavedEvidence::BEGINNING) => Some(Self::Saved),
+            b'{' if offline::is_ak_quote(bytes) => Some(Self::AkQuote),
             b'{' => Some(Self::Release),
             _ => None,
         }
@@ -174,7 +193,8 @@ impl Form {
 
 const NEITHER: Error = Error::Usage(
     "WHAT is an invite (roundcast:...), a relay's certificate (DER), evidence (saved by watch or the \
-     page, or CMW), a platform's document (COSE), a release.json, or a folder with one",
+     page, or CMW), a platform's document (COSE), a saved quote of a cloud's instance (JSON), a \
+     release.json, or a folder with one",
 );
 
 fn file(path: &Path) -> Result<Vec<u8>, Error> {

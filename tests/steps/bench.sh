@@ -58,6 +58,44 @@ step_release_relay_bench() {
   cp "$CACHE/relay-bench.json" tests/results/relay-bench.json
 }
 
+# What verifying a relay costs a viewer: profile, processes. This bench and the
+# next are examples of the relay's package.
+verify_bench() {
+  cargo build --locked --profile "$1" -p relay-vm --example verify_bench
+  "$CARGO_TARGET_DIR/$1/examples/verify_bench" --commit "$(git rev-parse HEAD)" --processes "$2"
+}
+
+step_verify_bench() {
+  need cc build-essential
+  verify_bench demo 5
+}
+
+step_release_verify_bench() {
+  need cc build-essential
+  mkdir -p tests/results
+  verify_bench release 200 >"$CACHE/verify-bench.json"
+  cp "$CACHE/verify-bench.json" tests/results/verify-bench.json
+}
+
+# How long viewers that join at once wait for a slow TPM: profile, viewers. It
+# is made of the scene of the relay's tests.
+join_bench() {
+  cargo build --locked --profile "$1" -p relay-vm --example join_bench
+  "$CARGO_TARGET_DIR/$1/examples/join_bench" --commit "$(git rev-parse HEAD)" --joins "$2"
+}
+
+step_join_bench() {
+  need cc build-essential
+  join_bench demo 60
+}
+
+step_release_join_bench() {
+  need cc build-essential
+  mkdir -p tests/results
+  join_bench release 500 >"$CACHE/join-bench.json"
+  cp "$CACHE/join-bench.json" tests/results/join-bench.json
+}
+
 step_release_marker() {
   release_programs
   no_marker release

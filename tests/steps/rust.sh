@@ -58,6 +58,13 @@ failed_targets() { sed -n 's/^ *`\(-p [^`]*\)`$/\1/p' "$1" | sort -u; }
 
 failed_tests() { sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$1" | sort -u; }
 
+# Every other value of every byte of the real documents, where they are at hand.
+step_every_change() {
+  need cc build-essential
+  ROUNDCAST_EVERY_VALUE=1 cargo test --locked --profile demo -p attest --test genuine -- \
+    --nocapture every_single no_change_of
+}
+
 # In the demo's profile, as the evenings' attackers: built once for all.
 threat_model() { cargo run --locked --profile demo -p threat-model -- "$@"; }
 

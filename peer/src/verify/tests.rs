@@ -249,6 +249,34 @@ fn evidence_without_its_certificate_is_judged_but_for_the_key() {
 }
 
 #[test]
+fn a_saved_quote_is_taken_for_one_and_believed_under_pinned_roots_alone() {
+    let files = Files::new();
+    let set = include_str!("../../../attest/vectors/clouds.json");
+    let set: Value = serde_json::from_str(set).unwrap();
+    let genuine = set["cases"][0]["file"].as_str().unwrap();
+    let path = files.path("quote.json");
+    let judge = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let (status, json) = files.verdict(&path, true, true);
+        (status.exit_code(), json)
+    };
+    let (code, json) = judge(genuine);
+    assert_eq!((code, &json["kind"]), (3, &json!("ak_quote")));
+    // Genuine under an authority of our own, which is nobody here.
+    assert_eq!(json["reason"], "chain_root_unknown");
+    assert_eq!(json["subject"]["judged"], "archived");
+    let (code, json) = judge(&genuine.replacen('{', "{\"any\":0,", 1));
+    assert_eq!((code, &json["reason"]), (3, &json!("evidence_malformed")));
+    // What does not name the schema is a release, and none.
+    let (_, json) = judge(&genuine.replace("roundcast.ak-quote/1", "another/1"));
+    assert_eq!(json["reason"], "release_malformed");
+    fs::write(&path, genuine).unwrap();
+    let mut options = files.options(&path, true, true);
+    options.nonce = Some("00".into());
+    assert!(explain(&options, NOW).is_err());
+}
+
+#[test]
 fn a_platform_s_document_is_taken_for_one_and_refused_for_its_form() {
     let files = Files::new();
     fs::write(files.path("document.cbor"), [0x84, 0x44, 0xa1]).unwrap();

@@ -6,7 +6,8 @@ use attest::software::{PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
 use link::{Channel, Clock, Emitter, Endpoint, Identity, Link, Patience, RelayTrust, open_channel};
-use relay_vm::{Conversation, Relay, SoftwarePlatform, Turn};
+use relay_vm::boot::PlatformQuoter;
+use relay_vm::{Booted, Conversation, Relay, SoftwarePlatform, Turn};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use wire::message::command::{Command, CommandReply, Serve};
 use wire::message::control::{Admission, Down, EdgeOrder, Empty, Up};
 use wire::order::{Order, Parameters};
 use wire::statement::Introduction;
-use wire::{Digest, Encode, PublicKey, Reason, SpkiHash};
+use wire::{Digest, Encode, OrderId, PublicKey, Reason, SpkiHash};
 
 const HOUR_MS: u64 = 3_600_000;
 const RATE_BPS: u64 = 1_000_000_000;
@@ -64,6 +65,15 @@ impl Scene {
     }
 
     pub(crate) fn with_clock(paid: Paid, clock: Clock) -> Self {
+        Self::of(paid, clock, |quoter| quoter)
+    }
+
+    /// A relay whose platform quotes in another way.
+    pub(crate) fn of(
+        paid: Paid,
+        clock: Clock,
+        quoting: impl FnOnce(Arc<dyn PlatformQuoter>) -> Arc<dyn PlatformQuoter>,
+    ) -> Self {
         let (root, release) = release();
         let (desk, holder) = (key(), key());
         let order = Order {
@@ -76,8 +86,12 @@ impl Scene {
             byte_cap: paid.byte_cap,
         };
         let booted = boot(&desk, &order, paid, &release);
+        let booted = Booted {
+            quoter: quoting(booted.quoter),
+            ..booted
+        };
         let relay = booted.identity.clone();
-        let emit = Emitter::new("relay", true);
+        let emit = Emitter::new("relay", false);
         let started = Relay::start(booted, clock, emit).unwrap();
         let address = started.endpoint.address().unwrap();
         let (held, input) = tokio::io::duplex(64);
@@ -103,6 +117,10 @@ impl Scene {
 
     pub(crate) fn spki(&self) -> SpkiHash {
         self.relay.spki()
+    }
+
+    pub(crate) fn order_id(&self) -> OrderId {
+        certs::order::id(&self.order)
     }
 
     /// Dials the relay.
@@ -163,7 +181,7 @@ impl Scene {
     pub(crate) fn admission(&self, stream: &Stream, sponsor: SpkiHash) -> Admission {
         let introduction = Introduction {
             scope: stream.run.scope.clone(),
-            order: certs::order::id(&self.order),
+            order: self.order_id(),
             relay: self.spki(),
             sponsor,
             address: Text::new(self.address.to_string()).unwrap(),
@@ -223,7 +241,7 @@ fn release() -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Boots by the desk's lines, as the program does.
-fn boot(desk: &SigningKey, order: &Order, paid: Paid, release: &[u8]) -> relay_vm::Booted {
+fn boot(desk: &SigningKey, order: &Order, paid: Paid, release: &[u8]) -> Booted {
     let parameters = Parameters {
         listen: Text::new(loopback().to_string()).unwrap(),
         rate_bps: RATE_BPS,
