@@ -165,22 +165,17 @@ async fn viewer(me: Identity, address: SocketAddr) -> Viewer {
 fn boot(scene: &Scene, viewers: &[Viewer]) -> Appraised {
     let (trust, link) = (scene.trust(), &viewers[0].link);
     let expectation = Expectation::new(scene.spki(), scene.order_id());
-    let (roots, policy) = (&trust.roots, &trust.policy);
-    appraise(
-        &link.certificate,
-        &expectation,
-        roots,
-        policy,
-        support::now(),
-    )
-    .unwrap()
+    let now = support::now();
+    trust
+        .appraise(&link.certificate, &expectation, now)
+        .unwrap()
 }
 
 /// How long each waited, in milliseconds; those that were not answered are
 /// left out.
 async fn challenged(scene: &Scene, viewers: Vec<Viewer>, boot: &Arc<Appraised>) -> Vec<f64> {
     let gate = Arc::new(Barrier::new(viewers.len()));
-    let policy = Arc::new(scene.trust().policy);
+    let policy = scene.trust().policy();
     let mut waits = JoinSet::new();
     for viewer in viewers {
         let (gate, boot, policy) = (gate.clone(), boot.clone(), policy.clone());
