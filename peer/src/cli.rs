@@ -4,6 +4,7 @@
 use crate::config::File;
 use crate::trust::TrustOptions;
 use crate::{Error, sponsor, station, viewer};
+use certs::receipt::ReceiptCheck;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -230,7 +231,7 @@ const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 impl Common {
     fn resolve(self, file: &File) -> Result<crate::viewer::Shared, Error> {
         Ok(viewer::Shared {
-            json: self.json,
+            audience: self.json.into(),
             name: self
                 .name
                 .or_else(|| file.name.clone())
@@ -285,6 +286,7 @@ impl Broadcast {
             kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
             keep: self.keep,
             membership_ms: station::MEMBERSHIP_MS,
+            receipts: ReceiptCheck::default(),
             shared: self.common.resolve(&file)?,
         })
     }
@@ -324,6 +326,7 @@ impl Watch {
             mode,
             desk,
             out: self.out,
+            controls: viewer::Controls::default(),
             shared: self.common.resolve(&file)?,
         })
     }

@@ -5,6 +5,9 @@ use peer::cli::Cli;
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped client has every control");
+const _: () = assert!(!media::ABLATION, "a shipped client has every control");
+const _: () = assert!(!page::ABLATION, "a shipped client has every control");
+const _: () = assert!(!wire::ABLATION, "a shipped client has every control");
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -13,6 +13,7 @@ mod tree;
 
 use crate::viewer::Shared;
 use crate::{Error, input, page_view};
+use certs::receipt::ReceiptCheck;
 use certs::seal::Publisher;
 use coordinator::{Coordinator, Event, Parts, Settings};
 use keys::Keys;
@@ -71,6 +72,8 @@ pub struct Options {
     pub keep: Option<PathBuf>,
     /// How long a membership lasts; no switch, [`MEMBERSHIP_MS`] but for tests.
     pub membership_ms: u64,
+    /// How receipts are checked; no switch, by their MACs but for tests.
+    pub receipts: ReceiptCheck,
     /// The rest.
     pub shared: Shared,
 }
@@ -102,6 +105,8 @@ pub struct Station {
     coordinating: tokio::task::JoinHandle<()>,
     invite: Zeroizing<String>,
     remote: Remote,
+    #[cfg(feature = "ablation")]
+    exposed: Vec<(&'static str, [u8; 32])>,
 }
 
 impl std::fmt::Debug for Station {
@@ -129,12 +134,15 @@ impl Station {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let clock = Clock::new();
         let shared = &options.shared;
-        let emit = Emitter::new(&shared.name, shared.json);
+        let emit = Emitter::new(&shared.name, shared.audience.clone());
+        tracing::info!(?options, "called");
         if let Some(banner) = &shared.trust.banner {
             emit.say(banner);
         }
         let stream_bps = stream_rate(&options)?;
         let (keys, chunk_key) = Keys::make(&shared.data, &shared.name, clock.unix())?;
+        #[cfg(feature = "ablation")]
+        let exposed = keys.dangerously_exposed(&chunk_key);
         let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
         let settings = settings(&options, &keys, stream_bps, advertised(endpoint.address()?));
         let invite = settings.invite.clone();
@@ -175,7 +183,18 @@ impl Station {
             coordinating,
             invite,
             remote: Remote(events),
+            #[cfg(feature = "ablation")]
+            exposed,
         })
+    }
+
+    /// The secrets of this run by name, for looking whether one of them is
+    /// printed anywhere (threat F5).
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_exposed(&self) -> Vec<(&'static str, [u8; 32])> {
+        let _ = certs::ablation::marker();
+        self.exposed.clone()
     }
 
     /// What lets viewers in: a bearer secret.
@@ -240,6 +259,7 @@ fn settings(options: &Options, keys: &Keys, stream_bps: u64, address: SocketAddr
         banner: options.shared.trust.banner.clone(),
         upload_bps: options.upload_bps,
         membership_ms: options.membership_ms,
+        receipts: options.receipts,
         invite: invite.to_uri(),
     }
 }

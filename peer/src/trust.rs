@@ -4,6 +4,7 @@
 use crate::Error;
 use crate::config::read_bounded;
 use attest::{Policy, TrustRoots};
+use certs::introduction::IntroductionCheck;
 use clap::Args;
 use link::RelayTrust;
 use std::path::PathBuf;
@@ -100,7 +101,11 @@ impl TrustOptions {
         }
         let banner = (!notes.is_empty()).then(|| format!("DEVELOPMENT: {}", notes.join("; ")));
         Ok(Trust {
-            relays: Arc::new(RelayTrust { roots, policy }),
+            relays: Arc::new(RelayTrust {
+                roots,
+                policy,
+                introductions: IntroductionCheck::default(),
+            }),
             banner,
         })
     }

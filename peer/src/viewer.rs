@@ -2,6 +2,7 @@
 
 mod admission;
 mod control;
+mod controls;
 mod doubt;
 mod line;
 mod membership;
@@ -14,7 +15,8 @@ use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
 use control::Parts;
 pub(crate) use control::Session;
-use link::{Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
+pub use controls::{Controls, LinkCheck};
+use link::{Audience, Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,8 +29,8 @@ use wire::message::control::NodeKind;
 /// What broadcast and watch share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// JSON events.
-    pub json: bool,
+    /// Who hears what happens.
+    pub audience: Audience,
     /// How others see this node.
     pub name: String,
     /// Where to listen.
@@ -61,6 +63,8 @@ pub struct Options {
     pub kept_ms: u64,
     /// Where the stream goes, besides the page.
     pub out: Option<PathBuf>,
+    /// What the station's words are checked with; no switch, all but for tests.
+    pub controls: Controls,
     /// The rest.
     pub shared: Shared,
 }
@@ -72,7 +76,8 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<u8, Error> {
     let clock = Clock::new();
     let shared = &options.shared;
-    let emit = Emitter::new(&shared.name, shared.json);
+    let emit = Emitter::new(&shared.name, shared.audience.clone());
+    tracing::info!(?options, "called");
     if let Some(banner) = &shared.trust.banner {
         emit.say(banner);
     }
@@ -90,7 +95,7 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         "viewer_ready",
         json!({"spki": identity.spki().to_hex(), "listen": address.to_string(), "page": link}),
     );
-    if let (false, Some(link)) = (shared.json, link) {
+    if let (false, Some(link)) = (emit.json(), link) {
         emit.say(&format!("Your page: {link}"));
     }
     let (membership, channel) = admission::join(&endpoint, identity, address, &options, &clock)

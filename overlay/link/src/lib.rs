@@ -22,9 +22,11 @@ mod tls;
 mod trust;
 
 pub use clock::Clock;
-pub use controls::{BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification};
+pub use controls::{
+    AddressCheck, BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification,
+};
 pub use edge::ReverifyTimes;
-pub use emit::Emitter;
+pub use emit::{Audience, Emitter};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};

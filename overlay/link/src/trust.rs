@@ -5,6 +5,7 @@ use crate::{Clock, Error, Link, live};
 use attest::live::LiveVerdict;
 use attest::{Appraised, Expectation, Policy, TrustRoots};
 use certs::Verified;
+use certs::introduction::IntroductionCheck;
 use std::sync::Arc;
 use wire::message::control::{Admission, NodeKind, NodeRef};
 use wire::statement::{Permit, RunStatement};
@@ -17,6 +18,8 @@ pub struct RelayTrust {
     pub roots: TrustRoots,
     /// What is accepted beyond that.
     pub policy: Policy,
+    /// Whose word for a relay's key is taken (threat C7).
+    pub introductions: IntroductionCheck,
 }
 
 /// What a node checks of the other end of an edge.
@@ -77,7 +80,9 @@ pub(crate) fn appraise(
     at: UnixMs,
 ) -> Result<Appraised, Error> {
     let introduction =
-        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
+        trust
+            .introductions
+            .verify(&admission.introduction, run, &admission.order, None)?;
     let expectation = Expectation::of_introduction(&introduction);
     attest::appraise(
         &link.certificate,

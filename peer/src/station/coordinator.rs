@@ -5,7 +5,7 @@ use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
 use crate::Error;
-use certs::receipt::{Ledger, ReceiptKey};
+use certs::receipt::{Ledger, ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
@@ -33,7 +33,7 @@ const SUSPECT_MS: u64 = 700;
 const RECEIPT_PARENTS_MAX: usize = 16;
 
 /// What the station's options say to the coordinator.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) name: String,
     pub(super) address: SocketAddr,
@@ -45,6 +45,7 @@ pub(super) struct Settings {
     pub(super) banner: Option<String>,
     pub(super) upload_bps: u64,
     pub(super) membership_ms: u64,
+    pub(super) receipts: ReceiptCheck,
     pub(super) invite: Zeroizing<String>,
 }
 

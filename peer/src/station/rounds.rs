@@ -50,7 +50,7 @@ impl Coordinator {
     /// background, before anybody hears of it.
     pub(super) fn introduced(&mut self, from: SpkiHash, introduce: Introduce) {
         let Introduce { ask, admission } = introduce;
-        let verified = certs::introduction::verify(
+        let verified = self.trust.introductions.verify(
             &admission.introduction,
             &self.keys.run,
             &admission.order,

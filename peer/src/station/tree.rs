@@ -2,7 +2,7 @@
 
 use super::coordinator::Coordinator;
 use crate::page_view;
-use certs::receipt::{self, StripeDigests};
+use certs::receipt::StripeDigests;
 use overlay::slots::{Ledger, Summary};
 use page::{Role, Status, Upload, View};
 use serde_json::json;
@@ -85,7 +85,9 @@ impl Coordinator {
             return;
         };
         let lookup = |sequence: Sequence| self.proven.digests.get(&sequence);
-        let checked = receipt::check(receipt, &self.keys.run, key, lookup).and_then(|counted| {
+        let receipts = self.settings.receipts;
+        let checked = receipts.check(receipt, &self.keys.run, key, lookup);
+        let checked = checked.and_then(|counted| {
             member
                 .receipts_of(counted.parent())
                 .accept(&counted)

@@ -5,6 +5,7 @@ use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
+use certs::introduction::IntroductionCheck;
 use link::{Channel, Clock, Emitter, Endpoint, Identity, Link, Patience, RelayTrust, open_channel};
 use relay_vm::{Conversation, Relay, SoftwarePlatform, Turn};
 use ring::rand::SystemRandom;
@@ -158,6 +159,7 @@ impl Scene {
         RelayTrust {
             roots: TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
             policy: Policy::default().with_development(),
+            introductions: IntroductionCheck::default(),
         }
     }
 

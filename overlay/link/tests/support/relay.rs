@@ -6,6 +6,7 @@ use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{BootKey, PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
+use certs::introduction::IntroductionCheck;
 use link::{
     Attester, Binding, Channel, Clock, Endpoint, Identity, Link, Node, NodeConfig, RelayTrust,
     Verification, stream_kind,
@@ -52,6 +53,7 @@ impl Cloud {
         Verification::Full(Arc::new(RelayTrust {
             roots: TrustRoots::from(TrustRoot::parse(&self.root).unwrap()),
             policy: Policy::default().with_development(),
+            introductions: IntroductionCheck::default(),
         }))
     }
 

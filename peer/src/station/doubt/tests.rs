@@ -119,6 +119,7 @@ fn coordinator(data: &std::path::Path) -> Coordinator {
         ask_interval_ms: 1_000,
         banner: None,
         membership_ms: crate::station::MEMBERSHIP_MS,
+        receipts: certs::receipt::ReceiptCheck::default(),
         upload_bps: 1_000_000,
         invite: String::new().into(),
     };
@@ -128,6 +129,7 @@ fn coordinator(data: &std::path::Path) -> Coordinator {
         trust: Arc::new(RelayTrust {
             roots: attest::TrustRoots::default(),
             policy: attest::Policy::default(),
+            introductions: certs::introduction::IntroductionCheck::default(),
         }),
         epochs: mpsc::unbounded_channel().0,
         head: watch::channel(None).1,
