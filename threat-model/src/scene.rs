@@ -2,8 +2,12 @@
 //! from the project's own libraries, on real sockets of this machine.
 
 pub mod browser;
+pub mod client;
 pub mod cloud;
+pub mod desk;
 pub mod edge;
+pub mod log;
+pub mod rogue;
 pub mod shop;
 pub mod stream;
 
@@ -50,8 +54,17 @@ pub fn random<const N: usize>() -> Result<[u8; N], Failure> {
 /// # Errors
 /// Those of the attack, or [`Failure::Timeout`].
 pub fn stage<T>(attack: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    stage_on(|| {}, attack)
+}
+
+/// The same, with `prepare` run at the start of each thread.
+fn stage_on<T>(
+    prepare: impl Fn() + Send + Sync + 'static,
+    attack: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(prepare)
         .enable_all()
         .build()?;
     let outcome =

@@ -6,6 +6,7 @@ use crate::Failure;
 use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
+use certs::introduction::IntroductionCheck;
 use desk::platform::Started;
 use link::{Emitter, Endpoint, RelayTrust};
 use relay_vm::{Booted, Commanders, Conversation, Relay, SoftwarePlatform, Turn};
@@ -17,7 +18,7 @@ use wire::codec::Text;
 use wire::message::control::Admission;
 use wire::order::{Order, Parameters};
 use wire::statement::{Introduction, RunStatement};
-use wire::{Digest, Encode, PublicKey, Reason, SpkiHash};
+use wire::{Digest, Encode, PublicKey, Reason, SpkiHash, UnixMs};
 
 const HOUR_MS: u64 = 3_600_000;
 /// What a small relay sends, in bit/s.
@@ -85,6 +86,7 @@ impl Cloud {
         Ok(RelayTrust {
             roots: TrustRoots::from(TrustRoot::parse(&self.root)?),
             policy: policy.with_development(),
+            introductions: IntroductionCheck::default(),
         })
     }
 
@@ -110,11 +112,24 @@ impl Cloud {
     /// # Errors
     /// The boot fails.
     pub fn boot(&self, order: &Order, listen: SocketAddr) -> Result<Booted, Failure> {
+        self.boot_until(order, listen, now().plus_ms(HOUR_MS))
+    }
+
+    /// The same, with the paid time ending then.
+    ///
+    /// # Errors
+    /// The boot fails.
+    pub fn boot_until(
+        &self,
+        order: &Order,
+        listen: SocketAddr,
+        lease_end: UnixMs,
+    ) -> Result<Booted, Failure> {
         let release = String::from_utf8_lossy(&self.release).into_owned();
         let parameters = Parameters {
             listen: Text::new(listen.to_string())?,
             rate_bps: RATE_BPS,
-            lease_end: now().plus_ms(HOUR_MS),
+            lease_end,
             byte_cap: CAP_BYTES,
             private_networks: true,
         };
