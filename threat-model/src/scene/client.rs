@@ -129,18 +129,12 @@ pub fn viewer_options(
     }
 }
 
-/// `roundcast wallet buy` at this desk, into the viewer's wallet.
+/// What `roundcast wallet buy` does at this desk, into the viewer's wallet.
 ///
 /// # Errors
 /// What the program says.
 pub async fn buy_voucher(folder: &Path, desk: &str, code: &str) -> Result<(), Failure> {
-    let data = folder.join("viewer");
-    let words = ["roundcast", "wallet", "buy", "--desk", desk, "--code", code];
-    let words = [&words[..], &["--data", path(&data)?, "--json"]].concat();
-    match verb(&words)? {
-        Verb::Wallet(options) => peer::wallet::run(options).await?,
-        _ => return Err(Failure::Stage("another command")),
-    };
+    peer::wallet::buy(&folder.join("viewer"), desk, code, None).await?;
     Ok(())
 }
 
