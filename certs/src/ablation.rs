@@ -5,24 +5,13 @@
 use crate::block::VerifiedBlock;
 use crate::chunk::{HeaderLimits, HeaderVerifier};
 use crate::hash::sha256;
-use crate::receipt::Counted;
 use crate::seal::{ChunkSealer, EpochSecret, Publisher};
-use crate::x509::Member;
+use crate::x509::{Member, StreamCa};
 use crate::{Error, Verified};
-use std::hint::black_box;
-use wire::message::receipt::Receipt;
 use wire::statement::{ChunkHeader, RunStatement};
 use wire::{Encode, Signed, Statement};
 
-/// Is in every program that was built with this feature, and in no other.
-pub const MARKER: &str = "ROUNDCAST-ABLATION-MARKER";
-
-/// The marker, in a way that no optimiser removes. Every constructor below
-/// passes through here.
-#[must_use]
-pub fn marker() -> &'static str {
-    black_box(MARKER)
-}
+pub use wire::ablation::{MARKER, marker};
 
 impl<T: Encode> Verified<T> {
     /// Takes a value for verified.
@@ -40,7 +29,9 @@ impl<T: Statement> Verified<T> {
     /// # Errors
     /// `statement_malformed`.
     pub fn dangerously_unsigned(signed: &Signed<T>) -> Result<Self, Error> {
-        unchecked(signed)
+        let _ = marker();
+        let value = T::from_bytes(signed.body())?;
+        Ok(Self::new(value, sha256(&[signed.body()])))
     }
 }
 
@@ -51,17 +42,6 @@ impl Verified<Member> {
         let _ = marker();
         let digest = sha256(&[member.spki.as_bytes()]);
         Self::new(member, digest)
-    }
-}
-
-impl Counted {
-    /// Believes a receipt's bitmaps and sum without its MAC.
-    ///
-    /// # Errors
-    /// `receipt_malformed`.
-    pub fn dangerously_unchecked(receipt: &Receipt) -> Result<Self, Error> {
-        let _ = marker();
-        Self::believed(receipt)
     }
 }
 
@@ -111,16 +91,19 @@ impl ChunkSealer {
     }
 }
 
+impl StreamCa {
+    /// The seed of its key, for looking whether it is printed anywhere.
+    #[must_use]
+    pub fn dangerously_exposed(&self) -> &[u8; 32] {
+        let _ = marker();
+        self.key().seed()
+    }
+}
+
 /// A block that was not compared with its header's root.
 #[must_use]
 pub fn dangerously_verified(header: &Verified<ChunkHeader>, index: u16) -> VerifiedBlock {
     let _ = marker();
     let stripe = crate::block::stripe_of(header, index);
     VerifiedBlock::new(header.key(), index, stripe, header.digest())
-}
-
-pub(crate) fn unchecked<T: Statement>(signed: &Signed<T>) -> Result<Verified<T>, Error> {
-    let _ = marker();
-    let value = T::from_bytes(signed.body())?;
-    Ok(Verified::new(value, sha256(&[signed.body()])))
 }

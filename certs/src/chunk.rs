@@ -86,7 +86,7 @@ impl HeaderVerifier {
     pub fn verify(&mut self, signed: &Signed<ChunkHeader>) -> Result<Verified<ChunkHeader>, Error> {
         #[cfg(feature = "ablation")]
         if self.accept_any {
-            return crate::ablation::unchecked(signed);
+            return Verified::dangerously_unsigned(signed);
         }
         // Over the signature too: a look-up must not let another one pass.
         let name = sha256(&[signed.body(), signed.signature()]);

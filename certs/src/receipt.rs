@@ -15,7 +15,7 @@ mod check;
 mod ledger;
 
 pub use accumulator::Accumulator;
-pub use check::{Counted, StripeDigests, check};
+pub use check::{Counted, ReceiptCheck, StripeDigests, check};
 pub use ledger::Ledger;
 
 use crate::Error;

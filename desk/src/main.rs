@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 // A shipped program holds no constructor that leaves a check out.
 const _: () = assert!(!certs::ABLATION);
+const _: () = assert!(!wire::ABLATION);
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()

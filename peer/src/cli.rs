@@ -4,6 +4,7 @@
 use crate::config::File;
 use crate::trust::TrustOptions;
 use crate::{Error, sponsor, station, viewer};
+use certs::receipt::ReceiptCheck;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -259,7 +260,7 @@ impl Common {
         let newest = self.release.as_deref();
         let now = crate::wallet::now();
         Ok(viewer::Shared {
-            json: self.json,
+            audience: self.json.into(),
             name: self
                 .name
                 .or_else(|| file.name.clone())
@@ -326,6 +327,7 @@ impl Broadcast {
             keep: self.keep,
             membership_ms: station::MEMBERSHIP_MS,
             run_ms: station::RUN_MS,
+            receipts: ReceiptCheck::default(),
             shared: self.common.resolve(&file)?,
         })
     }
@@ -372,6 +374,7 @@ impl Watch {
             desk,
             save_evidence: self.save_evidence,
             out: self.out,
+            controls: viewer::Controls::default(),
             shared: self.common.resolve(&file)?,
         })
     }

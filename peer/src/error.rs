@@ -85,6 +85,9 @@ pub enum Error {
     /// The station has gone.
     #[error("station: it has gone ({0}); ask the broadcaster whether the stream goes on")]
     StationGone(Reason),
+    /// The station ordered an edge that `--relay-only` rules out.
+    #[error("edge: the station orders a link with another viewer, which --relay-only rules out")]
+    NotRelayOnly,
     /// What is written to `--out` is not taken.
     #[error(
         "out: {path} takes nothing, and {bytes} bytes wait; let its reader read on, or write to a faster disk"
@@ -168,6 +171,7 @@ impl Error {
             Self::Refused(r) | Self::StationGone(r) => r.name().into(),
             Self::OutStalled { .. } => "out_stalled".into(),
             Self::RunOver => "run_over".into(),
+            Self::NotRelayOnly => "not_relay_only".into(),
             Self::NoVoucher => "no_voucher".into(),
             Self::WalletLocked => "wallet_locked".into(),
             Self::WalletDamaged { .. } => "wallet_damaged".into(),
@@ -184,7 +188,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Config { .. } | Self::Invite(_) => 2,
             Self::Voucher(voucher::Error::DeskUri(_) | voucher::Error::Code) => 2,
-            Self::Certs(_) | Self::DeskKey => 3,
+            Self::Certs(_) | Self::DeskKey | Self::NotRelayOnly => 3,
             Self::Link(e) if e.is_refusal() => 3,
             Self::Refused(Reason::NoCapacity | Reason::RateLimited) => 1,
             Self::Refused(_) => 3,

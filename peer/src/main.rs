@@ -6,6 +6,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped client has every control");
+const _: () = assert!(!media::ABLATION, "a shipped client has every control");
+const _: () = assert!(!page::ABLATION, "a shipped client has every control");
+const _: () = assert!(!wire::ABLATION, "a shipped client has every control");
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -12,6 +12,7 @@ mod tests;
 
 use crate::Error;
 use certs::Verified;
+use certs::asking::AskCheck;
 use holder::{Errand, Held, Introducing, Meter};
 use link::{Clock, RelayTrust, Reverification};
 use quote::Quote;
@@ -94,6 +95,8 @@ pub(crate) struct Open {
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) mode: Mode,
+    /// Whose asks and grants are taken (threat A9).
+    pub(crate) asks: AskCheck,
     pub(crate) desk: Option<DeskUri>,
     pub(crate) data: PathBuf,
     pub(crate) trust: Arc<RelayTrust>,
@@ -274,12 +277,21 @@ impl Sponsor {
     /// Only a grant for an ask that the user accepted lets the voucher go.
     pub(crate) fn granted(&mut self, grant: &Signed<Grant>) {
         let now = self.setting.clock.unix();
+        let Setting { run, me, asks, .. } = &self.setting;
         let accepted = self.open.iter().filter(|o| o.accepted).map(|o| o.ask.ask);
-        let granted = accepted.into_iter().find(|ask| {
-            certs::asking::verify_grant(grant, &self.setting.run, &self.setting.me, *ask, now)
-                .is_ok()
-        });
+        let mut refusal = None;
+        let mut granted = None;
+        for ask in accepted {
+            match asks.grant(grant, run, me, ask, now) {
+                Ok(grant) => granted = Some(grant.ask),
+                Err(e) => refusal = Some(e),
+            }
+        }
         let (Some(ask), Some(desk)) = (granted, self.setting.desk.clone()) else {
+            if let Some(refusal) = refusal {
+                let fields = json!({"reason": refusal.reason(), "other": ""});
+                self.steps.push_back(Step::Tell("attack_refused", fields));
+            }
             let text = "a grant came for nothing that you accepted; your voucher stays".to_owned();
             self.steps.push_back(Step::Say(text));
             return;

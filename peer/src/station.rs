@@ -25,6 +25,7 @@ mod tree;
 use crate::signals::Interrupts;
 use crate::viewer::Shared;
 use crate::{Error, clock, output, page_view};
+use certs::receipt::ReceiptCheck;
 use certs::seal::Publisher;
 use coordinator::{Coordinator, Event, Parts, Settings};
 use keys::Keys;
@@ -88,6 +89,8 @@ pub struct Options {
     pub membership_ms: u64,
     /// How long the run lasts at most; no switch, [`RUN_MS`] but for tests.
     pub run_ms: u64,
+    /// How receipts are checked; no switch, by their MACs but for tests.
+    pub receipts: ReceiptCheck,
     /// The rest.
     pub shared: Shared,
 }
@@ -139,6 +142,8 @@ pub struct Station {
     coordinating: tokio::task::JoinHandle<()>,
     invite: Zeroizing<String>,
     remote: Remote,
+    #[cfg(feature = "ablation")]
+    exposed: Vec<(&'static str, [u8; 32])>,
 }
 
 impl std::fmt::Debug for Station {
@@ -171,7 +176,8 @@ impl Station {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let clock = Clock::new();
         let shared = &options.shared;
-        let emit = Emitter::new(&shared.name, shared.json);
+        let emit = Emitter::new(&shared.name, shared.audience.clone());
+        tracing::info!(?options, "called");
         if let Some(banner) = &shared.trust.banner {
             emit.say(banner);
         }
@@ -180,6 +186,8 @@ impl Station {
         let (keys, chunk_key) =
             Keys::make(&shared.data, &shared.name, clock.unix(), options.run_ms)?;
         let run_end = keys.run.end;
+        #[cfg(feature = "ablation")]
+        let exposed = keys.dangerously_exposed(&chunk_key);
         let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
         let settings = settings(&options, &keys, rate, advertised(endpoint.address()?));
         let invite = settings.invite.clone();
@@ -231,7 +239,18 @@ impl Station {
             coordinating,
             invite,
             remote: Remote(events),
+            #[cfg(feature = "ablation")]
+            exposed,
         })
+    }
+
+    /// The secrets of this run by name, for looking whether one of them is
+    /// printed anywhere (threat F5).
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_exposed(&self) -> Vec<(&'static str, [u8; 32])> {
+        let _ = certs::ablation::marker();
+        self.exposed.clone()
     }
 
     /// What lets viewers in: a bearer secret.
@@ -304,6 +323,7 @@ fn settings(
         membership_ms: options.membership_ms,
         kept_ms: options.kept_ms,
         basis,
+        receipts: options.receipts,
         invite: invite.to_uri(),
         controls: controls::Controls::default(),
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod control;
+mod controls;
 mod doubt;
 mod evidence;
 mod leaving;
@@ -19,8 +20,9 @@ use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;
 use control::Parts;
 pub(crate) use control::Session;
+pub use controls::{Controls, LinkCheck};
 pub(crate) use evidence::Refused;
-use link::{Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
+use link::{Audience, Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,8 +35,8 @@ use wire::message::control::NodeKind;
 /// What broadcast and watch share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// JSON events.
-    pub json: bool,
+    /// Who hears what happens.
+    pub audience: Audience,
     /// How others see this node.
     pub name: String,
     /// Where to listen.
@@ -69,6 +71,8 @@ pub struct Options {
     pub save_evidence: Option<PathBuf>,
     /// Where the stream goes, besides the page.
     pub out: Option<PathBuf>,
+    /// What the station's words are checked with; no switch, all but for tests.
+    pub controls: Controls,
     /// The rest.
     pub shared: Shared,
 }
@@ -80,7 +84,8 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<u8, Error> {
     let clock = Clock::new();
     let shared = &options.shared;
-    let emit = Emitter::new(&shared.name, shared.json);
+    let emit = Emitter::new(&shared.name, shared.audience.clone());
+    tracing::info!(?options, "called");
     if let Some(banner) = &shared.trust.banner {
         emit.say(banner);
     }

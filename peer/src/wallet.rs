@@ -30,9 +30,28 @@ use crate::cli::{self, WalletVerb};
 use crate::{Error, config};
 use purchase::Wanted;
 use std::path::Path;
-use voucher::CryptoRng;
+use voucher::{CryptoRng, VoucherRecord};
 use wire::UnixMs;
 use zeroize::Zeroizing;
+
+/// Buys one voucher at this desk, with an operator's purchase code, into the
+/// wallet in `data`.
+///
+/// # Errors
+/// The step that failed.
+pub async fn buy(
+    data: &Path,
+    desk: &str,
+    code: &str,
+    class: Option<String>,
+) -> Result<VoucherRecord, Error> {
+    let wanted = Wanted {
+        desk: desk.parse()?,
+        code: code.parse()?,
+        class,
+    };
+    purchase::buy(data, &wanted).await
+}
 
 /// `roundcast wallet buy|list`.
 ///
@@ -48,12 +67,7 @@ pub async fn run(options: cli::Wallet) -> Result<u8, Error> {
             data,
             json,
         } => {
-            let wanted = Wanted {
-                desk: desk.parse()?,
-                code: code.parse()?,
-                class,
-            };
-            let record = purchase::buy(&config::data_dir(data)?, &wanted).await?;
+            let record = buy(&config::data_dir(data)?, &desk, &code, class).await?;
             view::print_bought(&record, json);
         }
         WalletVerb::List { data, json } => list(&config::data_dir(data)?, json)?,

@@ -7,6 +7,7 @@ use ring::rand::SystemRandom;
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped relay has every control");
+const _: () = assert!(!wire::ABLATION, "a shipped relay has every control");
 
 /// A relay, started by a desk that speaks to it on standard input. As the
 /// first process of a machine it takes no options.

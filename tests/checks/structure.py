@@ -55,6 +55,9 @@ USES = {
     "desk": {"attest", "certs", "voucher", "wire"},
     "peer": {"attest", "certs", "link", "media", "overlay", "page", "voucher", "wire"},
 }
+# Packages whose `ablation` feature turns on no other one: each says for itself
+# whether it is on.
+ABLATED = {"wire": "wire", "certs": "certs", "media": "peer/media", "page": "peer/page"}
 UNFINISHED = re.compile(r"\btodo!\(|\bunimplemented!\(|\b(?:TODO|FIXME|XXX)\b|#\[ignore")
 PLACES = re.compile(r"/(?:root|home/\w+)/")
 
@@ -133,18 +136,51 @@ def packages():
             yield f"{package['name']}: all but threat-model are default members"
 
 
+def sources(folder):
+    """The text of a package's own files, by file."""
+    return {p.relative_to(ROOT): p.read_text(encoding="utf-8")
+            for p in sorted((ROOT / folder / "src").rglob("*.rs"))}
+
+
+def used(name):
+    """A package and all that it uses, by the design."""
+    return {name}.union(*(used(other) for other in USES[name]))
+
+
 def mains():
-    """Each shipped program refuses to be built with the ablation feature."""
-    for folder in ["peer", "relay-vm", "relay-vm/image", "desk"]:
-        sources = "".join(
-            p.read_text(encoding="utf-8") for p in (ROOT / folder / "src").rglob("*.rs"))
-        if not re.search(r"const _: \(\) = assert!\(\s*!certs::ABLATION", sources):
-            yield f"{folder}: no `const _: () = assert!(!certs::ABLATION)` in its program"
+    """Each shipped program refuses to be built with a control that can be taken out."""
+    says = {name for name, folder in ABLATED.items()
+            if "pub const ABLATION: bool" in "".join(sources(folder).values())}
+    if says != set(ABLATED):
+        yield f"{sorted(set(ABLATED) - says)}: no `pub const ABLATION`"
+    for name, folder in {"peer": "peer", "relay-vm": "relay-vm", "image": "relay-vm/image",
+                         "desk": "desk"}.items():
+        text = "".join(sources(folder).values())
+        for crate in sorted(used(name) & set(ABLATED)):
+            if not re.search(rf"const _: \(\) = assert!\(\s*!{crate}::ABLATION", text):
+                yield f"{folder}: no `const _: () = assert!(!{crate}::ABLATION)` in its program"
+
+
+def markers():
+    """Whatever takes a control out passes through the marker that is searched for."""
+    texts = set()
+    for file in tracked():
+        if file.suffix != ".rs" or "src" not in file.parts or file.parts[0] in {"threat-model", "tests"}:
+            continue
+        text = (ROOT / file).read_text(encoding="utf-8")
+        texts |= set(re.findall(r'const MARKER: &str = "([^"]+)"', text))
+        for found in re.finditer(r"^( *)(?:pub(?:\([a-z]+\))? )?(?:const )?(?:async )?fn (dangerously_\w+).*?^\1\}",
+                                 text, re.DOTALL | re.MULTILINE):
+            if "marker()" not in found.group(0):
+                yield f"{file}: {found.group(2)} does not pass through the marker"
+    searched = (ROOT / "tests/steps/rust.sh").read_text(encoding="utf-8")
+    if texts != set(re.findall(r"^MARKER=(\S+)$", searched, re.MULTILINE)):
+        yield f"the markers {sorted(texts)} are not the one that tests/steps/rust.sh searches for"
 
 
 def main():
     """Runs every check."""
-    problems = [*shape(tracked()), *purity(), *packages(), *mains()]
+    problems = [*shape(tracked()), *purity(), *packages(), *mains(), *markers()]
     for problem in problems:
         print(problem)
     print(f"seen: {len(tracked())} files, {len(problems)} problems")

@@ -45,6 +45,10 @@ def problems(report):
             yield f"{name}: stopped is {threat['stopped'].get('result')!r}"
         if threat["ablated"].get("result") != "passed":
             yield f"{name}: ablated is {threat['ablated'].get('result')!r}"
+        for way in threat["variants"]:
+            results = {way[side]["result"] for side in ("stopped", "ablated")}
+            if results != {"passed"}:
+                yield f"{name}: variant {way['name']!r} is {sorted(results)}"
         if not threat["residual"]:
             yield f"{name}: the residual risk is not named"
 

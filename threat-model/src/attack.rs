@@ -62,6 +62,17 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Another way of the same threat, with a refusal of its own name.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant {
+    /// What is done.
+    pub name: &'static str,
+    /// The name with which it is refused.
+    pub reason: &'static str,
+    /// Attacks, as [`Attack::run`] does.
+    pub run: fn(Control) -> Result<Outcome, Failure>,
+}
+
 /// One attack. The same function attacks with the control and without it.
 #[derive(Debug, Clone, Copy)]
 pub struct Attack {
@@ -71,6 +82,8 @@ pub struct Attack {
     pub module: &'static str,
     /// Attacks; an error means that the attack could not be staged.
     pub run: fn(Control) -> Result<Outcome, Failure>,
+    /// Further ways of the same threat.
+    pub variants: &'static [Variant],
 }
 
 impl Attack {
@@ -92,14 +105,16 @@ impl Attack {
     }
 }
 
-/// Registers the attack of a threat's module and makes its two tests.
+/// Registers the attack of a threat's module, and its variants, and makes the
+/// two tests.
 macro_rules! attack {
-    ($id:literal, $run:path) => {
+    ($id:literal, $run:path $(, $name:literal => $reason:literal: $variant:expr)* $(,)?) => {
         /// See the module.
         pub const ATTACK: $crate::Attack = $crate::Attack {
             id: $id,
             module: module_path!(),
             run: $run,
+            variants: &[$($crate::Variant { name: $name, reason: $reason, run: $variant }),*],
         };
 
         #[cfg(test)]

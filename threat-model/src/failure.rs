@@ -71,6 +71,12 @@ impl From<desk::Error> for Failure {
     }
 }
 
+impl From<peer::Error> for Failure {
+    fn from(error: peer::Error) -> Self {
+        Self::Peer(Box::new(error))
+    }
+}
+
 impl Failure {
     /// The stable name.
     #[must_use]

@@ -28,7 +28,7 @@ pub mod report;
 pub mod scene;
 pub mod threats;
 
-pub use attack::{Attack, Control, Outcome};
+pub use attack::{Attack, Control, Outcome, Variant};
 pub use catalogue::{Catalogue, Threat};
 pub use failure::Failure;
 

@@ -91,12 +91,20 @@ fn run(id: &str, ablate: bool) -> Result<bool, Failure> {
     } else {
         Control::On
     };
-    let outcome = (attack.run)(control)?;
-    print(&format!("{}\n", outcome))?;
-    Ok(match outcome {
-        Outcome::Stopped { reason } => !ablate && reason == threat.reason,
-        Outcome::Succeeded { .. } => ablate,
-    })
+    let main = ("", attack.run, threat.reason.as_str());
+    let variants = attack.variants.iter();
+    let variants = variants.map(|v| (v.name, v.run, v.reason));
+    let mut held = true;
+    for (name, way, wanted) in std::iter::once(main).chain(variants) {
+        let outcome = way(control)?;
+        let colon = if name.is_empty() { "" } else { ": " };
+        print(&format!("{name}{colon}{outcome}\n"))?;
+        held &= match outcome {
+            Outcome::Stopped { reason } => !ablate && reason == wanted,
+            Outcome::Succeeded { .. } => ablate,
+        };
+    }
+    Ok(held)
 }
 
 fn threat(id: &str) -> Result<Threat, Failure> {

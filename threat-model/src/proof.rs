@@ -1,7 +1,7 @@
 //! Runs an attack with its control and without, and judges the outcome.
 
 use crate::catalogue::{Catalogue, Status, Threat};
-use crate::{Attack, Control, Failure, Outcome, threats};
+use crate::{Attack, Control, Failure, Outcome, Variant, threats};
 use serde::Serialize;
 
 /// How one run ended.
@@ -36,20 +36,24 @@ pub struct Run {
     pub seen: String,
 }
 
-/// Both runs of an attack.
+/// Both runs of an attack, and of each of its variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// With the control.
     pub stopped: Run,
     /// Without it.
     pub ablated: Run,
+    /// The same of the variants: name, with the control, without it.
+    pub variants: Vec<(&'static str, Run, Run)>,
 }
 
 impl Proof {
     /// Whether both ended as they have to.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.stopped.verdict == Verdict::Passed && self.ablated.verdict == Verdict::Passed
+        let variants = self.variants.iter().flat_map(|(_, on, off)| [on, off]);
+        let mut runs = [&self.stopped, &self.ablated].into_iter().chain(variants);
+        runs.all(|run| run.verdict == Verdict::Passed)
     }
 }
 
@@ -61,18 +65,30 @@ pub fn prove(threat: &Threat) -> Option<Proof> {
         return None;
     }
     let attack = threats::attack(&threat.id)?;
+    let variants = attack.variants.iter().map(|variant| {
+        let (stopped, ablated) = of_variant(attack, variant);
+        (variant.name, stopped, ablated)
+    });
     Some(Proof {
-        stopped: stopped(threat, attack),
-        ablated: ablated(attack),
+        stopped: stopped(attack, attack.run, &threat.reason),
+        ablated: ablated(attack, attack.run),
+        variants: variants.collect(),
     })
 }
 
-/// Attacks with the control: the attack has to be refused for the
-/// catalogue's reason.
-#[must_use]
-pub fn stopped(threat: &Threat, attack: &Attack) -> Run {
-    let (verdict, seen) = match (attack.run)(Control::On) {
-        Ok(Outcome::Stopped { reason }) if reason == threat.reason => (Verdict::Passed, reason),
+fn of_variant(attack: &Attack, variant: &Variant) -> (Run, Run) {
+    (
+        stopped(attack, variant.run, variant.reason),
+        ablated(attack, variant.run),
+    )
+}
+
+type Way = fn(Control) -> Result<Outcome, Failure>;
+
+/// Attacks with the control: the attack has to be refused for this reason.
+fn stopped(attack: &Attack, way: Way, reason: &str) -> Run {
+    let (verdict, seen) = match way(Control::On) {
+        Ok(Outcome::Stopped { reason: seen }) if seen == reason => (Verdict::Passed, seen),
         other => (Verdict::Failed, told(other)),
     };
     Run {
@@ -83,9 +99,8 @@ pub fn stopped(threat: &Threat, attack: &Attack) -> Run {
 }
 
 /// Attacks without the control: the attack has to succeed.
-#[must_use]
-pub fn ablated(attack: &Attack) -> Run {
-    let (verdict, seen) = match (attack.run)(Control::Removed) {
+fn ablated(attack: &Attack, way: Way) -> Run {
+    let (verdict, seen) = match way(Control::Removed) {
         Ok(Outcome::Succeeded { damage }) => (Verdict::Passed, damage),
         other => (Verdict::Failed, told(other)),
     };
@@ -103,27 +118,40 @@ fn told(outcome: Result<Outcome, Failure>) -> String {
     }
 }
 
-/// The test of a shown threat: its attack is refused for the named reason.
+/// The test of a shown threat: its attack, and each variant, is refused for
+/// the named reason.
 ///
 /// # Panics
-/// If it is not.
+/// If one is not.
 #[allow(clippy::expect_used, reason = "an assertion of tests")]
 pub fn assert_stopped(attack: &Attack) {
     let catalogue = Catalogue::load().expect("a good catalogue");
     let threat = catalogue
         .threat(attack.id)
         .expect("a threat of the catalogue");
-    let run = stopped(threat, attack);
-    assert_eq!(run.verdict, Verdict::Passed, "{}: {}", attack.id, run.seen);
+    let mut runs = vec![("", stopped(attack, attack.run, &threat.reason))];
+    let variants = attack.variants.iter();
+    runs.extend(variants.map(|v| (v.name, stopped(attack, v.run, v.reason))));
+    assert_passed(attack, &runs);
 }
 
-/// The test of a shown threat: without the control its attack succeeds.
+/// The test of a shown threat: without the control its attack, and each
+/// variant, succeeds.
 ///
 /// # Panics
-/// If it does not.
+/// If one does not.
 pub fn assert_ablated(attack: &Attack) {
-    let run = ablated(attack);
-    assert_eq!(run.verdict, Verdict::Passed, "{}: {}", attack.id, run.seen);
+    let mut runs = vec![("", ablated(attack, attack.run))];
+    let variants = attack.variants.iter();
+    runs.extend(variants.map(|v| (v.name, ablated(attack, v.run))));
+    assert_passed(attack, &runs);
+}
+
+fn assert_passed(attack: &Attack, runs: &[(&str, Run)]) {
+    for (name, run) in runs {
+        let passed = run.verdict == Verdict::Passed;
+        assert!(passed, "{} {name}: {}", attack.id, run.seen);
+    }
 }
 
 /// The test of a threat's further attack: it is refused for this reason.

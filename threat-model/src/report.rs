@@ -4,7 +4,7 @@
 mod html;
 
 use crate::catalogue::{Catalogue, Place, Status, Threat};
-use crate::proof::{Proof, Run, Verdict, prove};
+use crate::proof::{Run, Verdict, prove};
 use crate::{Failure, threats};
 use serde::Serialize;
 
@@ -47,10 +47,23 @@ pub struct Entry {
     pub ablated: Ablated,
     /// Tests of other forms of the attack, which this report does not run.
     pub further: Vec<String>,
+    /// Further ways of the same threat, run the same way.
+    pub variants: Vec<Way>,
     /// What remains.
     pub residual: String,
     /// Whether the tests exist.
     pub status: Status,
+}
+
+/// One variant of a threat.
+#[derive(Debug, Serialize)]
+pub struct Way {
+    /// What is done.
+    pub name: String,
+    /// The run with the control.
+    pub stopped: Stopped,
+    /// The run without it.
+    pub ablated: Ablated,
 }
 
 /// The run with the control.
@@ -110,7 +123,12 @@ impl Entry {
             Status::Shown => Verdict::Passed.name(),
             Status::Planned => PLANNED,
         };
-        self.stopped.result == held && self.ablated.result == held
+        let variants = self.variants.iter();
+        let variants = variants.flat_map(|way| [way.stopped.result, way.ablated.result]);
+        let mut results = [self.stopped.result, self.ablated.result]
+            .into_iter()
+            .chain(variants);
+        results.all(|result| result == held)
     }
 }
 
@@ -121,10 +139,15 @@ fn entry(threat: &Threat) -> Result<Entry, Failure> {
             Failure::Catalogue(format!("{} is shown and has no attack", threat.id))
         })?),
     };
-    let (stopped, ablated) = match proof {
-        None => (None, None),
-        Some(Proof { stopped, ablated }) => (Some(stopped), Some(ablated)),
+    let (stopped, ablated, variants) = match proof {
+        None => (None, None, Vec::new()),
+        Some(proof) => (Some(proof.stopped), Some(proof.ablated), proof.variants),
     };
+    let variants = variants.into_iter().map(|(name, stopped, ablated)| Way {
+        name: name.to_owned(),
+        stopped: Stopped::of(Some(stopped)),
+        ablated: Ablated::of(Some(ablated)),
+    });
     Ok(Entry {
         id: threat.id.clone(),
         title: threat.title.clone(),
@@ -132,20 +155,33 @@ fn entry(threat: &Threat) -> Result<Entry, Failure> {
         stake: threat.stake.clone(),
         counter: threat.counter.clone(),
         control: threat.control.clone(),
-        stopped: Stopped {
-            result: result(stopped.as_ref()),
-            test: stopped.as_ref().map(|run| run.test.clone()),
-            reason: stopped.map(|run| run.seen),
-        },
-        ablated: Ablated {
-            result: result(ablated.as_ref()),
-            test: ablated.as_ref().map(|run| run.test.clone()),
-            damage: ablated.map(|run| run.seen),
-        },
+        stopped: Stopped::of(stopped),
+        ablated: Ablated::of(ablated),
+        variants: variants.collect(),
         further: threat.further.clone(),
         residual: threat.residual.clone(),
         status: threat.status,
     })
+}
+
+impl Stopped {
+    fn of(run: Option<Run>) -> Self {
+        Self {
+            result: result(run.as_ref()),
+            test: run.as_ref().map(|run| run.test.clone()),
+            reason: run.map(|run| run.seen),
+        }
+    }
+}
+
+impl Ablated {
+    fn of(run: Option<Run>) -> Self {
+        Self {
+            result: result(run.as_ref()),
+            test: run.as_ref().map(|run| run.test.clone()),
+            damage: run.map(|run| run.seen),
+        }
+    }
 }
 
 fn result(run: Option<&Run>) -> &'static str {
@@ -172,6 +208,9 @@ pub fn explain(threat: &Threat) -> String {
             "ablated",
             &format!("{} ({})", threat.damage, attack.ablated_test()),
         );
+        for variant in attack.variants {
+            line("variant", &format!("{}: {}", variant.name, variant.reason));
+        }
     }
     for test in &threat.further {
         line("further", test);

@@ -3,10 +3,14 @@
 
 pub mod boot;
 pub mod browser;
+pub mod client;
 pub mod cloud;
+pub mod desk;
 pub mod documents;
 pub mod edge;
+pub mod log;
 pub mod machine;
+pub mod rogue;
 pub mod round;
 pub mod shop;
 pub mod stream;
@@ -54,8 +58,17 @@ pub fn random<const N: usize>() -> Result<[u8; N], Failure> {
 /// # Errors
 /// Those of the attack, or [`Failure::Timeout`].
 pub fn stage<T>(attack: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    stage_on(|| {}, attack)
+}
+
+/// The same, with `prepare` run at the start of each thread.
+fn stage_on<T>(
+    prepare: impl Fn() + Send + Sync + 'static,
+    attack: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(prepare)
         .enable_all()
         .build()?;
     let outcome =

@@ -54,23 +54,43 @@ impl InviteError {
 
 /// The secret that an invite carries; zeroed on drop, printed as redacted.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AudienceSecret(Zeroizing<[u8; 32]>);
+pub struct AudienceSecret {
+    bytes: Zeroizing<[u8; 32]>,
+    #[cfg(feature = "ablation")]
+    shown: bool,
+}
 
 impl AudienceSecret {
     /// Wraps 32 bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self {
+            bytes: Zeroizing::new(bytes),
+            #[cfg(feature = "ablation")]
+            shown: false,
+        }
+    }
+    /// The same secret, which prints its bytes.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_shown(mut self) -> Self {
+        let _ = crate::ablation::marker();
+        self.shown = true;
+        self
     }
     /// The bytes, for deriving keys.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl std::fmt::Debug for AudienceSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[cfg(feature = "ablation")]
+        if self.shown {
+            return write!(f, "{:?}", self.bytes.as_slice());
+        }
         f.write_str("[redacted]")
     }
 }
@@ -121,6 +141,24 @@ impl Invite {
             stream,
             secret,
             addresses,
+        })
+    }
+
+    /// A parser that is as friendly as many: any address, any number of times.
+    ///
+    /// # Errors
+    /// As [`Invite::parse`], of the first address alone.
+    #[cfg(feature = "ablation")]
+    pub fn dangerously_parse_lenient(text: &str) -> Result<Self, InviteError> {
+        let _ = crate::ablation::marker();
+        let (head, addresses) = text.split_once("&a=").ok_or(InviteError::Address)?;
+        let addresses: Vec<&str> = addresses.split("&a=").collect();
+        let first = addresses.first().ok_or(InviteError::Address)?;
+        let strict = Self::parse(&format!("{head}&a={first}"))?;
+        let parsed = addresses.iter().filter_map(|text| text.parse().ok());
+        Ok(Self {
+            addresses: parsed.collect(),
+            ..strict
         })
     }
 

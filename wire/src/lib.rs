@@ -6,6 +6,8 @@
 //! crate reads no clock, file or socket, and it verifies nothing: what is
 //! decoded here is a claim until `certs` has wrapped it in `Verified`.
 
+#[cfg(feature = "ablation")]
+pub mod ablation;
 pub mod codec;
 pub mod id;
 pub mod invite;
@@ -22,6 +24,10 @@ pub use id::{
 };
 pub use reason::Reason;
 pub use statement::{Scope, Signed, Statement};
+
+/// Whether this build holds the `dangerously_*` functions. Every shipped
+/// program asserts at compile time that it does not.
+pub const ABLATION: bool = cfg!(feature = "ablation");
 
 /// The TLS application protocol of every link (RFC 7301).
 pub const ALPN: &[u8] = b"roundcast/1";

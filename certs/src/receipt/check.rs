@@ -80,15 +80,6 @@ impl Counted {
         }
     }
 
-    #[cfg(feature = "ablation")]
-    pub(crate) fn believed(receipt: &Receipt) -> Result<Self, Error> {
-        let mut counted = Self::empty(receipt);
-        for (sequence, late) in marks(receipt)? {
-            counted.mark(sequence, late);
-        }
-        Ok(counted)
-    }
-
     /// Whose word it is.
     #[must_use]
     pub const fn member(&self) -> SpkiHash {
@@ -131,6 +122,47 @@ impl Counted {
     }
 }
 
+/// How receipts are checked: a value that the coordinator is made with, so
+/// that a test can take it out (threat C2).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReceiptCheck(Proof);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Proof {
+    #[default]
+    Mac,
+    #[cfg(feature = "ablation")]
+    Word,
+}
+
+impl ReceiptCheck {
+    /// A receipt's bitmaps are believed without its MAC.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_believing() -> Self {
+        let _ = crate::ablation::marker();
+        Self(Proof::Word)
+    }
+
+    /// As [`check`].
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check<'a>(
+        self,
+        receipt: &Receipt,
+        run: &Verified<RunStatement>,
+        key: &ReceiptKey,
+        lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
+    ) -> Result<Counted, Error> {
+        match self.0 {
+            Proof::Mac => check(receipt, run, key, lookup),
+            #[cfg(feature = "ablation")]
+            Proof::Word => count(receipt, run, lookup).map(|(counted, _)| counted),
+        }
+    }
+}
+
 /// Checks a receipt under its member's key. `lookup` gives the digests of the
 /// media chunks of the edge's rendition that the coordinator still keeps.
 ///
@@ -143,6 +175,21 @@ pub fn check<'a>(
     key: &ReceiptKey,
     lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
 ) -> Result<Counted, Error> {
+    let (counted, chunks) = count(receipt, run, lookup)?;
+    let expected = mac(key, receipt, &chunks);
+    if bool::from(expected.as_bytes().ct_eq(receipt.mac.as_bytes())) {
+        Ok(counted)
+    } else {
+        Err(Error::ReceiptMacInvalid)
+    }
+}
+
+/// What a receipt says, and the digest that its MAC has to be over.
+fn count<'a>(
+    receipt: &Receipt,
+    run: &Verified<RunStatement>,
+    lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
+) -> Result<(Counted, Digest), Error> {
     run::same(&receipt.scope, run, Error::ReceiptWrongRun)?;
     let mut counted = Counted::empty(receipt);
     let mut chunks = Hasher::new();
@@ -156,12 +203,7 @@ pub fn check<'a>(
         counted.bytes = counted.bytes.saturating_add(digests.stripe_bytes);
         counted.mark(sequence, late);
     }
-    let expected = mac(key, receipt, &chunks.finish());
-    if bool::from(expected.as_bytes().ct_eq(receipt.mac.as_bytes())) {
-        Ok(counted)
-    } else {
-        Err(Error::ReceiptMacInvalid)
-    }
+    Ok((counted, chunks.finish()))
 }
 
 /// The marked chunks by sequence, each with whether it was late.

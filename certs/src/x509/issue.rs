@@ -64,6 +64,11 @@ impl StreamCa {
         &self.der
     }
 
+    #[cfg(feature = "ablation")]
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// The CA's public key.
     #[must_use]
     pub const fn public(&self) -> PublicKey {

@@ -3,7 +3,7 @@ use certs::Verified;
 use certs::ablation::{MARKER, marker};
 use certs::block::dangerously_verified;
 use certs::chunk::{HeaderLimits, HeaderVerifier};
-use certs::receipt::{Accumulator, Counted, ReceiptKey};
+use certs::receipt::{Accumulator, ReceiptCheck, ReceiptKey, StripeDigests};
 use certs::seal::ChunkSealer;
 use certs::x509::Member;
 use wire::{Epoch, Rendition, Sequence, Stripe};
@@ -62,12 +62,19 @@ fn a_sealer_without_its_control_repeats_its_key_stream() {
 
 #[test]
 fn receipts_and_members_are_believed_on_their_word() {
-    let mut viewer = Accumulator::new(World::new().scope(), me(), other(), Stripe(0), Rendition(0));
+    let world = World::new();
+    let mut viewer = Accumulator::new(world.scope(), me(), other(), Stripe(0), Rendition(0));
     let key = ReceiptKey::new([6; 32]);
     let mut receipt = viewer.finish(0, Epoch(0), &key).unwrap();
     receipt.in_time = wire::message::receipt::Bitmap::new(vec![5u8]).unwrap();
-    let counted = Counted::dangerously_unchecked(&receipt).unwrap();
+    let chunk = world.media(100);
+    let digests = StripeDigests::new(&chunk.header, &chunk.blocks).unwrap();
+    let checked = |how: ReceiptCheck| how.check(&receipt, &world.run, &key, |_| Some(&digests));
+    let refusal = checked(ReceiptCheck::default()).unwrap_err();
+    assert_eq!(refusal.reason(), "receipt_mac_invalid");
+    let counted = checked(ReceiptCheck::dangerously_believing()).unwrap();
     assert_eq!(counted.in_time(), [Sequence(0), Sequence(2)]);
+    assert!(counted.bytes() > 0, "what is believed counts");
     let member = Member {
         spki: me(),
         serial: vec![1],

@@ -153,6 +153,7 @@ impl VerifiedRedemption {
     /// [`Error::Order`].
     #[cfg(feature = "ablation")]
     pub fn dangerously_unchecked(request: RedeemRequest) -> Result<Self, Error> {
+        let _ = certs::ablation::marker();
         Self::new(request)
     }
 

@@ -70,6 +70,37 @@ impl Reverification {
     }
 }
 
+/// Whether strangers must show that their address is theirs before anything
+/// else is sent there (threat E4).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AddressCheck(Addresses);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Addresses {
+    #[default]
+    Retry,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl AddressCheck {
+    /// A handshake with whatever address a packet says that it comes from.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Addresses::Any)
+    }
+
+    pub(crate) const fn passes(self, validated: bool) -> bool {
+        match self.0 {
+            Addresses::Retry => validated,
+            #[cfg(feature = "ablation")]
+            Addresses::Any => true,
+        }
+    }
+}
+
 /// How permits are checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PermitCheck(Permits);
@@ -87,6 +118,7 @@ impl PermitCheck {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
         Self(Permits::Any)
     }
 
@@ -122,6 +154,7 @@ impl BlockCheck {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
         Self(Blocks::Any)
     }
 
@@ -183,6 +216,7 @@ impl MemberCheck {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
         Self(Members::Any)
     }
 

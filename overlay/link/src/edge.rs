@@ -9,7 +9,7 @@ pub(crate) use table::Edges;
 
 use crate::node::{Node, NodeEvent, lock};
 use crate::reverify::{Again, Reverified, reverify};
-use crate::trust::{self, Proof, Verification, verify_end};
+use crate::trust::{Proof, Verification, verify_end};
 use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
 use roles::{as_child, as_parent};
@@ -324,7 +324,7 @@ async fn verify_again(
     let subject = Reverified {
         link,
         me: node.config.me,
-        expectation: trust::expectation(admission, &run)?,
+        expectation: trust.expectation(admission, &run)?,
         trust,
         clock: &node.clock,
     };

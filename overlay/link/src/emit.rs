@@ -3,33 +3,52 @@
 
 use serde_json::{Map, Value, json};
 use std::io::Write;
+use tokio::sync::mpsc;
 use wire::SpkiHash;
 use wire::message::group::Dropped;
 
 /// Schema name of a program event.
 const SCHEMA: &str = "roundcast.event/1";
 
+/// Who hears what a program tells.
+#[derive(Debug, Clone)]
+pub enum Audience {
+    /// People: sentences on stderr.
+    People,
+    /// Machines: JSON lines on stdout, and to people on stderr what is said.
+    Machines,
+    /// Whoever runs this program as a library: the lines of both, in order.
+    Caller(mpsc::UnboundedSender<String>),
+}
+
+impl From<bool> for Audience {
+    /// Machines, if `json`.
+    fn from(json: bool) -> Self {
+        if json { Self::Machines } else { Self::People }
+    }
+}
+
 /// Where a program's events go.
 #[derive(Debug, Clone)]
 pub struct Emitter {
     who: String,
-    json: bool,
+    audience: Audience,
 }
 
 impl Emitter {
-    /// Events of `who`; as JSON lines on stdout if `json`, else as sentences.
+    /// Events of `who`.
     #[must_use]
-    pub fn new(who: impl Into<String>, json: bool) -> Self {
+    pub fn new(who: impl Into<String>, audience: impl Into<Audience>) -> Self {
         Self {
             who: who.into(),
-            json,
+            audience: audience.into(),
         }
     }
 
-    /// Whether machines listen.
+    /// Whether events are JSON lines.
     #[must_use]
     pub fn json(&self) -> bool {
-        self.json
+        !matches!(self.audience, Audience::People)
     }
 
     /// One event of this program itself as its JSON line, for another reader
@@ -46,18 +65,29 @@ impl Emitter {
 
     /// Tells one event that happened to `who`. `fields` is a JSON object.
     pub fn tell_of(&self, who: &str, kind: &str, fields: Value) {
-        if self.json {
-            let line = line(who, kind, fields, monotonic_us());
-            // A reader that has gone away must not take the stream with it.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
-        } else if !kind.starts_with("chunk_") {
-            let _ = writeln!(std::io::stderr().lock(), "{}", sentence(who, kind, &fields));
+        let line = || line(who, kind, fields.clone(), monotonic_us());
+        // A reader that has gone away must not take the stream with it.
+        match &self.audience {
+            Audience::Machines => {
+                let _ = writeln!(std::io::stdout().lock(), "{}", line());
+            }
+            Audience::Caller(caller) => {
+                let _ = caller.send(line());
+            }
+            Audience::People if kind.starts_with("chunk_") => {}
+            Audience::People => {
+                let _ = writeln!(std::io::stderr().lock(), "{}", sentence(who, kind, &fields));
+            }
         }
     }
 
     /// A line for people alone.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        if let Audience::Caller(caller) = &self.audience {
+            let _ = caller.send(text.to_owned());
+        } else {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One UDP socket, dialling and accepting links.
 
 use crate::turns::{AllTurns, Turns};
-use crate::{Error, tls};
+use crate::{AddressCheck, Error, tls};
 use attest::live::{EXPORTER_BYTES, EXPORTER_LABEL, TlsSide};
 use certs::SigningKey;
 use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
@@ -73,6 +73,7 @@ pub enum Patience {
 /// The socket and its keys.
 pub struct Endpoint {
     quinn: quinn::Endpoint,
+    addresses: AddressCheck,
     clients: RwLock<Clients>,
     turns: Arc<AllTurns>,
 }
@@ -94,6 +95,18 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Bind`], [`Error::Tls`].
     pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, Error> {
+        Self::bind_checking(address, identity, AddressCheck::default())
+    }
+
+    /// The same, with this check of who dials.
+    ///
+    /// # Errors
+    /// As [`Endpoint::bind`].
+    pub fn bind_checking(
+        address: SocketAddr,
+        identity: &Identity,
+        addresses: AddressCheck,
+    ) -> Result<Self, Error> {
         let socket =
             std::net::UdpSocket::bind(address).map_err(|source| Error::Bind { address, source })?;
         widen(&socket);
@@ -106,6 +119,7 @@ impl Endpoint {
         .map_err(|source| Error::Bind { address, source })?;
         Ok(Self {
             quinn,
+            addresses,
             clients: RwLock::new(clients(identity)?),
             turns: Arc::default(),
         })
@@ -176,7 +190,7 @@ impl Endpoint {
     pub async fn accept(&self) -> Option<Accepting> {
         loop {
             let incoming = self.quinn.accept().await?;
-            if incoming.remote_address_validated() {
+            if self.addresses.passes(incoming.remote_address_validated()) {
                 return Some(Accepting {
                     incoming,
                     turns: self.turns.clone(),

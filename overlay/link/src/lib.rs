@@ -24,8 +24,10 @@ mod trust;
 mod turns;
 
 pub use clock::Clock;
-pub use controls::{BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification};
-pub use emit::{Emitter, left_out_fields};
+pub use controls::{
+    AddressCheck, BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification,
+};
+pub use emit::{Audience, Emitter, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
@@ -33,4 +35,4 @@ pub use live::{Attester, Binding, challenge};
 pub use node::{BySender, Node, NodeConfig, NodeEvent, NodeLoad};
 pub use rate::SendRate;
 pub use reverify::{Again, Reverified, ReverifyTimes, reverify};
-pub use trust::{Keeper, Proof, RelayTrust, Verification, expectation, verify_relay};
+pub use trust::{Keeper, Proof, RelayTrust, Verification, verify_relay};

@@ -7,6 +7,7 @@ use attest::offline::{Live, SavedEvidence, Verdict};
 use attest::release::VerifiedRelease;
 use attest::{Appraised, Expectation, Policy, Revocations, TrustRoots};
 use certs::Verified;
+use certs::introduction::IntroductionCheck;
 use std::sync::{Arc, Mutex};
 use wire::message::control::{Admission, NodeKind, NodeRef};
 use wire::statement::{Permit, RunStatement};
@@ -22,6 +23,7 @@ pub struct RelayTrust {
     learnt: Mutex<Learnt>,
     keeper: Option<Box<dyn Keeper>>,
     learning: Learning,
+    introductions: IntroductionCheck,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,21 @@ impl RelayTrust {
             }),
             keeper: None,
             learning: Learning::FromReleases,
+            introductions: IntroductionCheck::default(),
         }
+    }
+
+    /// Another check of whose word for a relay's key is taken (threat C7).
+    #[must_use]
+    pub const fn with_introductions(mut self, introductions: IntroductionCheck) -> Self {
+        self.introductions = introductions;
+        self
+    }
+
+    /// Whose word for a relay's key is taken (threat C7).
+    #[must_use]
+    pub const fn introductions(&self) -> IntroductionCheck {
+        self.introductions
     }
 
     /// What is learnt goes to `keeper` too.
@@ -105,6 +121,21 @@ impl RelayTrust {
             learnt.kept = keeper.is_none_or(|k| k.keep(learnt.policy.revocations()));
         }
         news
+    }
+
+    /// The relay that an admission names.
+    ///
+    /// # Errors
+    /// The admission is not the holder's word, or of another run.
+    pub fn expectation(
+        &self,
+        admission: &Admission,
+        run: &Verified<RunStatement>,
+    ) -> Result<Expectation, Error> {
+        let introduction =
+            self.introductions
+                .verify(&admission.introduction, run, &admission.order, None)?;
+        Ok(Expectation::of_introduction(&introduction))
     }
 
     /// Appraises a relay's certificate as of `at`, and learns from its
@@ -221,21 +252,8 @@ pub async fn verify_relay(
     run: &Verified<RunStatement>,
     clock: &Clock,
 ) -> Result<Proof, Error> {
-    let expectation = expectation(admission, run)?;
+    let expectation = trust.expectation(admission, run)?;
     trust.verify(link, &expectation, me, clock).await
-}
-
-/// The relay that an admission names.
-///
-/// # Errors
-/// The admission is not the holder's word, or of another run.
-pub fn expectation(
-    admission: &Admission,
-    run: &Verified<RunStatement>,
-) -> Result<Expectation, Error> {
-    let introduction =
-        certs::introduction::verify(&admission.introduction, run, &admission.order, None)?;
-    Ok(Expectation::of_introduction(&introduction))
 }
 
 /// Checks the other end of an edge by what it is: a member by a membership

@@ -18,6 +18,8 @@
 //! boxes of bounded length are handed to `mp4-atom`. The crate has no clock, no
 //! file and no socket.
 
+#[cfg(feature = "ablation")]
+mod ablation;
 pub mod boxes;
 pub mod codec;
 mod error;
@@ -33,3 +35,7 @@ pub use boxes::{Fragmenter, Trailer, parse_all};
 pub use error::{Error, Flaw, FourCc, Result};
 pub use item::{Fragment, InitSegment, Item, Track, TrackKind, TrackSpan};
 pub use looping::Looper;
+
+/// Whether this build can be given a splitter without its bounds. A shipped
+/// program asserts at compile time that it is false.
+pub const ABLATION: bool = cfg!(feature = "ablation");

@@ -22,6 +22,8 @@
 //! on another port of this very machine that the user visits and that then
 //! speaks to this page from outside of the browser.
 
+#[cfg(feature = "ablation")]
+mod ablation;
 mod answer;
 mod config;
 mod error;

@@ -14,7 +14,7 @@ pub(super) struct Controls {
     /// How often members may speak (threat E5).
     pub(super) messages: MessageCheck,
     /// For whom the station dials a relay (threat E4).
-    pub(super) introductions: IntroductionCheck,
+    pub(super) dials: DialCheck,
 }
 
 /// Whom a member may receipt.
@@ -85,7 +85,7 @@ impl MessageCheck {
 
 /// For whom the station dials a relay.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct IntroductionCheck(Introducers);
+pub(super) struct DialCheck(Introducers);
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Introducers {
@@ -96,7 +96,7 @@ enum Introducers {
     Anybody,
 }
 
-impl IntroductionCheck {
+impl DialCheck {
     /// Any member, as often as he likes.
     #[cfg(test)]
     pub(super) const fn dangerously_anybody() -> Self {

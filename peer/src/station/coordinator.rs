@@ -6,7 +6,7 @@ use super::admission::JoinRate;
 use super::keys::Keys;
 use super::rounds::VerifiedOn;
 use crate::Error;
-use certs::receipt::ReceiptKey;
+use certs::receipt::{ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
@@ -32,7 +32,7 @@ const PICTURE_MS: u64 = 1_000;
 const SUSPECT_MS: u64 = 700;
 
 /// What the station's options say to the coordinator.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) name: String,
     pub(super) address: SocketAddr,
@@ -48,6 +48,7 @@ pub(super) struct Settings {
     pub(super) kept_ms: u64,
     /// Where `stream_bps` comes from.
     pub(super) basis: super::Basis,
+    pub(super) receipts: ReceiptCheck,
     pub(super) invite: Zeroizing<String>,
     pub(super) controls: super::controls::Controls,
 }

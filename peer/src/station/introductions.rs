@@ -2,7 +2,7 @@
 //! member's word, and a station that dials whatever it is told to is a tool
 //! against others.
 
-use super::controls::IntroductionCheck;
+use super::controls::DialCheck;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{OrderId, Reason, SpkiHash};
 
@@ -35,7 +35,7 @@ impl Introductions {
     /// of this member goes on.
     pub(super) fn begin(
         &mut self,
-        check: IntroductionCheck,
+        check: DialCheck,
         member: SpkiHash,
         order: OrderId,
     ) -> Result<(), Reason> {

@@ -103,6 +103,20 @@ impl Keys {
         Ok((keys, ChunkKey(chunk)))
     }
 
+    #[cfg(feature = "ablation")]
+    pub(super) fn dangerously_exposed(&self, chunk: &ChunkKey) -> Vec<(&'static str, [u8; 32])> {
+        let _ = certs::ablation::marker();
+        vec![
+            ("CA key", *self.ca.dangerously_exposed()),
+            ("chunk key", *chunk.0.seed()),
+            ("permit key", *self.permit.seed()),
+            ("beacon key", *self.beacon.seed()),
+            ("node key", *self.identity.key.seed()),
+            ("audience secret", *self.audience.expose()),
+            ("epoch secret", *self.epoch_secret.expose()),
+        ]
+    }
+
     /// The scope of statements made now.
     pub(super) fn scope(&self) -> Scope {
         Scope {

@@ -4,7 +4,7 @@
 
 use super::coordinator::Coordinator;
 use certs::Error;
-use certs::receipt::{self, Counted, StripeDigests};
+use certs::receipt::{Counted, StripeDigests};
 use overlay::slots::{Ledger, Summary};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,7 +169,8 @@ impl Coordinator {
         let key = member.receipt_key.as_ref();
         let key = key.ok_or(Error::ReceiptMacInvalid)?;
         let lookup = |sequence: Sequence| self.proven.digests.get(&sequence);
-        let counted = receipt::check(receipt, &self.keys.run, key, lookup)?;
+        let receipts = self.settings.receipts;
+        let counted = receipts.check(receipt, &self.keys.run, key, lookup)?;
         if counted.member() != from {
             return Err(Error::ReceiptMacInvalid);
         }

@@ -58,7 +58,7 @@ impl Coordinator {
     /// background, before anybody hears of it.
     pub(super) fn introduced(&mut self, from: SpkiHash, introduce: Introduce) {
         let Introduce { ask, admission } = introduce;
-        let verified = certs::introduction::verify(
+        let verified = self.trust.introductions().verify(
             &admission.introduction,
             &self.keys.run,
             &admission.order,
@@ -77,7 +77,7 @@ impl Coordinator {
             }
         };
         let order = certs::order::id(&admission.order);
-        let check = self.settings.controls.introductions;
+        let check = self.settings.controls.dials;
         if let Err(reason) = self.introductions.begin(check, from, order) {
             // A grant that he may have is for the relay that he was granted.
             self.tell_relay_refused(from, introduction.relay, reason);
@@ -270,7 +270,7 @@ impl Attempt {
         let claim = certs::claim::verify(&ready.claim, &self.run, &key, self.clock.unix())?;
         let (down, down_messages) = mpsc::unbounded_channel();
         let line = RelayLine {
-            expectation: link::expectation(&self.admission, &self.run)?,
+            expectation: self.trust.expectation(&self.admission, &self.run)?,
             link,
             me: self.me,
             proof: proof.clone(),

@@ -47,6 +47,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         upload_bps: 1_000_000,
         kept_ms: 10_000,
         basis: super::Basis::Said,
+        receipts: certs::receipt::ReceiptCheck::default(),
         invite: String::new().into(),
         controls,
     };

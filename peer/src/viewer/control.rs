@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::message::control::{
-    Down, EdgeFailure, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
+    Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
 use wire::statement::{CapacityClaim, Signed};
 use wire::{Reason, Sequence, SpkiHash};
@@ -105,6 +105,7 @@ impl Session {
         let (up, outbox) = mpsc::unbounded_channel();
         let sponsor = Sponsor::new(Setting {
             mode: options.mode,
+            asks: options.controls.asks,
             desk: options.desk.clone(),
             data: options.shared.data.clone(),
             trust: options.shared.trust.relays.clone(),
@@ -264,13 +265,16 @@ impl Session {
         match message {
             Down::Refused(reason) => return Ok(Some(End::Refused(reason))),
             Down::Edge(order) => {
-                if let Err(e) = self.node.order_edge(*order) {
+                if let Err(e) = self.order_edge(*order) {
+                    if matches!(e, Error::NotRelayOnly) {
+                        self.tell_attack(&e.reason(), "");
+                    }
                     self.notice(page::Level::Warning, format!("an edge was refused: {e}"));
                 }
             }
             Down::EdgeEnd(end) => self.node.end_edge(end.other, end.child, end.reason),
             Down::Ask(ask) => {
-                let ask = certs::asking::verify_ask(&ask, &run, &me, now)?;
+                let ask = self.options.controls.asks.ask(&ask, &run, &me, now)?;
                 self.sponsor.asked(ask);
             }
             Down::Granted(grant) => self.sponsor.granted(&grant),
@@ -306,6 +310,15 @@ impl Session {
             Down::Admitted(_) => return Err(link::Error::OutOfTurn("admitted twice").into()),
         }
         Ok(None)
+    }
+
+    /// The station hangs this viewer under somebody, or somebody under it.
+    fn order_edge(&self, order: EdgeOrder) -> Result<(), Error> {
+        if self.options.relay_only {
+            let links = self.options.controls.links;
+            links.allows(&order.other, self.membership.run.coordinator)?;
+        }
+        Ok(self.node.order_edge(order)?)
     }
 
     fn epoch(&mut self, sealed: &[u8]) -> Result<(), Error> {
@@ -411,8 +424,7 @@ impl Session {
                 let fields = json!({"from": other.to_hex(), "reason": name});
                 self.emit.tell("chunk_rejected", fields);
             }
-            let fields = json!({"reason": name, "other": other.to_hex()});
-            self.emit.tell("attack_refused", fields);
+            self.tell_attack(name, &other.to_hex());
             self.notice(
                 page::Level::Warning,
                 format!("refused {}: {detail}", other.short()),
@@ -534,8 +546,7 @@ impl Session {
                     self.relay_refused(relay, verdict);
                 }
                 if error.exit_code() == 3 {
-                    let fields = json!({"reason": error.reason(), "other": ""});
-                    self.emit.tell("attack_refused", fields);
+                    self.tell_attack(&error.reason(), "");
                 }
                 let fields = json!({"ask": ask.0, "reason": error.reason()});
                 self.emit.tell("redeem_failed", fields);
@@ -567,6 +578,11 @@ impl Session {
             self.send_receipts();
         }
         self.show();
+    }
+
+    fn tell_attack(&self, reason: &str, other: &str) {
+        let fields = json!({"reason": reason, "other": other});
+        self.emit.tell("attack_refused", fields);
     }
 
     pub(crate) fn notice(&mut self, level: page::Level, text: String) {

@@ -20,3 +20,4 @@ pub mod verify;
 pub use error::Error;
 
 const _: () = assert!(!certs::ABLATION, "a shipped tool has every control");
+const _: () = assert!(!wire::ABLATION, "a shipped tool has every control");

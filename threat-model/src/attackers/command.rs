@@ -7,9 +7,13 @@ use crate::scene::stream::stranger;
 use link::{Endpoint, Identity, Patience, open_channel};
 use std::net::SocketAddr;
 use wire::message::StreamKind;
-use wire::message::command::{Command, CommandReply};
+use wire::message::command::{Command, CommandReply, Serve};
 use wire::message::control::Empty;
+use wire::statement::{RunStatement, Signed};
 use wire::{Reason, SpkiHash};
+
+/// What a relay of the stage may send, in bit/s.
+const RATE_BPS_MAX: u64 = 10_000_000;
 
 /// What the relay made of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,31 @@ pub async fn stop(
     };
     socket.close(Reason::Done).await;
     Ok(answer)
+}
+
+/// The sponsor's own order: serve this run. Returns the holder's socket, which
+/// he closes when he goes home.
+///
+/// # Errors
+/// The relay does not obey.
+pub async fn serve(
+    holder: &Identity,
+    (relay, spki): (SocketAddr, SpkiHash),
+    (run, coordinator): (&Signed<RunStatement>, SpkiHash),
+) -> Result<Endpoint, Failure> {
+    let home = Endpoint::bind(SocketAddr::new(loopback().ip(), 0), holder)?;
+    let link = home.dial(relay, Some(spki), Patience::Control).await?;
+    let mut channel = open_channel(&link, StreamKind::Command).await?;
+    let serve = Serve {
+        run: run.clone(),
+        coordinator,
+        rate_bps_max: RATE_BPS_MAX,
+    };
+    channel.send(&Command::Serve(serve)).await?;
+    match channel.expect("no reply").await? {
+        CommandReply::Done(_) => Ok(home),
+        _ => Err(Failure::Stage("the relay does not serve")),
+    }
 }
 
 /// foreign-command: `stop` to the relay that carries the evening.

@@ -4,18 +4,19 @@
 use super::program::Attacker;
 use crate::Failure;
 use crate::scene::stream::{self, self_made};
-use crate::scene::{now, random, rng, within};
+use crate::scene::{loopback, now, random, rng, within};
 use certs::bundle::{self, MemberSecrets, SealingKeyPair};
 use certs::{SigningKey, Verified};
 use link::{Endpoint, Identity, Link, Patience, Receiver, Sender, open_channel};
 use std::sync::Arc;
 use wire::codec::{List, Text};
+use wire::invite::Invite;
 use wire::message::StreamKind;
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, Empty, Introduce, Join, Name, Up,
 };
-use wire::statement::{Ask, CapacityClaim, RunStatement, Signed};
-use wire::{AskId, Nonce, Reason, SpkiHash};
+use wire::statement::{Ask, CapacityClaim, Permit, RunStatement, Signed};
+use wire::{AskId, Decode, Nonce, Reason, SpkiHash};
 
 /// How long the station may take to admit, in milliseconds.
 const ADMISSION_MS_MAX: u64 = 10_000;
@@ -32,6 +33,8 @@ pub struct Guest {
     pub endpoint: Arc<Endpoint>,
     /// The run.
     pub run: Verified<RunStatement>,
+    /// The run, as it travels.
+    pub signed_run: Signed<RunStatement>,
     /// What the coordinator sealed to it.
     pub secrets: MemberSecrets,
     up: Sender,
@@ -45,11 +48,36 @@ impl Guest {
     /// # Errors
     /// The station is not there, or does not admit.
     pub async fn join(attacker: &Attacker, upload_bps: u64) -> Result<Self, Failure> {
-        let invite = attacker.options.invite()?;
-        let mut identity = stream::stranger()?;
+        let options = &attacker.options;
+        let identity = stream::stranger()?;
+        attacker.ready(identity.spki());
+        let endpoint = Arc::new(Endpoint::bind(options.listen, &identity)?);
+        let guest = Self::admitted(&options.invite()?, &options.name, identity, endpoint).await;
+        let mut guest = guest?;
+        attacker.joined(guest.spki());
+        guest.claim(upload_bps).await?;
+        Ok(guest)
+    }
+
+    /// Joins the stream of a stage, and claims this upload, in bit/s.
+    ///
+    /// # Errors
+    /// The station is not there, or does not admit.
+    pub async fn enter(invite: &Invite, name: &str, upload_bps: u64) -> Result<Self, Failure> {
+        let identity = stream::stranger()?;
+        let endpoint = Arc::new(Endpoint::bind(loopback(), &identity)?);
+        let mut guest = Self::admitted(invite, name, identity, endpoint).await?;
+        guest.claim(upload_bps).await?;
+        Ok(guest)
+    }
+
+    async fn admitted(
+        invite: &Invite,
+        name: &str,
+        mut identity: Identity,
+        endpoint: Arc<Endpoint>,
+    ) -> Result<Self, Failure> {
         let me = identity.spki();
-        attacker.ready(me);
-        let endpoint = Arc::new(Endpoint::bind(attacker.options.listen, &identity)?);
         let station = invite
             .addresses
             .first()
@@ -59,7 +87,7 @@ impl Guest {
         let nonce = Nonce(random()?);
         let exporter = link.exporter()?;
         let join = Join {
-            name: Name::new(attacker.options.name.clone())?,
+            name: Name::new(name)?,
             nonce,
             proof: certs::invite_proof::prove(&invite.secret, &exporter, &nonce, &me),
             sealing_key: sealing.public(),
@@ -80,23 +108,22 @@ impl Guest {
             secrets,
             ..
         } = admitted;
-        let run = certs::run::verify(&run, &invite.stream, now())?;
+        let signed_run = run;
+        let run = certs::run::verify(&signed_run, &invite.stream, now())?;
         let secrets = bundle::open(&secrets, &sealing, &run.scope, &me)?;
         identity.certificate = certificate.to_vec();
         endpoint.adopt(&identity)?;
         let (up, down) = channel.split();
-        let mut guest = Self {
+        Ok(Self {
             identity,
             endpoint,
             run,
+            signed_run,
             secrets,
             up,
             down,
             link,
-        };
-        attacker.joined(me);
-        guest.claim(upload_bps).await?;
-        Ok(guest)
+        })
     }
 
     /// The member's key.
@@ -135,6 +162,32 @@ impl Guest {
             .recv()
             .await?
             .ok_or(Failure::Stage("the station has gone"))
+    }
+
+    /// Hears the coordinator until it hangs this member under somebody.
+    ///
+    /// # Errors
+    /// No place in time.
+    pub async fn place(&mut self) -> Result<Permit, Failure> {
+        let me = self.spki();
+        within(WORD_MS_MAX, "place in the tree", async {
+            loop {
+                match self.hear().await? {
+                    Down::Edge(order) => {
+                        let permit = Permit::from_bytes(order.permit.body())?;
+                        if permit.child == me {
+                            return Ok(permit);
+                        }
+                    }
+                    Down::Ask(ask) => {
+                        self.answer(&ask, Choice::Decline).await?;
+                    }
+                    Down::Refused(_) => return Err(Failure::Stage("a guest was put out")),
+                    _ => {}
+                }
+            }
+        })
+        .await?
     }
 
     /// Answers an ask; returns which one it was.

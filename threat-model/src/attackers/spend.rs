@@ -27,7 +27,7 @@ pub async fn stolen_voucher(attacker: Attacker) -> Result<End, Failure> {
     let thief = HolderSecret::from_random(random()?);
     attacker.ready(spki_of_public(&thief.public()));
     let client = client(&attacker)?;
-    let desk_key = client.keys().await.map_err(failed)?.desk_key;
+    let desk_key = client.keys().await?.desk_key;
     let request = resigned(&record, &thief, desk_key)?;
     redeem(&attacker, &client, &request).await
 }
@@ -41,7 +41,7 @@ pub async fn double_spend(attacker: Attacker) -> Result<End, Failure> {
     let mut record = stolen_record(attacker.options.loot()?)?;
     attacker.ready(spki_of_public(&record.voucher().holder_key()));
     let client = client(&attacker)?;
-    let desk_key = client.keys().await.map_err(failed)?.desk_key;
+    let desk_key = client.keys().await?.desk_key;
     let mut rng = generator(&random()?);
     let request = record.begin_redeem(&mut rng, desk_key, &channel()?, now())?;
     redeem(&attacker, &client, &request).await
@@ -53,18 +53,14 @@ async fn redeem(
     request: &RedeemRequest,
 ) -> Result<End, Failure> {
     attacker.begun();
-    Ok(match client.redeem(request).await.map_err(failed)? {
+    Ok(match client.redeem(request).await? {
         Ok(_) => End::Succeeded,
         Err(refusal) => End::Refused(refusal.reason),
     })
 }
 
 fn client(attacker: &Attacker) -> Result<DeskClient, Failure> {
-    DeskClient::new(&attacker.options.desk()?).map_err(failed)
-}
-
-fn failed(error: peer::Error) -> Failure {
-    Failure::Peer(Box::new(error))
+    Ok(DeskClient::new(&attacker.options.desk()?)?)
 }
 
 fn channel() -> Result<Name, Failure> {

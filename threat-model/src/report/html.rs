@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing else: no script, no font, no
 //! picture from anywhere.
 
-use super::{Entry, Report};
+use super::{Entry, Report, Way};
 use crate::catalogue::{GROUPS, Status};
 use std::fmt::Write;
 
@@ -137,6 +137,9 @@ fn threat(out: &mut String, entry: &Entry) {
             &format!("{badge}: {damage}<br><code>{test}</code>"),
         );
     }
+    for way in &entry.variants {
+        row("Variant", &variant(way));
+    }
     if !entry.further.is_empty() {
         let tests = entry.further.iter().map(|test| escaped(test));
         let tests: Vec<_> = tests.map(|test| format!("<code>{test}</code>")).collect();
@@ -145,6 +148,17 @@ fn threat(out: &mut String, entry: &Entry) {
     row("What remains", &prose(&entry.residual));
     row("Status", entry.status.name());
     out.push_str("</dl>\n</section>\n");
+}
+
+fn variant(way: &Way) -> String {
+    format!(
+        "{}<br>{}: <code>{}</code><br>{}: {}",
+        escaped(&way.name),
+        badge(way.stopped.result, "stopped"),
+        escaped(way.stopped.reason.as_deref().unwrap_or_default()),
+        badge(way.ablated.result, "succeeds"),
+        escaped(way.ablated.damage.as_deref().unwrap_or_default()),
+    )
 }
 
 fn badge(result: &str, word: &str) -> String {

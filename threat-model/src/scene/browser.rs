@@ -4,6 +4,7 @@
 use super::within;
 use crate::Failure;
 use page::{Config, Feed, Guard, Invite, Role, Running, Server, View};
+use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -61,6 +62,28 @@ impl Answer {
 /// # Errors
 /// No answer in time.
 pub async fn get(running: &Running, path: &str, fields: &[&str]) -> Result<Answer, Failure> {
+    get_at(running.address(), path, fields).await
+}
+
+/// What a page shows to whoever opens its link.
+///
+/// # Errors
+/// It is no link to a page, or there is no answer in time.
+pub async fn view_of(link: &str) -> Result<String, Failure> {
+    let parts = link.strip_prefix("http://").and_then(|l| l.split_once('/'));
+    let (authority, query) = parts.ok_or(Failure::Stage("it is no link to a page"))?;
+    let address = authority.parse();
+    let address = address.map_err(|_| Failure::Stage("it is no link to a page"))?;
+    let host = format!("Host: {authority}");
+    let visit = get_at(address, &format!("/{query}"), &[&host]).await?;
+    let cookie = visit.field("set-cookie").and_then(|c| c.split(';').next());
+    let cookie = format!("Cookie: {}", cookie.unwrap_or_default());
+    let site = "Sec-Fetch-Site: same-origin";
+    let view = get_at(address, "/view.json", &[&host, &cookie, site]).await?;
+    Ok(view.body)
+}
+
+async fn get_at(address: SocketAddr, path: &str, fields: &[&str]) -> Result<Answer, Failure> {
     let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
     for field in fields {
         request += field;
@@ -68,7 +91,7 @@ pub async fn get(running: &Running, path: &str, fields: &[&str]) -> Result<Answe
     }
     request += "\r\n";
     within(ANSWER_MS_MAX, "answer of the page", async {
-        let mut stream = TcpStream::connect(running.address()).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut bytes = Vec::new();
         stream

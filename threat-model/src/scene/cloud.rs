@@ -177,6 +177,28 @@ impl Cloud {
         self.boot_on(Box::new(SoftwarePlatform::new(&rng())?), order, listen)
     }
 
+    /// The same, with the paid time ending then.
+    ///
+    /// # Errors
+    /// The boot fails.
+    pub fn boot_until(
+        &self,
+        order: &Order,
+        listen: SocketAddr,
+        lease_end: UnixMs,
+    ) -> Result<Booted, Failure> {
+        let told = Parameters {
+            lease_end,
+            ..parameters(listen, now())?
+        };
+        let word = Word {
+            order,
+            certified: &told,
+            issued: now(),
+        };
+        self.boot_as(Box::new(SoftwarePlatform::new(&rng())?), &told, &word)
+    }
+
     /// The same on a machine with a TPM.
     ///
     /// # Errors

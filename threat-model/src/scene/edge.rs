@@ -35,6 +35,8 @@ pub struct Victim {
     pub events: mpsc::UnboundedReceiver<NodeEvent>,
     /// Its socket.
     pub endpoint: Arc<Endpoint>,
+    /// Its key.
+    pub spki: SpkiHash,
 }
 
 impl Victim {
@@ -84,6 +86,7 @@ impl Victim {
             node,
             events,
             endpoint,
+            spki: identity.spki(),
         })
     }
 

@@ -168,7 +168,9 @@ impl Refunder for NoRefunds {
     }
 }
 
-struct Silence;
+/// Nobody hears what a desk of the stage tells.
+#[derive(Debug)]
+pub struct Silence;
 
 impl Events for Silence {
     fn emit(&self, _: Event) {}

@@ -62,6 +62,18 @@ impl Stream {
         )
     }
 
+    /// Another stream of the same broadcaster, who uses one chunk key for all.
+    ///
+    /// # Errors
+    /// The keys cannot be made.
+    pub fn renamed(&self) -> Result<Self, Failure> {
+        Self::run(
+            SigningKey::generate(&rng())?,
+            self.chunk_key.clone(),
+            self.secret.clone(),
+        )
+    }
+
     fn run(key: SigningKey, chunk_key: SigningKey, secret: EpochSecret) -> Result<Self, Failure> {
         let [ca_key, permit_key, beacon_key, node] = [
             SigningKey::generate(&rng())?,
@@ -143,12 +155,22 @@ impl Stream {
     /// # Errors
     /// The keys do not go together.
     pub fn publisher(&self) -> Result<Publisher, Failure> {
+        self.publisher_of(Rendition(0))
+    }
+
+    /// The same of another rendition.
+    ///
+    /// # Errors
+    /// The keys do not go together.
+    pub fn publisher_of(&self, rendition: Rendition) -> Result<Publisher, Failure> {
+        let key = self.chunk_key.clone();
+        let (run, secret) = (&self.run, &self.secret);
         Ok(Publisher::new(
-            self.chunk_key.clone(),
-            &self.run,
+            key,
+            run,
             Epoch(0),
-            &self.secret,
-            Rendition(0),
+            secret,
+            rendition,
             (1, 0),
         )?)
     }

@@ -1,104 +1,122 @@
-//! C2: a node that forwards nothing writes the receipts of eight children
-//! himself.
+//! C2: a node with room for one stream claims a hundred and forwards nothing.
+//! Four friends hang under it and confirm what never came.
 //!
-//! The control is the receipt's MAC, under a key that child and coordinator
-//! share. It is removed by believing the receipt's bitmaps.
+//! The control is the receipt's MAC: it is over blocks that the friends do
+//! not have. It is removed in the options that the station is called with.
 
 use crate::attack::attack;
-use crate::scene::stream::{Stream, two_chunks};
-use crate::scene::{now, rng};
+use crate::attackers::guest::Guest;
+use crate::scene::{self, client, within};
 use crate::{Control, Failure, Outcome};
-use certs::receipt::{Accumulator, Counted, ReceiptKey, StripeDigests, check};
-use certs::seal::SealedChunk;
-use overlay::slots;
-use std::collections::BTreeMap;
-use wire::message::receipt::Receipt;
-use wire::statement::ChunkFlags;
-use wire::{Epoch, Rendition, Sequence, SpkiHash, Stripe};
+use certs::receipt::ReceiptCheck;
+use overlay::slots::UNPROVEN_SLOTS;
+use wire::invite::Invite;
+use wire::message::control::{Down, EdgeReport, Up};
+use wire::message::receipt::{Bitmap, Receipt};
+use wire::{Digest, Sequence, SpkiHash, Stripe};
 
 attack!("C2", run);
 
-/// A second of media of the stage's stream, in bytes.
-const SECOND_BYTES: usize = 4_096;
-/// Rate of that stream, in bit/s.
-const STREAM_BPS: u64 = SECOND_BYTES as u64 * 8;
-/// Seconds over which the coordinator adds up.
-const SECONDS: u64 = 30;
-/// Children in whose names receipts are written.
-const CHILDREN: u8 = 8;
-/// What the node claims to carry, in streams.
-const CLAIMED: u64 = 100;
+/// The clip is said to have a tenth of its rate, and the station to upload one
+/// stream: so a few seconds of it prove what else would take a minute.
+const STATION: [&str; 5] = ["--no-page", "--stream-mbps", "0.1", "--upload-mbps", "0.15"];
+/// What the liar claims to carry, in bit/s: a hundred streams.
+const CLAIMED_BPS: u64 = 12_500_000;
+/// Friends under the liar: as many as an unproven node may have.
+const FRIENDS: u32 = UNPROVEN_SLOTS;
+/// Chunks that each friend confirms.
+const CHUNKS: u64 = 16;
+/// More than any friend's blocks have, so that no sum speaks against them.
+const BYTES: u64 = 1 << 30;
+/// How long the station may take to publish that much, and then to believe
+/// it, in milliseconds.
+const STEP_MS_MAX: u64 = 20_000;
 
 fn run(control: Control) -> Result<Outcome, Failure> {
-    let stream = Stream::begin()?;
-    let liar = stream.member("liar")?.spki();
-    let chunks = programme(&stream)?;
-    let mut digests = BTreeMap::new();
-    for chunk in &chunks {
-        let of_chunk = StripeDigests::new(&chunk.header, &chunk.blocks)?;
-        digests.insert(chunk.header.sequence, of_chunk);
+    scene::stage(confirm_what_never_came(control))
+}
+
+async fn confirm_what_never_came(control: Control) -> Result<Outcome, Failure> {
+    let folder = tempfile::tempdir()?;
+    let mut options = client::station_options(folder.path(), &STATION)?;
+    if !control.is_on() {
+        options.receipts = ReceiptCheck::dangerously_believing();
     }
-    let mut slots = slots::Ledger::new();
-    slots.claim(liar, CLAIMED * STREAM_BPS, None);
-    for number in 0..CHILDREN {
-        let child = SpkiHash([number; 32]);
-        let childs_key = ReceiptKey::generate(&rng())?;
-        let receipt = forged_receipt(&stream, liar, child, &chunks)?;
-        let lookup = |sequence: Sequence| digests.get(&sequence);
-        let counted = match control {
-            Control::On => check(&receipt, &stream.run, &childs_key, lookup),
-            Control::Removed => Counted::dangerously_unchecked(&receipt),
-        };
-        let counted = match counted {
-            Ok(counted) => counted,
-            Err(refusal) => return Ok(Outcome::stopped(refusal.reason())),
-        };
-        let received = counted.in_time().len() as u64;
-        let summary = slots::Summary {
-            bytes: counted.cumulative_bytes(),
-            due: received,
-            in_time: received,
-        };
-        slots.receipt(SECONDS * 1_000, counted.parent(), summary);
+    let mut station = client::broadcast(options).await?;
+    let invite = Invite::parse(&station.invite)?;
+    let mut liar = Guest::enter(&invite, "liar", CLAIMED_BPS).await?;
+    take_place(&mut liar).await?;
+    let mut friends = Vec::new();
+    for _ in 0..FRIENDS {
+        let mut friend = Guest::enter(&invite, "friend", 0).await?;
+        if take_place(&mut friend).await? != liar.spki() {
+            return Err(Failure::Stage("a friend does not hang under the liar"));
+        }
+        friends.push(friend);
     }
-    let granted = slots.slots(SECONDS * 1_000, liar, STREAM_BPS);
-    if granted > slots::UNPROVEN_SLOTS {
-        Ok(Outcome::succeeded(format!(
-            "{granted} slots for a node that forwarded nothing"
-        )))
-    } else {
-        Err(Failure::Stage("the receipts proved too little"))
+    for friend in &mut friends {
+        let head = within(STEP_MS_MAX, "published chunks", head(friend)).await??;
+        let receipt = made_up(friend, liar.spki(), head)?;
+        friend.say(&Up::Receipt(receipt)).await?;
+    }
+    let mut watcher = friends.pop().ok_or(Failure::Stage("there is no friend"))?;
+    let granted = within(STEP_MS_MAX, "slots", granted(&mut watcher, liar.spki()));
+    tokio::select! {
+        reason = station.told.reason("receipt_refused") => Ok(Outcome::stopped(reason?)),
+        slots = granted => Ok(Outcome::succeeded(format!(
+            "{} slots for a node that forwarded nothing", slots??
+        ))),
     }
 }
 
-/// Thirty seconds of programme, as the liar receives them.
-fn programme(stream: &Stream) -> Result<Vec<SealedChunk>, Failure> {
-    let mut publisher = stream.publisher()?;
-    let media = [7u8; SECOND_BYTES];
-    let [_, first] = two_chunks(&mut publisher, &media)?;
-    let mut chunks = vec![first];
-    for second in 1..SECONDS {
-        let flags = ChunkFlags::default();
-        chunks.push(publisher.publish(&media, second, 1_000_000, now(), flags)?);
-    }
-    Ok(chunks)
+/// Waits for a parent, and says that all is well with it.
+async fn take_place(guest: &mut Guest) -> Result<SpkiHash, Failure> {
+    let parent = guest.place().await?.parent;
+    let report = EdgeReport {
+        other: parent,
+        child: true,
+    };
+    guest.say(&Up::EdgeUp(report)).await?;
+    Ok(parent)
 }
 
-/// A receipt that looks like the child's: made of the very blocks, under a
-/// key that the liar had to make up.
-fn forged_receipt(
-    stream: &Stream,
-    parent: SpkiHash,
-    child: SpkiHash,
-    chunks: &[SealedChunk],
-) -> Result<Receipt, Failure> {
-    let scope = stream.run.scope.clone();
-    let mut blocks = Accumulator::new(scope, child, parent, Stripe(0), Rendition(0));
-    for chunk in chunks {
-        for (index, data) in (0u16..).zip(&chunk.blocks) {
-            blocks.add(&chunk.header, index, data, true)?;
+/// How far the stream is, once enough of it is published.
+async fn head(guest: &mut Guest) -> Result<Sequence, Failure> {
+    loop {
+        if let Down::Beacon(beacon) = guest.hear().await? {
+            let beacon = certs::beacon::verify(&beacon, &guest.run)?;
+            if beacon.head.0 > CHUNKS {
+                return Ok(beacon.head);
+            }
         }
     }
-    let made_up = ReceiptKey::generate(&rng())?;
-    Ok(blocks.finish(1, Epoch(0), &made_up)?)
+}
+
+/// A receipt over chunks of which the friend has no block.
+fn made_up(friend: &Guest, parent: SpkiHash, head: Sequence) -> Result<Receipt, Failure> {
+    let ones = vec![0xff; usize::try_from(CHUNKS / 8).unwrap_or(0)];
+    Ok(Receipt {
+        scope: friend.run.scope.clone(),
+        member: friend.spki(),
+        interval: 1,
+        parent,
+        stripe: Stripe(0),
+        first: Sequence(head.0.saturating_sub(CHUNKS)),
+        in_time: Bitmap::new(ones)?,
+        late: Bitmap::default(),
+        cumulative_bytes: BYTES,
+        mac: Digest(scene::random()?),
+    })
+}
+
+/// The liar's slots in the tree, once they are more than anybody has.
+async fn granted(watcher: &mut Guest, liar: SpkiHash) -> Result<u32, Failure> {
+    loop {
+        if let Down::Tree(picture) = watcher.hear().await? {
+            let node = picture.nodes.iter().find(|node| node.spki == liar);
+            if let Some(node) = node.filter(|node| node.slots > UNPROVEN_SLOTS) {
+                return Ok(node.slots);
+            }
+        }
+    }
 }

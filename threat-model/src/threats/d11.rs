@@ -10,7 +10,12 @@ use crate::{Control, Failure, Outcome};
 use certs::seal::{ChunkOpener, ChunkSealer};
 use wire::{Rendition, Sequence};
 
-attack!("D11", run);
+mod secrets;
+
+attack!("D11", run,
+    "an evicted member reads on" => "seal_invalid": secrets::evicted,
+    "a leaked invite opens a recording" => "seal_invalid": secrets::leaked,
+);
 
 const KNOWN: &[u8] = b"yesterday: the weather, word for word";
 const SECRET: &[u8] = b"today: what nobody outside should see";

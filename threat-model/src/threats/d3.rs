@@ -11,31 +11,57 @@ use crate::scene::stream::{Stream, two_chunks};
 use crate::scene::{self, loopback};
 use crate::{Control, Failure, Outcome};
 use certs::chunk::{HeaderLimits, HeaderVerifier};
+use certs::seal::SealedChunk;
 use link::{Controls, Endpoint};
+use wire::Rendition;
+use wire::limits::RENDITIONS_MAX;
 use wire::message::control::NodeKind;
 
-attack!("D3", run);
+attack!("D3", another_run,
+    "a chunk of another stream" => "header_wrong_stream": another_stream,
+    "a chunk of a rendition that there is not" => "header_rendition_unknown": another_rendition,
+);
 
-fn run(control: Control) -> Result<Outcome, Failure> {
-    scene::stage(replay_yesterday(control))
+const OLD: &[u8] = b"yesterday's news";
+
+fn another_run(control: Control) -> Result<Outcome, Failure> {
+    let yesterday = Stream::begin()?;
+    let recorded = two_chunks(&mut yesterday.publisher()?, OLD)?;
+    scene::stage(replay(&yesterday.restored()?, recorded, control))
 }
 
-async fn replay_yesterday(control: Control) -> Result<Outcome, Failure> {
-    let yesterday = Stream::begin()?;
-    let [init, recorded] = two_chunks(&mut yesterday.publisher()?, b"yesterday's news")?;
-    let today = yesterday.restored()?;
+/// The broadcaster has a second stream, with the same chunk key.
+fn another_stream(control: Control) -> Result<Outcome, Failure> {
+    let other = Stream::begin()?;
+    let recorded = two_chunks(&mut other.publisher()?, OLD)?;
+    scene::stage(replay(&other.renamed()?, recorded, control))
+}
+
+fn another_rendition(control: Control) -> Result<Outcome, Failure> {
+    let stream = Stream::begin()?;
+    let unknown = Rendition(RENDITIONS_MAX);
+    let recorded = two_chunks(&mut stream.publisher_of(unknown)?, OLD)?;
+    scene::stage(replay(&stream, recorded, control))
+}
+
+/// A parent of the stream sends what it has recorded.
+async fn replay(
+    today: &Stream,
+    [init, recorded]: [SealedChunk; 2],
+    control: Control,
+) -> Result<Outcome, Failure> {
     let (rogue, child) = (today.member("rogue")?, today.member("child")?);
-    let mut victim = Victim::new(&today, &child, NodeKind::Peer, true, Controls::default())?;
+    let mut victim = Victim::new(today, &child, NodeKind::Peer, true, Controls::default())?;
     if !control.is_on() {
         let limits = HeaderLimits::default();
         let headers = HeaderVerifier::dangerously_any_scope(&today.run, limits);
-        victim.check_headers_with(&today, headers);
+        victim.check_headers_with(today, headers);
     }
     let mut sent = records(&init)?;
     sent.extend(records(&recorded)?);
     let socket = Endpoint::bind(loopback(), &rogue)?;
     let address = socket.address()?;
-    let order = dial_order(&today, rogue.spki(), child.spki(), NodeKind::Peer, address)?;
+    let order = dial_order(today, rogue.spki(), child.spki(), NodeKind::Peer, address)?;
     victim.node.order_edge(order)?;
     tokio::spawn(async move { rogue_parent(&socket, sent).await });
     let key = recorded.header.key();
@@ -46,9 +72,9 @@ async fn replay_yesterday(control: Control) -> Result<Outcome, Failure> {
                 .node
                 .chunk(key)
                 .ok_or(Failure::Stage("the chunk is not complete"))?;
-            if header.scope.run == yesterday.run.scope.run {
+            if header.digest() == recorded.header.digest() {
                 Ok(Outcome::succeeded(format!(
-                    "chunk {} of today is yesterday's, for the node and its children",
+                    "chunk {} is an old one, for the node and its children",
                     key.sequence
                 )))
             } else {

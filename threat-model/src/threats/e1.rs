@@ -17,10 +17,15 @@ use wire::message::edge::{Edge, Start};
 use wire::statement::{Permit, Signed};
 use wire::{Rendition, SpkiHash};
 
-#[cfg(test)]
+mod permits;
 mod stolen;
 
-attack!("E1", run);
+attack!("E1", run,
+    "a genuine permit is altered" => "permit_signature_invalid": permits::altered,
+    "another child's permit is shown" => "permit_wrong_edge": permits::replayed,
+    "a permit of an earlier epoch is shown" => "permit_epoch_old": permits::of_an_earlier_epoch,
+    "a membership that has ended is shown" => "certificate_expired": stolen::run,
+);
 
 /// How long the first bytes may take, in milliseconds.
 const STREAM_MS_MAX: u64 = 10_000;
@@ -39,20 +44,23 @@ async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
     let victim = feeding(&stream, &parent, controls)?;
     let permit = stream.permit(parent.spki(), thief.spki());
     let forged = certs::sign(&thief.key, &permit);
-    // The order reaches the parent as the coordinator's would.
-    if let Err(refusal) = victim
-        .node
-        .order_edge(accept_order(forged.clone(), thief.spki())?)
-    {
+    show(&victim, &thief, forged).await
+}
+
+/// The permit reaches the parent as the coordinator's order would, and then
+/// from the thief.
+async fn show(
+    victim: &Victim,
+    thief: &Identity,
+    permit: Signed<Permit>,
+) -> Result<Outcome, Failure> {
+    let order = accept_order(permit.clone(), thief.spki())?;
+    if let Err(refusal) = victim.node.order_edge(order) {
         return Ok(Outcome::stopped(refusal.reason()));
     }
-    let address = victim.endpoint.address()?;
-    let bytes = within(
-        STREAM_MS_MAX,
-        "first bytes",
-        take(&thief, address, parent.spki(), forged),
-    )
-    .await??;
+    let (address, parent) = (victim.endpoint.address()?, victim.spki);
+    let taken = take(thief, address, parent, permit);
+    let bytes = within(STREAM_MS_MAX, "first bytes", taken).await??;
     Ok(Outcome::succeeded(format!(
         "the node fed {bytes} bytes to a child that nobody permitted"
     )))

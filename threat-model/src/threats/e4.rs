@@ -14,7 +14,11 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use wire::message::control::NodeKind;
 
-attack!("E4", run);
+mod spoofed;
+
+attack!("E4", run,
+    "a packet says that it comes from somebody else" => "retry": spoofed::run,
+);
 
 /// How long a packet to the internal service may take, in milliseconds.
 const PACKET_MS_MAX: u64 = 1_500;

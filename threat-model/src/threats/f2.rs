@@ -1,88 +1,68 @@
-//! F2: a curious member offers upload in order to see who hangs under him.
+//! F2: a station, or whoever runs its coordinator, hangs a viewer under a
+//! curious member, who sees then where the viewer is.
 //!
-//! The control is the viewer's choice to link to station and relays alone,
-//! which the planner keeps. It is removed by not making the choice.
+//! The control is that a viewer who chose `--relay-only` holds the station to
+//! it. It is removed in the controls that the viewer is made with.
 
 use crate::attack::attack;
-use crate::scene::stream::Stream;
-use crate::scene::{self, loopback};
+use crate::scene::client::{self, text};
+use crate::scene::edge::dial_order;
+use crate::scene::rogue::Rogue;
+use crate::scene::{self, loopback, within};
 use crate::{Control, Failure, Outcome};
-use link::{Endpoint, Patience};
-use overlay::planner::{Action, Config, Peer, Planner};
-use wire::SpkiHash;
+use link::Endpoint;
+use peer::viewer::LinkCheck;
+use std::net::SocketAddr;
+use wire::message::control::{Down, NodeKind};
 
-attack!("F2", run);
+attack!("F2", as_a_peer,
+    "the member is called the station" => "not_relay_only": as_the_station,
+);
 
-fn run(control: Control) -> Result<Outcome, Failure> {
-    scene::stage(offer_upload_and_look(control))
+/// How long the viewer may take to dial, in milliseconds.
+const DIAL_MS_MAX: u64 = 10_000;
+
+fn as_a_peer(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(look(NodeKind::Peer, control))
 }
 
-async fn offer_upload_and_look(control: Control) -> Result<Outcome, Failure> {
-    let stream = Stream::begin()?;
-    let (curious, viewer) = (stream.member("curious")?, stream.member("viewer")?);
-    // The station's only slot is the curious member's.
-    let mut planner = Planner::new(stream.station.spki(), 1, Config::default(), 1);
-    let never_ask = true;
-    planner.join(
-        0,
-        curious.spki(),
-        Peer {
-            slots: 4,
-            never_ask,
-            relay_only: false,
-        },
-    )?;
-    planner.join(
-        1,
-        viewer.spki(),
-        Peer {
-            slots: 0,
-            never_ask,
-            relay_only: control.is_on(),
-        },
-    )?;
-    match place(&mut planner, viewer.spki())? {
-        Place::Refused(reason) => Ok(Outcome::stopped(reason)),
-        Place::Under(parent) if parent == curious.spki() => {
-            let seen_by = Endpoint::bind(loopback(), &curious)?;
-            let address = seen_by.address()?;
-            let dialler = Endpoint::bind(loopback(), &viewer)?;
-            let (dialled, seen) = tokio::join!(
-                dialler.dial(address, Some(curious.spki()), Patience::Edge),
-                async {
-                    let accepting = seen_by.accept().await?;
-                    let link = accepting.finish().await.ok()?;
-                    Some(link.connection.remote_address())
-                }
-            );
-            dialled?;
-            match seen {
-                Some(seen) if seen == dialler.address()? => Ok(Outcome::succeeded(format!(
+fn as_the_station(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(look(NodeKind::Station, control))
+}
+
+async fn look(kind: NodeKind, control: Control) -> Result<Outcome, Failure> {
+    let folder = tempfile::tempdir()?;
+    let rogue = Rogue::begin()?;
+    let words = ["--no-page", "--relay-only"];
+    let mut options = client::viewer_options(folder.path(), &rogue.invite()?, &words)?;
+    if !control.is_on() {
+        options.controls.links = LinkCheck::dangerously_stations_choice();
+    }
+    let mut viewer = client::watch(options);
+    let mut captive = rogue.admit().await?;
+    let ready = viewer.told.event("viewer_ready").await?;
+    let curious = rogue.stream.member("curious")?;
+    let window = Endpoint::bind(loopback(), &curious)?;
+    let (parent, child) = (curious.spki(), captive.spki);
+    let order = dial_order(&rogue.stream, parent, child, kind, window.address()?)?;
+    captive.channel.send(&Down::Edge(Box::new(order))).await?;
+    tokio::select! {
+        reason = viewer.told.reason("attack_refused") => Ok(Outcome::stopped(reason?)),
+        seen = within(DIAL_MS_MAX, "viewer", seen(&window)) => {
+            let seen = seen??;
+            if text(&ready, "listen")? == seen.to_string() {
+                Ok(Outcome::succeeded(format!(
                     "the curious member sees the viewer's address {seen}"
-                ))),
-                _ => Err(Failure::Stage("the curious member saw nobody")),
+                )))
+            } else {
+                Err(Failure::Stage("the curious member sees somebody else"))
             }
         }
-        Place::Under(_) => Err(Failure::Stage("the viewer found another place")),
     }
 }
 
-enum Place {
-    Under(SpkiHash),
-    Refused(&'static str),
-}
-
-fn place(planner: &mut Planner<SpkiHash>, viewer: SpkiHash) -> Result<Place, Failure> {
-    while let Some(action) = planner.poll_action() {
-        match action {
-            Action::Attach { child, parent, .. } if child == viewer => {
-                return Ok(Place::Under(parent));
-            }
-            Action::Refuse { node, reason } if node == viewer => {
-                return Ok(Place::Refused(reason.name()));
-            }
-            _ => {}
-        }
-    }
-    Err(Failure::Stage("the planner decided nothing"))
+async fn seen(window: &Endpoint) -> Result<SocketAddr, Failure> {
+    let accepting = window.accept().await;
+    let accepting = accepting.ok_or(Failure::Stage("the curious member's socket is closed"))?;
+    Ok(accepting.finish().await?.connection.remote_address())
 }

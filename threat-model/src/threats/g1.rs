@@ -1,26 +1,33 @@
 //! G1: the sponsor goes home in the middle of the evening.
 //!
 //! The control is on whose life the relay's hangs: its desk's, and the paid
-//! hour, which are values that the relay is started with. It is removed by
+//! time, which are values that the relay is started with. It is removed by
 //! tying the relay to its sponsor instead.
 
 use crate::attack::attack;
+use crate::attackers::command::serve;
+use crate::attackers::guest;
 use crate::scene::cloud::{Cloud, lifeline, start};
-use crate::scene::stream::{Stream, self_made};
-use crate::scene::{self, loopback, rng, within};
+use crate::scene::stream::Stream;
+use crate::scene::{self, loopback, now, within};
 use crate::{Control, Failure, Outcome};
-use certs::SigningKey;
-use link::{Endpoint, Patience, open_channel};
+use link::{Endpoint, Link, Patience, open_channel};
 use relay_vm::Commanders;
 use std::time::Duration;
 use wire::Reason;
 use wire::message::StreamKind;
-use wire::message::command::{Command, CommandReply, Serve};
+use wire::message::control::Up;
 
 attack!("G1", run);
 
-/// How long a relay that stays is watched, in milliseconds.
-const WATCH_MS: u64 = 1_500;
+/// The paid time, in milliseconds: the relay gives ten seconds of notice
+/// before its end.
+const LEASE_MS: u64 = 14_000;
+/// The relay's last greeting of a coordinator that calls before the end, in
+/// milliseconds before it.
+const LAST_CALL_MS: u64 = 3_000;
+/// How long a relay may take for one thing, in milliseconds.
+const STEP_MS_MAX: u64 = 5_000;
 
 fn run(control: Control) -> Result<Outcome, Failure> {
     scene::stage(go_home(control))
@@ -28,8 +35,9 @@ fn run(control: Control) -> Result<Outcome, Failure> {
 
 async fn go_home(control: Control) -> Result<Outcome, Failure> {
     let (cloud, stream) = (Cloud::new()?, Stream::begin()?);
-    let holder = SigningKey::generate(&rng())?;
-    let booted = cloud.boot(&cloud.order(&holder)?, loopback())?;
+    let (holder, commander) = guest::holder()?;
+    let lease_end = now().plus_ms(LEASE_MS);
+    let booted = cloud.boot_until(&cloud.order(&holder)?, loopback(), lease_end)?;
     let (_desk, desks_life) = lifeline();
     let (sponsor, sponsors_life) = lifeline();
     let life = match control {
@@ -37,46 +45,39 @@ async fn go_home(control: Control) -> Result<Outcome, Failure> {
         Control::Removed => sponsors_life,
     };
     let relay = start(booted, Commanders::default(), life)?;
-    // The coordinator's control link, as it is all evening.
+    let run = (&stream.signed_run, stream.station.spki());
+    let home = serve(&commander, (relay.address, relay.spki), run).await?;
+    // He closes his laptop.
+    home.close(Reason::Done).await;
+    drop(sponsor);
+
     let station = Endpoint::bind(loopback(), &stream.station)?;
-    {
-        let home = Endpoint::bind(loopback(), &self_made(holder, Vec::new())?)?;
-        let command = home
-            .dial(relay.address, Some(relay.spki), Patience::Control)
-            .await?;
-        let mut channel = open_channel(&command, StreamKind::Command).await?;
-        let serve = Serve {
-            run: stream.signed_run.clone(),
-            coordinator: stream.station.spki(),
-            rate_bps_max: 10_000_000,
-        };
-        channel.send(&Command::Serve(serve)).await?;
-        let CommandReply::Done(_) = channel.expect("no reply").await? else {
-            return Err(Failure::Stage("the relay does not serve"));
-        };
-        // He closes his laptop.
-        home.close(Reason::Done).await;
-        drop(sponsor);
-    }
-    let control_link = station
-        .dial(relay.address, Some(relay.spki), Patience::Control)
-        .await;
     let mut ended = relay.ended;
-    let watched = tokio::time::timeout(Duration::from_millis(WATCH_MS), &mut ended).await;
-    match (watched, control_link) {
-        (Ok(Ok(reason)), _) => Ok(Outcome::succeeded(format!(
-            "the relay ended with its sponsor ({reason}), and everybody under it lost the stream"
-        ))),
-        (Err(_), Ok(link)) => {
-            let mut channel = open_channel(&link, StreamKind::Control).await?;
-            let ready: wire::message::control::Up =
-                within(WATCH_MS, "word of the relay", channel.expect("no word")).await??;
-            match ready {
-                wire::message::control::Up::Ready(_) => Ok(Outcome::stopped("relay_stays")),
-                _ => Err(Failure::Stage("the relay greets its coordinator otherwise")),
-            }
+    let last_call = Duration::from_millis(LEASE_MS.saturating_sub(LAST_CALL_MS));
+    tokio::select! {
+        reason = &mut ended => {
+            let reason = reason.map_err(|_| Failure::Stage("the relay broke"))?;
+            return Ok(Outcome::succeeded(format!(
+                "the relay ended with its sponsor ({reason}), and everybody under it lost the stream"
+            )));
         }
-        (Err(_), Err(error)) => Err(error.into()),
-        (Ok(Err(_)), _) => Err(Failure::Stage("the relay broke")),
+        () = tokio::time::sleep(last_call) => {}
+    }
+    let called = station.dial(relay.address, Some(relay.spki), Patience::Control);
+    greeted(&called.await?).await?;
+    let reason = within(LAST_CALL_MS + STEP_MS_MAX, "end of the relay", ended).await?;
+    match reason.map_err(|_| Failure::Stage("the relay broke"))? {
+        Reason::LeaseEnded if now() >= lease_end => Ok(Outcome::stopped("relay_stays")),
+        _ => Err(Failure::Stage("the relay ended before its paid time")),
+    }
+}
+
+/// The relay says to its coordinator that it is ready for edges.
+async fn greeted(link: &Link) -> Result<(), Failure> {
+    let mut channel = open_channel(link, StreamKind::Control).await?;
+    let word = within(STEP_MS_MAX, "word of the relay", channel.expect("no word"));
+    match word.await?? {
+        Up::Ready(_) => Ok(()),
+        _ => Err(Failure::Stage("the relay greets its coordinator otherwise")),
     }
 }

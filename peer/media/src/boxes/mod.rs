@@ -76,6 +76,7 @@ impl Fragmenter {
     /// A splitter that buffers whatever a box's header claims.
     #[cfg(feature = "ablation")]
     pub fn dangerously_unbounded() -> Self {
+        crate::ablation::marker();
         Self {
             unbounded: true,
             ..Self::default()

@@ -52,6 +52,7 @@ impl CspPolicy {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_off() -> Self {
+        crate::ablation::marker();
         Self(Csp::Off)
     }
 

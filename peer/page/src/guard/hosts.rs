@@ -32,6 +32,7 @@ impl HostPolicy {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_any() -> Self {
+        crate::ablation::marker();
         Self(Hosts::Any)
     }
 

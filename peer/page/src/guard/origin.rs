@@ -34,6 +34,7 @@ impl OriginPolicy {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_any() -> Self {
+        crate::ablation::marker();
         Self(Origins::Any)
     }
 

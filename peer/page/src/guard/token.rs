@@ -50,6 +50,7 @@ impl TokenPolicy {
     #[cfg(feature = "ablation")]
     #[must_use]
     pub fn dangerously_off() -> Self {
+        crate::ablation::marker();
         Self(Tokens::Off)
     }
 

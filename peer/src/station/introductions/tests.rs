@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::controls::{Controls, IntroductionCheck};
+use super::super::controls::{Controls, DialCheck};
 use super::super::coordinator::{Coordinator, Event};
 use super::super::scene::{coordinator, enlist};
 use super::*;
@@ -30,10 +30,10 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(introductions: IntroductionCheck) -> Self {
+    fn set(dials: DialCheck) -> Self {
         let data = tempfile::tempdir().unwrap();
         let controls = Controls {
-            introductions,
+            dials,
             ..Controls::default()
         };
         let (mut coordinator, _publisher) = coordinator(data.path(), controls);
@@ -99,7 +99,7 @@ impl Scene {
 
 #[tokio::test]
 async fn nobody_is_dialled_for_a_member_without_a_grant() {
-    let mut scene = Scene::set(IntroductionCheck::default());
+    let mut scene = Scene::set(DialCheck::default());
     scene.introduce(1);
     assert_eq!(scene.refusal(), Some(Reason::PermitMissing));
     assert!(!scene.is_dialled().await);
@@ -107,7 +107,7 @@ async fn nobody_is_dialled_for_a_member_without_a_grant() {
 
 #[tokio::test]
 async fn without_the_check_the_station_dials_whatever_a_member_names() {
-    let mut scene = Scene::set(IntroductionCheck::dangerously_anybody());
+    let mut scene = Scene::set(DialCheck::dangerously_anybody());
     scene.introduce(1);
     assert_eq!(scene.refusal(), None);
     assert!(scene.is_dialled().await);
@@ -115,7 +115,7 @@ async fn without_the_check_the_station_dials_whatever_a_member_names() {
 
 #[tokio::test]
 async fn a_granted_member_has_one_relay_verified_at_a_time() {
-    let mut scene = Scene::set(IntroductionCheck::default());
+    let mut scene = Scene::set(DialCheck::default());
     scene.coordinator.introductions.grant(SPONSOR);
     scene.introduce(1);
     assert_eq!(scene.refusal(), None);
@@ -126,7 +126,7 @@ async fn a_granted_member_has_one_relay_verified_at_a_time() {
 
 #[test]
 fn a_grant_is_good_for_a_few_tries_and_a_relay_of_the_tree_comes_back() {
-    let (check, mut all) = (IntroductionCheck::default(), Introductions::default());
+    let (check, mut all) = (DialCheck::default(), Introductions::default());
     let order = |number| OrderId([number; 32]);
     let tries = |all: &mut Introductions, number| {
         let begun = all.begin(check, SPONSOR, order(number));

@@ -15,6 +15,10 @@ use wire::UnixMs;
 /// How long ago the membership has ended, in milliseconds.
 const ENDED_MS: u64 = 2_000;
 
+pub(super) fn run(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(show_a_kept_membership(control))
+}
+
 async fn show_a_kept_membership(control: Control) -> Result<Outcome, Failure> {
     let stream = Stream::begin()?;
     let parent = stream.member("parent")?;
@@ -46,16 +50,4 @@ async fn show_a_kept_membership(control: Control) -> Result<Outcome, Failure> {
         }
     })
     .await?
-}
-
-#[test]
-fn an_ended_membership_is_stopped() {
-    let outcome = scene::stage(show_a_kept_membership(Control::On)).unwrap();
-    assert_eq!(outcome, Outcome::stopped("certificate_expired"));
-}
-
-#[test]
-fn an_ended_membership_is_fed_without_the_control() {
-    let outcome = scene::stage(show_a_kept_membership(Control::Removed)).unwrap();
-    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome}");
 }
