@@ -13,6 +13,7 @@ mod path;
 mod playout;
 mod receipts;
 mod report;
+mod sponsoring;
 mod stream;
 mod typed;
 

@@ -19,7 +19,7 @@ mod scene;
 #[path = "../../overlay/link/tests/support/mod.rs"]
 mod support;
 
-use attest::{Appraised, Error, Expectation, QuoteDigest, Quoter, appraise};
+use attest::{Appraised, Error, Expectation, QuoteDigest, Quoter};
 use link::{Clock, Endpoint, Identity, Link, Patience, challenge};
 use relay_vm::boot::PlatformQuoter;
 use scene::{Paid, Scene};

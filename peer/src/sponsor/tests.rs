@@ -27,6 +27,7 @@ impl Scene {
         let (cloud, desk) = (Cloud::new(), TestDesk::start().await);
         let (data, _) = wallet_with_one(&desk, seed).await;
         let sponsor = Sponsor::new(Setting {
+            asks: certs::asking::AskCheck::default(),
             mode,
             desk: Some(desk.uri.clone()),
             data: data.path().to_owned(),

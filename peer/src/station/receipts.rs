@@ -78,7 +78,7 @@ pub(super) struct Accounts {
 /// What it has receipted of one edge.
 #[derive(Debug, Default)]
 struct Account {
-    receipts: receipt::Ledger,
+    receipts: certs::receipt::Ledger,
     newest: Option<Sequence>,
 }
 

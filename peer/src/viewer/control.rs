@@ -11,7 +11,7 @@ use super::receipts::Receipts;
 use super::typed::{self, Typed};
 use crate::Error;
 use crate::signals::Interrupts;
-use crate::sponsor::{Choice, Mode, Setting, Sponsor, Step};
+use crate::sponsor::{Choice, Setting, Sponsor};
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, NodeLoad, Proof};
 use serde_json::json;
@@ -188,7 +188,10 @@ impl Session {
                 Some(line) = typed.recv() => self.typed(&line),
                 () = signals.next() => Ok(self.quit()),
                 Some(reply) = next_reply(&mut page_replies) => self.page_reply(reply),
-                Some(step) = self.sponsor.next() => self.sponsor_step(step),
+                Some(step) = self.sponsor.next() => {
+                    self.sponsor_step(step);
+                    Ok(None)
+                }
                 Some(message) = self.outbox.recv(), if line.is_up() => {
                     line.send(&message).await;
                     Ok(None)
@@ -493,71 +496,6 @@ impl Session {
         Ok(None)
     }
 
-    fn answer(&mut self, ask: Option<u64>, choice: Choice, show_name: bool) {
-        if choice == Choice::Never {
-            // For a second admission, too: the station is told again.
-            self.options.mode = Mode::Never;
-        }
-        match self.sponsor.answer(ask, choice, show_name) {
-            Some(answer) => {
-                let _ = self.up.send(Up::Answer(answer));
-            }
-            None => self.emit.say("nobody asks you at the moment"),
-        }
-    }
-
-    /// What the sponsor's work in the background has brought.
-    fn sponsor_step(&mut self, step: Step) -> Result<Option<End>, Error> {
-        match step {
-            Step::Tell(kind, fields) => self.emit.tell(kind, fields),
-            Step::Say(text) => {
-                self.emit.say(&text);
-                self.notice(page::Level::Info, text);
-            }
-            Step::Prompt(text) => self.emit.say(&text),
-            Step::Answer(answer) => {
-                let _ = self.up.send(Up::Answer(answer));
-            }
-            Step::Introduce(introduce) => {
-                let _ = self.up.send(Up::Introduce(*introduce));
-            }
-            Step::Metered(fields) => {
-                // Every few seconds: for the page and for programs.
-                if self.emit.json() {
-                    self.emit.tell("relay_metered", fields);
-                }
-            }
-            Step::Distrusted(relay, error) => {
-                let fields = json!({"reason": error.reason(), "other": relay.to_hex()});
-                self.emit.tell("attack_refused", fields);
-                let text = format!(
-                    "your relay {} no longer proves what it runs, and is let go: {error}",
-                    relay.short()
-                );
-                self.emit.say(&text);
-                self.notice(page::Level::Error, text);
-            }
-            Step::Failed(ask, error) => {
-                if let Error::Link(e) = &error
-                    && let Some(verdict) = e.verdict()
-                    && let Some(relay) = verdict.subject.spki.as_deref()
-                    && let Some(relay) = SpkiHash::from_hex(relay)
-                {
-                    self.relay_refused(relay, verdict);
-                }
-                if error.exit_code() == 3 {
-                    self.tell_attack(&error.reason(), "");
-                }
-                let fields = json!({"ask": ask.0, "reason": error.reason()});
-                self.emit.tell("redeem_failed", fields);
-                self.notice(page::Level::Error, error.to_string());
-                self.emit.say(&error.to_string());
-                let _ = self.up.send(Up::RedeemFailed(ask));
-            }
-        }
-        Ok(None)
-    }
-
     fn tick(&mut self) {
         let now_ms = self.clock.mono_ms();
         let NodeLoad {
@@ -580,7 +518,7 @@ impl Session {
         self.show();
     }
 
-    fn tell_attack(&self, reason: &str, other: &str) {
+    pub(super) fn tell_attack(&self, reason: &str, other: &str) {
         let fields = json!({"reason": reason, "other": other});
         self.emit.tell("attack_refused", fields);
     }

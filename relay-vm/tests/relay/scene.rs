@@ -5,7 +5,6 @@ use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
-use certs::introduction::IntroductionCheck;
 use link::{Channel, Clock, Emitter, Endpoint, Identity, Link, Patience, RelayTrust, open_channel};
 use relay_vm::boot::PlatformQuoter;
 use relay_vm::{Booted, Conversation, Relay, SoftwarePlatform, Turn};

@@ -6,7 +6,6 @@ use attest::release::{KeyRing, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{BootKey, PlatformStatement, certify};
 use attest::{Policy, TrustRoots};
 use certs::SigningKey;
-use certs::introduction::IntroductionCheck;
 use link::{
     Attester, Binding, Channel, Clock, Endpoint, Identity, Link, Node, NodeConfig, RelayTrust,
     Verification, stream_kind,
