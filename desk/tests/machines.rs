@@ -273,7 +273,7 @@ async fn a_start_that_cannot_be_names_what_is_missing() {
     }
     site.configure("guests_max = 3\n");
     let (code, text) = refused(&mut site.serve_command());
-    assert!(code == 1 && text.contains("config_invalid"), "{text}");
+    assert!(code == 2 && text.contains("config_invalid"), "{text}");
     site.configure("");
     std::fs::remove_file(site.path("release/disk.img")).unwrap();
     let (code, text) = refused(&mut site.serve_command());

@@ -36,27 +36,19 @@ step_programs() {
 }
 
 # All of it, whatever fails: one run tells everything. Tests over real sockets
-# and processes may lose a race on a busy machine: a program of tests that fails
-# is named and run once more, alone; what fails twice fails.
+# and processes may lose a race on a busy machine: those that fail are named and
+# run once more, alone; what fails twice fails.
 step_test() {
   need swtpm swtpm
   need swtpm_setup swtpm-tools
   need tpm2_nvwrite tpm2-tools
-  local log=$CACHE/test.log target targets
+  local log=$CACHE/test.log tests
   if cargo test --locked --no-fail-fast 2>&1 | tee "$log"; then return; fi
-  mapfile -t targets < <(failed_targets "$log")
-  [ ${#targets[@]} -gt 0 ] || fail "the tests could not be built or run"
-  for target in "${targets[@]}"; do
-    say "unsteady: $(failed_tests "$log" | tr '\n' ' ')in $target"
-    # shellcheck disable=SC2086 # several words on purpose
-    cargo test --locked $target
-  done
+  mapfile -t tests < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | sort -u)
+  [ ${#tests[@]} -gt 0 ] || fail "the tests could not be built, or one ended its program"
+  say "unsteady, run once more: ${tests[*]}"
+  cargo test --locked --no-fail-fast -- --exact "${tests[@]}"
 }
-
-# What cargo says at its end: "error: 1 target failed:" and a line for each.
-failed_targets() { sed -n 's/^ *`\(-p [^`]*\)`$/\1/p' "$1" | sort -u; }
-
-failed_tests() { sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$1" | sort -u; }
 
 # Every other value of every byte of the real documents, where they are at hand.
 step_every_change() {

@@ -141,7 +141,7 @@ fn saved_evidence_is_judged_now_or_at_its_own_time_and_says_which() {
     let mut options = files.options(&file, true, true);
     let report = explain(&options, NOW).unwrap();
     assert_eq!(report.status(), Status::Verified, "{}", report.text());
-    assert!(report.text().starts_with("evidence: verified as of now\n"));
+    assert!(report.text().contains("\nevidence: verified as of now\n"));
     let later = NOW.plus_ms(90 * 24 * HOUR_MS);
     assert_eq!(explain(&options, later).unwrap().status(), Status::Expired);
     options.archived = true;
@@ -150,7 +150,7 @@ fn saved_evidence_is_judged_now_or_at_its_own_time_and_says_which() {
     assert!(
         report
             .text()
-            .starts_with("evidence: was good at its own time\n")
+            .contains("\nevidence: was good at its own time\n")
     );
     let json = json!(report);
     assert_eq!(json["subject"]["judged"], "archived");
