@@ -8,53 +8,14 @@
 mod common;
 
 use attest::{Expectation, Policy, TrustRoots, appraise};
+use common::booting::{TURN, image, launch, serve};
 use common::quic::certificate_shown;
-use common::serving::{DESK, Serving, codes, gone};
+use common::serving::{Serving, codes, gone};
 use rustix::process::{Pid, Signal};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 use voucher::{OrderState, RelayAddress};
 use wire::OrderId;
-
-/// Guests are heavy: one boots at once.
-static TURN: Mutex<()> = Mutex::const_new(());
-/// The provider's own limit of a boot, and its end.
-const BOOT: Duration = Duration::from_secs(100);
-
-/// The image's folder: these tests run where a step has built one.
-fn image() -> Option<PathBuf> {
-    let folder = std::env::var_os("ROUNDCAST_IMAGE").map(PathBuf::from);
-    if folder.is_none() {
-        println!("not run: ROUNDCAST_IMAGE names no image");
-    }
-    folder
-}
-
-fn serve(release: &Path, data: &Path) -> Serving {
-    let mut command = Command::new(DESK);
-    command
-        .args(["serve", "--provider", "qemu", "--json"])
-        .args(["--listen", "127.0.0.1:0"])
-        .args(["--relay-address", "127.0.0.73", "--data"])
-        .arg(data)
-        .arg("--release")
-        .arg(release);
-    Serving::start(command)
-}
-
-/// Redeems a voucher, and waits until the order is launched or refunded.
-async fn launch(serving: &Serving, code: &str) -> (OrderId, OrderState) {
-    let mut record = serving.buy(code).await;
-    let mut status = serving.redeem(&mut record).await;
-    let deadline = Instant::now() + BOOT;
-    while matches!(status.state, OrderState::Launching {}) && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        status = serving.status(&status.order.to_hex()).await;
-    }
-    (status.order, status.state)
-}
 
 async fn judge(image: &Path, serving: &Serving, order: OrderId, relay: &RelayAddress) {
     let certificate = certificate_shown(relay.address).await;

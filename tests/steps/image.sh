@@ -53,18 +53,29 @@ step_image() {
   say "relay.efi: $(stat -c %s "$CACHE/image/one/relay.efi") bytes"
 }
 
+# release_image IMAGE KEYS SECURITY_VERSION : signs an image, and its release.
+release_image() {
+  "$CARGO_TARGET_DIR/demo/roundcast-image" sign "$1" --keys "$2" --version "0.0.$3" \
+    --security-version "$3" --security-version-min "$3" --commit "$(git rev-parse HEAD)"
+}
+
 # Whole boots by a desk: the relay is verified by who trusts that desk and by
-# nobody else, and an altered image is refunded.
+# nobody else, and an altered image is refunded. What boots and should not be
+# believed is refused, and believed without the control that refuses it.
 step_machines() {
   image_tools
   need swtpm_setup swtpm-tools
   local tool="$CARGO_TARGET_DIR/demo/roundcast-image" image="$CACHE/image/machines"
   cargo build --locked --profile demo -p image
-  rm -rf "$image" "$image-keys"
+  rm -rf "$image" "$image"-{keys,newer,booted}
   "$tool" build --out "$image" --cache "$IMAGE_CACHE"
+  cp -r --sparse=always "$image" "$image-newer"
   "$tool" keys "$image-keys"
-  "$tool" sign "$image" --keys "$image-keys" --version 0.0.1 --security-version 1 \
-    --commit "$(git rev-parse HEAD)"
+  release_image "$image" "$image-keys" 1
+  release_image "$image-newer" "$image-keys" 2
   cp "$image-keys"/public/{OVMF_VARS.fd,root.json} "$image"
-  ROUNDCAST_IMAGE="$image" cargo test --locked -p desk --test measured_boot -- --nocapture
+  cp "$image-newer/release.json" "$image/newer.json"
+  export ROUNDCAST_IMAGE=$image ROUNDCAST_BOOTED=$image-booted
+  cargo test --locked -p desk --test measured_boot --test bad_boots -- --nocapture
+  CARGO_TARGET_DIR=$THREATS_TARGET_DIR cargo test --locked --profile demo -p threat-model --test boots
 }
