@@ -14,8 +14,9 @@ mod common;
 
 use attest::{Appraised, Expectation, Policy, TrustRoots, appraise};
 use certs::SigningKey;
+use common::booting::{TURN, image, launch, serve, serve_with};
 use common::quic::certificate_shown;
-use common::serving::{DESK, Serving, codes, gone};
+use common::serving::{Serving, codes, gone};
 use link::{Clock, Endpoint, Identity, Patience};
 use rustix::process::{Pid, Signal, geteuid};
 use serde_json::{Value, json};
@@ -29,19 +30,9 @@ use tokio::sync::Mutex;
 use voucher::{OrderState, RelayAddress, VoucherRecord};
 use wire::OrderId;
 
-/// Guests are heavy: one boots at once.
-static TURN: Mutex<()> = Mutex::const_new(());
 /// A network namespace, and what is set in a copy of this program inside it.
 const SPACE: &str = "roundcast-machine";
 const INSIDE: &str = "ROUNDCAST_TEST_INSIDE";
-/// The provider's own limit of a boot, and its end.
-const BOOT: Duration = Duration::from_secs(100);
-
-/// The image's folder.
-fn image() -> PathBuf {
-    let folder = std::env::var_os("ROUNDCAST_IMAGE");
-    PathBuf::from(folder.expect("ROUNDCAST_IMAGE names the folder of an image"))
-}
 
 /// Tells `tests/run`, past the test harness, which keeps what a passing test
 /// prints.
@@ -49,34 +40,6 @@ fn say(line: &str) {
     let mut out = std::io::stdout();
     // Behind the harness's own words, whose line it has not ended.
     writeln!(out, "\n{line}").unwrap();
-}
-
-fn serve(release: &Path, data: &Path) -> Serving {
-    serve_with(release, data, &["--relay-address", "127.0.0.73"])
-}
-
-fn serve_with(release: &Path, data: &Path, more: &[&str]) -> Serving {
-    let mut command = Command::new(DESK);
-    command
-        .args(["serve", "--provider", "qemu", "--json"])
-        .args(["--listen", "127.0.0.1:0"])
-        .args(more)
-        .arg("--data")
-        .arg(data)
-        .arg("--release")
-        .arg(release);
-    Serving::start(command)
-}
-
-/// Redeems a voucher, and waits until the order is launched or refunded.
-async fn launch(serving: &Serving, record: &mut VoucherRecord) -> (OrderId, OrderState) {
-    let mut status = serving.redeem(record).await;
-    let deadline = Instant::now() + BOOT;
-    while matches!(status.state, OrderState::Launching {}) && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        status = serving.status(&status.order.to_hex()).await;
-    }
-    (status.order, status.state)
 }
 
 /// Boots a relay; it is what this desk's believers take it for.

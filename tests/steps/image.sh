@@ -24,7 +24,7 @@ image_tools() {
 # the tests boot one at once.
 step_boots() {
   image_tools
-  cargo test --locked -p image --test boots
+  cargo test --locked --test boots
 }
 
 # build_image SOURCE NAME CACHE : the relay's image of a source.
@@ -61,24 +61,44 @@ step_image() {
   say "relay.efi: $(stat -c %s "$CACHE/image/one/relay.efi") bytes"
 }
 
+# release_image IMAGE KEYS SECURITY_VERSION : signs an image, and its release.
+release_image() {
+  "$CARGO_TARGET_DIR/demo/roundcast-image" sign "$1" --keys "$2" --version "0.0.$3" \
+    --security-version "$3" --security-version-min "$3" --commit "$(git rev-parse HEAD)"
+}
+
+# test_program NAME : builds a test program and prints where it is.
+test_program() {
+  cargo test --locked --test "$1" --no-run --message-format json |
+    sed -n "s/.*\"name\":\"$1\".*\"executable\":\"\([^\"]*\)\".*/\1/p"
+}
+
 # Whole boots by a desk: the relay is verified by who trusts that desk and by
-# nobody else, and an altered image is refunded.
+# nobody else, and an altered image is refunded. What boots and should not be
+# believed is refused, and believed without the control that refuses it.
 step_machines() {
   image_tools
   need swtpm_setup swtpm-tools
   need ip iproute2
   local tool="$CARGO_TARGET_DIR/demo/roundcast-image" image="$CACHE/image/machines"
   cargo build --locked --profile demo -p image
-  rm -rf "$image" "$image-keys"
+  rm -rf "$image" "$image"-{keys,newer,booted}
   "$tool" build --out "$image" --cache "$IMAGE_CACHE"
+  cp -r --sparse=always "$image" "$image-newer"
   "$tool" keys "$image-keys"
-  "$tool" sign "$image" --keys "$image-keys" --version 0.0.1 --security-version 1 \
-    --commit "$(git rev-parse HEAD)"
+  release_image "$image" "$image-keys" 1
+  release_image "$image-newer" "$image-keys" 2
   cp "$image-keys"/public/{OVMF_VARS.fd,root.json} "$image"
+  cp "$image-newer/release.json" "$image/newer.json"
   # As root: one machine is on a tap. What cargo makes stays its user's.
-  local test
-  test=$(cargo test --locked -p desk --test measured_boot --no-run --message-format json |
-    sed -n 's/.*"name":"measured_boot".*"executable":"\([^"]*\)".*/\1/p')
-  [ -n "$test" ] || fail "cargo names no test program"
-  as_root env "PATH=$PATH" "ROUNDCAST_IMAGE=$image" "$test" --nocapture
+  local test program
+  for test in measured_boot bad_boots; do
+    program=$(test_program "$test")
+    [ -x "$program" ] || fail "cargo names no test program $test"
+    as_root env "PATH=$PATH" "ROUNDCAST_IMAGE=$image" "ROUNDCAST_BOOTED=$image-booted" \
+      "$program" --nocapture
+  done
+  # Judged once more where controls can be taken away.
+  CARGO_TARGET_DIR=$THREATS_TARGET_DIR ROUNDCAST_BOOTED="$image-booted" \
+    cargo test --locked --profile demo -p threat-model --test boots
 }

@@ -2,6 +2,7 @@
 //! that pins the desk's key.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod booting;
 pub mod client;
 pub mod quic;
 pub mod scripted;
