@@ -4,9 +4,7 @@
 
 use attest::release::{KeyRing, Measurements, Release, SoftwareMeasurement, TrustRoot};
 use attest::software::{self, BootKey, PlatformStatement};
-use attest::{
-    Evidence, Expectation, Policy, Revocations, TrustRoots, appraise, offline, release,
-};
+use attest::{Evidence, Expectation, Policy, Revocations, TrustRoots, appraise, offline, release};
 use certs::{SigningKey, order, x509};
 use fuzz::altered;
 use libfuzzer_sys::fuzz_target;
