@@ -60,8 +60,8 @@ impl Shown {
     }
 
     fn keep(&self, name: &str, newer: &str) {
-        let folder = std::env::var_os("ROUNDCAST_BOOTED");
-        let folder = PathBuf::from(folder.expect("ROUNDCAST_BOOTED names a folder to keep it in"));
+        let folder = std::env::var_os("ROUNDCAST_BOOTED").map(PathBuf::from);
+        let folder = folder.unwrap_or_else(|| panic!("ROUNDCAST_BOOTED names a folder"));
         let kept = serde_json::json!({
             "certificate": HEXLOWER.encode(&self.certificate),
             "spki": self.relay.spki.to_hex(),

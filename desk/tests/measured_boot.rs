@@ -22,12 +22,11 @@ use rustix::process::{Pid, Signal, geteuid};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
-use voucher::{OrderState, RelayAddress, VoucherRecord};
+use voucher::{OrderState, RelayAddress};
 use wire::OrderId;
 
 /// A network namespace, and what is set in a copy of this program inside it.

@@ -17,8 +17,8 @@ const BOOT: Duration = Duration::from_secs(100);
 
 /// The image's folder.
 pub fn image() -> PathBuf {
-    let folder = std::env::var_os("ROUNDCAST_IMAGE");
-    PathBuf::from(folder.expect("ROUNDCAST_IMAGE names the folder of an image"))
+    let folder = std::env::var_os("ROUNDCAST_IMAGE").map(PathBuf::from);
+    folder.ok_or("ROUNDCAST_IMAGE names no folder").unwrap()
 }
 
 pub fn serve(release: &Path, data: &Path) -> Serving {

@@ -9,7 +9,7 @@ use crate::scene::round::Round;
 use crate::scene::{loopback, now, random};
 use crate::{Control, Failure, Outcome};
 use attest::live::{AGE_MS_MAX, Batch, Challenge, Connection, Leaf, TlsSide};
-use attest::{Check, Expectation, Policy, appraise};
+use attest::{Check, Expectation, Policy};
 use relay_vm::Booted;
 use wire::message::live::Response;
 use wire::{Nonce, SpkiHash};
@@ -30,12 +30,13 @@ fn hold_back(control: Control) -> Result<Outcome, Failure> {
     let trust = round.cloud.trust(policy)?;
     let expected = Expectation::new(booted.binding.spki, booted.order_id);
     let certificate = &booted.identity.certificate;
-    let boot = appraise(certificate, &expected, &trust.roots, &trust.policy, now())
+    let boot = trust
+        .appraise(certificate, &expected, now())
         .map_err(|_| Failure::Stage("the relay is not in order"))?;
     let (nonce, connection) = (Nonce(random()?), connection(&booted)?);
     let answer = answer(&booted, nonce, &connection)?;
     let challenge = Challenge::new(nonce, 0);
-    let verdict = challenge.verify(&answer, &connection, &boot, &trust.policy, AGE_MS_MAX + 1);
+    let verdict = challenge.verify(&answer, &connection, &boot, &trust.policy(), AGE_MS_MAX + 1);
     Ok(match verdict {
         Ok(_) => Outcome::succeeded("an answer passes that was held back"),
         Err(refusal) => Outcome::stopped(refusal.reason()),
