@@ -39,11 +39,11 @@ enum Revoked {
 
 #[test]
 fn what_is_revoked_is_stopped() {
-    for revoked in [Revoked::Release, Revoked::Image] {
-        assert_refused(
-            "release_denied",
-            scene::stage(boot_a_revoked(revoked, Control::On)),
-        );
+    for (revoked, reason) in [
+        (Revoked::Release, "release_denied"),
+        (Revoked::Image, "image_denied"),
+    ] {
+        assert_refused(reason, scene::stage(boot_a_revoked(revoked, Control::On)));
     }
 }
 

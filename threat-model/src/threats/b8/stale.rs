@@ -57,7 +57,7 @@ fn evidence_of_another_time_is_stopped() {
         scene::stage(serve_as_of(over(), Control::On)),
     );
     assert_refused(
-        "clock_wrong",
+        "platform_from_future",
         scene::stage(serve_as_of(ahead(), Control::On)),
     );
 }
