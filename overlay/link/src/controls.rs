@@ -171,30 +171,26 @@ impl BlockCheck {
     }
 }
 
-/// How long a parent may leave a chunk out that a head beacon names.
-#[derive(Debug, Clone, Copy)]
+/// How long a parent may leave a chunk out that a head beacon names: as long
+/// as this node keeps chunks, if nothing else is said. From a parent that is
+/// further behind nobody could resume, and one that is less far behind may be
+/// catching up itself, or starve a child while it does.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HeadCheck {
-    behind_ms_max: u64,
-}
-
-impl Default for HeadCheck {
-    /// As long as nodes keep chunks: from a parent that is further behind,
-    /// nobody could resume. Five times the repair bound, so that a parent
-    /// that finds a new one of its own in time is not blamed.
-    fn default() -> Self {
-        Self::within_ms(10_000)
-    }
+    behind_ms_max: Option<u64>,
 }
 
 impl HeadCheck {
     /// This long, in milliseconds.
     #[must_use]
     pub const fn within_ms(behind_ms_max: u64) -> Self {
-        Self { behind_ms_max }
+        Self {
+            behind_ms_max: Some(behind_ms_max),
+        }
     }
 
-    pub(crate) const fn behind_ms_max(self) -> u64 {
-        self.behind_ms_max
+    pub(crate) fn behind_ms_max(self, kept_ms_max: u64) -> u64 {
+        self.behind_ms_max.unwrap_or(kept_ms_max)
     }
 }
 

@@ -262,6 +262,27 @@ async fn a_cut_is_noticed_by_another_parents_beacon_while_the_control_link_has_n
     assert_eq!(noticed(&mut node).await, Some((rogue.spki, newest + 3)));
 }
 
+/// A parent may be behind for as long as this node keeps chunks: it may be
+/// catching up itself, e.g. a relay after a boot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_is_given_as_long_as_the_node_keeps_chunks() {
+    for (kept_ms_max, notices) in [(BEHIND_MS, true), (100 * BEHIND_MS, false)] {
+        let stream = Stream::begin();
+        let setup = Setup {
+            forwarder: overlay::forwarder::Config {
+                kept_ms_max,
+                ..overlay::forwarder::Config::default()
+            },
+            ..Setup::default()
+        };
+        let mut node = Running::start(&stream, &stream.member(), setup);
+        let (_rogue, newest) = cut(&stream, &mut node, NodeKind::Peer).await;
+        let beacon = stream.signed_beacon(newest + 1, now());
+        node.node.take_beacon(&beacon).unwrap();
+        assert_eq!(noticed(&mut node).await.is_some(), notices, "{kept_ms_max}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_beacons_on_another_path_nobody_notices_a_cut() {
     let stream = Stream::begin();

@@ -12,7 +12,7 @@ use link::{
 use overlay::planner::{Action, Config, Peer, Planner, Relay};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::relay::{Cloud, Manner, TestRelay};
 use support::{Running, Setup, Stream, loopback, media, now, order, soon, stranger};
 use wire::message::control::NodeKind;
@@ -31,6 +31,9 @@ const TIMES: ReverifyTimes = ReverifyTimes {
 };
 /// From one published chunk to the next.
 const CHUNK: Duration = Duration::from_millis(40);
+/// From a wrong answer to the end of the edge, at the latest: the promise, not
+/// a measure of speed.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
 
 fn hour() -> UnixMs {
     now().plus_ms(3_600_000)
@@ -45,6 +48,8 @@ struct Evening {
     child: Running,
     publisher: Publisher,
     published: u64,
+    /// When the edge to the relay was seen to end.
+    left_at: Option<Instant>,
 }
 
 /// What happened to the child, in order.
@@ -56,6 +61,18 @@ enum Seen {
     Down(SpkiHash, String),
 }
 
+/// A node that verifies relays, again and again.
+fn verifying(trust: Arc<RelayTrust>, times: ReverifyTimes) -> Setup {
+    Setup {
+        verification: Verification::Full(trust),
+        controls: Controls {
+            reverification: Reverification::scheduled(times),
+            ..Controls::default()
+        },
+        ..Setup::default()
+    }
+}
+
 impl Evening {
     /// With the relay at the station's only slot, and the child under it.
     fn begin(cloud: &Cloud, times: ReverifyTimes) -> Self {
@@ -64,22 +81,19 @@ impl Evening {
 
     /// With a child that has this trust.
     fn begin_with(cloud: &Cloud, trust: Arc<RelayTrust>, times: ReverifyTimes) -> Self {
+        Self::between(cloud, Setup::default(), verifying(trust, times))
+    }
+
+    /// With these two at the relay's ends.
+    fn between(cloud: &Cloud, station: Setup, child: Setup) -> Self {
         let stream = Stream::begin();
         let station = Setup {
             kind: NodeKind::Station,
-            ..Setup::default()
+            ..station
         };
         let station = Running::start(&stream, &stream.station, station);
         let relay = TestRelay::start(&stream, cloud);
-        let setup = Setup {
-            verification: Verification::Full(trust),
-            controls: Controls {
-                reverification: Reverification::scheduled(times),
-                ..Controls::default()
-            },
-            ..Setup::default()
-        };
-        let child = Running::start(&stream, &stream.member(), setup);
+        let child = Running::start(&stream, &stream.member(), child);
         let mut planner = Planner::new(station.spki, 1, Config::default(), 1);
         let admitted = Relay {
             sponsor: SpkiHash([9; 32]),
@@ -101,6 +115,7 @@ impl Evening {
             child,
             publisher,
             published: 0,
+            left_at: None,
         };
         evening.act();
         evening
@@ -198,7 +213,10 @@ impl Evening {
                 Seen::Unresponsive(relay.spki)
             }
             NodeEvent::RelayExpired { reason, .. } => Seen::Expired(reason),
-            NodeEvent::EdgeDown { other, name, .. } => Seen::Down(other, name),
+            NodeEvent::EdgeDown { other, name, .. } => {
+                self.left_at = Some(Instant::now());
+                Seen::Down(other, name)
+            }
             _ => return None,
         };
         self.act();
@@ -323,6 +341,33 @@ async fn a_relay_with_a_wrong_answer_is_left_at_once_and_by_name() {
     let (seen, _) = evening.until_relay_is_left().await;
     assert_eq!(seen, [Seen::Down(relay, "live_binding_mismatch".into())]);
     assert_eq!(evening.relay.challenges() - answered, 1, "no second chance");
+    let (wrong_at, left_at) = (evening.relay.wrong_at(), evening.left_at);
+    assert!(left_at.unwrap() - wrong_at.unwrap() < LEFT_WITHIN);
+}
+
+/// The same where the relay is the child, and its parent the one who verifies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_ends_the_edge_of_a_relay_with_a_wrong_answer_in_time_and_by_name() {
+    let cloud = Cloud::new(hour());
+    let station = verifying(cloud.trust(), TIMES);
+    let mut evening = Evening::between(&cloud, station, Setup::default());
+    let (relay, _) = evening.names();
+    evening.until(|seen| seen == [Seen::Up(relay)]).await;
+    evening.relay.behave(Manner::Wrong);
+    let left = soon("the station leaves the relay", async {
+        loop {
+            match evening.station.events.recv().await.unwrap() {
+                NodeEvent::EdgeDown {
+                    other, name, child, ..
+                } => return (other, name, child),
+                _ => evening.publish(),
+            }
+        }
+    });
+    let left = left.await;
+    let elapsed = evening.relay.wrong_at().unwrap().elapsed();
+    assert_eq!(left, (relay, "live_binding_mismatch".into(), false));
+    assert!(elapsed < LEFT_WITHIN, "{elapsed:?}");
 }
 
 /// What the control is good for: the same relays, never verified again within

@@ -141,7 +141,8 @@ pub(super) async fn watch_head(node: &Node, handle: &Handle) -> Infallible {
     }
     let mut newest = node.edges.beacons.newest.subscribe();
     let rendition = handle.permit.rendition;
-    let patience = Duration::from_millis(node.controls.heads.behind_ms_max());
+    let kept_ms_max = node.config.forwarder.kept_ms_max;
+    let patience = Duration::from_millis(node.controls.heads.behind_ms_max(kept_ms_max));
     loop {
         let mut before = None;
         let lags = newest.wait_for(|known| {

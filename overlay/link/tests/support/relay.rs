@@ -13,6 +13,7 @@ use link::{
 use ring::rand::SystemRandom;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use wire::codec::Text;
 use wire::message::StreamKind;
 use wire::message::control::{Admission, NodeKind};
@@ -146,6 +147,8 @@ pub(crate) struct TestRelay {
 struct Challenged {
     /// How it meets challenges, and how many there were.
     state: Mutex<(Manner, u32)>,
+    /// When it gave its first wrong answer.
+    wrong_at: Mutex<Option<Instant>>,
     genuine: Attester,
     foreign: Attester,
 }
@@ -158,6 +161,7 @@ impl TestRelay {
         let foreign = BootKey::generate(&SystemRandom::new()).unwrap();
         let challenged = Arc::new(Challenged {
             state: Mutex::new((Manner::Answers, 0)),
+            wrong_at: Mutex::new(None),
             genuine: Attester::start(Arc::new(boot_key), binding.clone()),
             foreign: Attester::start(Arc::new(foreign), binding.clone()),
         });
@@ -176,6 +180,11 @@ impl TestRelay {
         let mut state = self.challenged.state.lock().unwrap();
         state.0 = manner;
         state.1
+    }
+
+    /// When it gave its first wrong answer.
+    pub(crate) fn wrong_at(&self) -> Option<Instant> {
+        *self.challenged.wrong_at.lock().unwrap()
     }
 
     /// Challenges that it was sent.
@@ -263,7 +272,11 @@ async fn challenge(link: Link, mut channel: Channel, challenged: Arc<Challenged>
     };
     let attester = match manner {
         Manner::Answers => &challenged.genuine,
-        Manner::Wrong => &challenged.foreign,
+        Manner::Wrong => {
+            let mut wrong_at = challenged.wrong_at.lock().unwrap();
+            wrong_at.get_or_insert_with(Instant::now);
+            &challenged.foreign
+        }
         Manner::Silent => {
             let _ = channel.send.stopped().await;
             return;
