@@ -169,6 +169,34 @@ def disbelieved(result):
     yield from turned_away(result)
 
 
+def doubted(result):
+    """A relay that station and sponsor believe: each other viewer refuses it
+    for himself, by name, and takes nothing from it."""
+    events = result["events"]
+    yield from told(events, [
+        {"kind": "sponsor_granted", "who": "B"},
+        {"kind": "relay_started", "relay": "R1"},
+        {"kind": "relay_admitted", "relay": "R1", "parent": "S"},
+    ])
+    believers = {e["who"] for e in events if e["kind"] == "relay_verified"}
+    if believers != {"B", "S"}:
+        yield f"R1 was verified by {sorted(believers)}"
+    for viewer in ("A", "C", "D", "E"):
+        yield from told(events, [
+            {"kind": "relay_admitted", "relay": "R1"},
+            {"kind": "attack_refused", "who": viewer, "reason": "assurance_not_accepted"},
+            {"kind": "join_refused_no_capacity", "who": viewer},
+        ])
+        if first(events, kind="first_chunk", who=viewer) is not None:
+            yield f"{viewer} watched"
+        if result["exit_codes"][viewer]["got"] != 1:
+            yield f"{viewer}: exit {result['exit_codes'][viewer]['got']}, not 1"
+    for viewer in result["viewers"]:
+        path = [hop["name"] for hop in viewer["path"]]
+        if viewer["name"] == "B" and path != ["R1", "S"]:
+            yield f"B ends on the path {' -> '.join(path)}"
+
+
 def no_cloud(result):
     """Without a desk, D and E are refused by name and the rest watch on."""
     if result["relays"] or first(result["events"], kind="voucher_redeemed") is not None:
@@ -214,6 +242,7 @@ STORIES = {
     "relay": relay,
     "machine": machine,
     "disbelieved": disbelieved,
+    "doubted": doubted,
     "no-cloud": no_cloud,
 }
 

@@ -35,6 +35,11 @@ step_demo_qemu_disbelieved() {
   EXPECT=(--expect disbelieved)
   evening qemu-disbelieved "$SHORT_SECONDS" --provider qemu
 }
+step_demo_qemu_doubted() {
+  image_tools
+  EXPECT=(--expect doubted)
+  evening qemu-doubted "$SHORT_SECONDS" --provider qemu --trust-operator demo-desk --believers sponsor
+}
 
 # verify_offline EVENING KIND TRUST... : what a viewer of an evening saved.
 verify_offline() {

@@ -14,6 +14,7 @@ image_tools() {
   need mcopy mtools
   need sbverify sbsigntool
   need swtpm swtpm
+  need swtpm_setup swtpm-tools
   need qemu-system-x86_64 qemu-system-x86
   need fsck.vfat dosfstools
   [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || install ovmf

@@ -31,6 +31,16 @@ pub struct Arguments {
     /// them without this.
     #[arg(long, value_enum, value_name = "NAME")]
     pub trust_operator: Option<Operator>,
+    /// Who accepts that operator's word. `sponsor`: the station and B alone;
+    /// each other viewer then refuses B's relay.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHO",
+        requires = "trust_operator"
+    )]
+    pub believers: Believers,
     /// Leave the published and every received stream in this folder.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -46,6 +56,16 @@ pub enum Operator {
     DemoDesk,
 }
 
+/// Who believes the operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Believers {
+    /// Everybody.
+    #[default]
+    All,
+    /// The station and the sponsor.
+    Sponsor,
+}
+
 impl Arguments {
     /// What the evening has of the cloud.
     #[must_use]
@@ -53,6 +73,9 @@ impl Arguments {
         match (self.no_cloud, self.provider, self.trust_operator) {
             (true, ..) => Cloud::Nothing,
             (false, Provider::Qemu, None) => Cloud::Disbelieved,
+            (false, Provider::Qemu, Some(_)) if self.believers == Believers::Sponsor => {
+                Cloud::Doubted
+            }
             _ => Cloud::Believed,
         }
     }
@@ -82,6 +105,10 @@ mod tests {
                 "demo --provider qemu --trust-operator demo-desk",
                 Cloud::Believed,
             ),
+            (
+                "demo --provider qemu --trust-operator demo-desk --believers sponsor",
+                Cloud::Doubted,
+            ),
         ] {
             let read = Arguments::try_parse_from(words.split(' ')).unwrap();
             assert_eq!(read.cloud(), cloud, "{words}");
@@ -100,6 +127,7 @@ mod tests {
             "demo --provider nonsense",
             "demo --provider qemu --no-cloud",
             "demo --provider qemu --trust-operator somebody",
+            "demo --provider qemu --believers sponsor",
         ] {
             let error = Arguments::try_parse_from(words.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words}");

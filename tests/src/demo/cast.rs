@@ -1,6 +1,6 @@
 //! Who plays: names, upload, and the programs' command lines.
 
-use super::provider::Provider;
+use super::provider::{Cloud, Provider};
 use super::stage::{Host, Stage};
 use crate::process::Launch;
 
@@ -10,6 +10,8 @@ pub const STATION: &str = "S";
 pub const DESK: &str = "desk";
 /// The viewers, in the order in which they come.
 pub const VIEWERS: [&str; 5] = ["A", "B", "C", "D", "E"];
+/// Who buys the first round.
+pub const SPONSOR: &str = "B";
 /// Who attacks.
 pub const ATTACKER: &str = "X";
 
@@ -22,8 +24,9 @@ const STREAM_MBPS: &str = "1.1";
 /// The station's upload: two slots, with head room for their overhead, and
 /// not three.
 const STATION_MBPS: &str = "3.2";
-/// B's upload: one slot in the same way.
-const B_MBPS: &str = "1.6";
+/// B's upload, and the station's where it has one slot: head room in the same
+/// way.
+const ONE_SLOT_MBPS: &str = "1.6";
 /// Friends may be asked again at once, for another shortage: an evening is
 /// short.
 const ASK_INTERVAL_MS: &str = "0";
@@ -32,12 +35,25 @@ const ASK_INTERVAL_MS: &str = "0";
 const PRICE_MAX_MINOR: &str = "1000";
 
 /// The slots that a member has to have for the evening to take its course.
+/// Where the others doubt B's relay there is room for B alone, so that each of
+/// them is sent to the relay.
 #[must_use]
-pub fn slots(name: &str) -> u64 {
-    match name {
-        STATION => 2,
-        "B" => 1,
+pub fn slots(name: &str, cloud: Cloud) -> u64 {
+    match (name, cloud) {
+        (STATION, Cloud::Doubted) => 1,
+        (STATION, _) => 2,
+        ("B", Cloud::Doubted) => 0,
+        ("B", _) => 1,
         _ => 0,
+    }
+}
+
+/// The upload for so many slots.
+const fn upload_mbps(slots: u64) -> &'static str {
+    match slots {
+        0 => "0",
+        1 => ONE_SLOT_MBPS,
+        _ => STATION_MBPS,
     }
 }
 
@@ -49,7 +65,7 @@ pub fn station(stage: &Stage) -> Launch {
         .flag("broadcast")
         .option("--input", stage.clip())
         .flag("--loop")
-        .option("--upload-mbps", STATION_MBPS)
+        .option("--upload-mbps", upload_mbps(slots(STATION, stage.cloud)))
         .option("--stream-mbps", STREAM_MBPS)
         .option("--ask-deadline-ms", deadline_ms.to_string())
         .option("--ask-interval-ms", ASK_INTERVAL_MS);
@@ -62,11 +78,10 @@ pub fn station(stage: &Stage) -> Launch {
 /// A viewer's command line; `position` counts from 0.
 #[must_use]
 pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
-    let share_mbps = if slots(name) > 0 { B_MBPS } else { "0" };
     let mut launch = Launch::new(&stage.programs.roundcast, stage.log(name))
         .flag("watch")
         .flag(invite)
-        .option("--share-mbps", share_mbps);
+        .option("--share-mbps", upload_mbps(slots(name, stage.cloud)));
     // Without a desk there is nothing to sponsor with: they are not asked.
     launch = match &stage.desk_uri {
         Some(desk) => launch
@@ -85,10 +100,13 @@ pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
 }
 
 fn common(launch: Launch, stage: &Stage, name: &str, host: Host) -> Launch {
-    let launch = match (stage.provider, &stage.operator) {
+    let operator = stage.operator.as_ref();
+    let launch = match (stage.provider, operator) {
         (Provider::Local, _) => launch.flag("--trust-development"),
-        (Provider::Qemu, Some(operator)) => launch.option("--trust-operator", operator),
-        (Provider::Qemu, None) => launch,
+        (Provider::Qemu, Some(operator)) if stage.cloud.is_believed_by(name) => {
+            launch.option("--trust-operator", operator)
+        }
+        (Provider::Qemu, _) => launch,
     };
     launch
         .option("--kept-ms", stage.provider.kept_ms().to_string())

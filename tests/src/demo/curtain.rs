@@ -1,7 +1,7 @@
 //! The end of an evening: everybody leaves, leaves of the tree first, and every
 //! process ends.
 
-use super::cast::{ATTACKER, DESK, STATION};
+use super::cast::{ATTACKER, DESK, SPONSOR, STATION};
 use super::error::Error;
 use super::log::Log;
 use super::patience;
@@ -23,8 +23,10 @@ pub async fn fall(world: &mut World, cloud: Cloud) {
         world.may_leave(&name);
     }
     for name in LEAVING {
-        if name == "D" && world.runs("D") && cloud.carries_all() {
-            stop_relay(world, "D", "R2").await;
+        if let Some(relay) = relay_at_the_end(name, cloud)
+            && world.runs(name)
+        {
+            stop_relay(world, name, relay).await;
         }
         quit(world, name, cloud).await;
     }
@@ -32,6 +34,15 @@ pub async fn fall(world: &mut World, cloud: Cloud) {
     quit(world, STATION, cloud).await;
     quit(world, DESK, cloud).await;
     note_relays(world, cloud);
+}
+
+/// The relay that this holder still has when the evening is over.
+fn relay_at_the_end(holder: &str, cloud: Cloud) -> Option<&'static str> {
+    match (holder, cloud) {
+        ("D", Cloud::Believed) => Some("R2"),
+        (SPONSOR, Cloud::Doubted) => Some("R1"),
+        _ => None,
+    }
 }
 
 /// The holder stops the relay. The first relay's holder has none any more.

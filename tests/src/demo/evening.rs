@@ -57,8 +57,11 @@ pub async fn play(world: &mut World, stage: &Stage, plan: &Plan) -> Result<(), E
         started: Instant::now(),
     };
     evening.open().await?;
-    evening.gather().await?;
+    if plan.cloud != Cloud::Doubted {
+        evening.gather().await?;
+    }
     match plan.cloud {
+        Cloud::Doubted => evening.doubt().await?,
         Cloud::Nothing => {
             evening.world.act = Act::Overload;
             evening.refuse("D", 3).await?;
@@ -98,7 +101,7 @@ impl Evening<'_> {
                 .say(&format!("         The station's page: {page}"));
         }
         let slots = announced.and_then(|event| event.number("slots"));
-        check_slots(STATION, slots)
+        check_slots(STATION, slots, self.plan.cloud)
     }
 
     /// A, B and C come while there is room.
@@ -126,7 +129,7 @@ impl Evening<'_> {
         self.wait(&awaited, patience::FIRST_CHUNK, picture).await?;
         let joined = self.world.log.told(STATION, "joined", name);
         let slots = joined.and_then(|joined| joined.number("slots"));
-        check_slots(name, slots)?;
+        check_slots(name, slots, self.plan.cloud)?;
         let ready = self.world.log.told(name, "viewer_ready", name);
         let page = ready.and_then(|ready| ready.text("page"));
         if let Some(page) = page.map(|page| format!("         {name}'s page: {page}")) {
@@ -167,6 +170,35 @@ impl Evening<'_> {
         self.turned_away("D").await
     }
 
+    /// B buys a round when A finds no place, and station and B take its relay
+    /// in. Each other viewer is sent there, refuses it by name, and finds no
+    /// other place.
+    async fn doubt(&mut self) -> Result<(), Error> {
+        self.join_under("B", 1, STATION).await?;
+        self.world.may_leave("A");
+        self.start_and_ask("A", 0, &["A"]).await?;
+        self.relay_comes("R1", "B").await?;
+        self.world.act = Act::Doubt;
+        self.refuses_the_relay("A").await?;
+        for (name, position) in [("C", 2), ("D", 3), ("E", 4)] {
+            self.world.may_leave(name);
+            let launch = cast::viewer(self.stage, name, position, &self.invite);
+            self.world.start(name, &launch)?;
+            self.refuses_the_relay(name).await?;
+        }
+        Ok(())
+    }
+
+    async fn refuses_the_relay(&mut self, name: &'static str) -> Result<(), Error> {
+        let refused = |log: &Log| {
+            let mut told = log.of(name, "attack_refused");
+            told.any(|event| event.text("reason") == Some(DISBELIEVED))
+        };
+        let awaited = format!("{name} refuses R1 for {DISBELIEVED}");
+        self.wait(&awaited, patience::RELAY, refused).await?;
+        self.turned_away(name).await
+    }
+
     /// D's join is too much: B buys a round, and its relay carries it.
     async fn overload(&mut self) -> Result<(), Error> {
         let since_us = self.buy().await?;
@@ -182,29 +214,37 @@ impl Evening<'_> {
 
     /// D's join is too much, and B is granted the round. Returns when D came.
     async fn buy(&mut self) -> Result<u64, Error> {
+        self.start_and_ask("D", 3, &["D", "A", "C"]).await
+    }
+
+    /// Somebody's join is too much: he and the others are asked in this order
+    /// and do not buy, then B does. Returns when he came.
+    async fn start_and_ask(
+        &mut self,
+        name: &'static str,
+        position: u8,
+        unwilling: &[&'static str],
+    ) -> Result<u64, Error> {
         self.world.act = Act::Overload;
-        let launch = cast::viewer(self.stage, "D", 3, &self.invite);
+        let launch = cast::viewer(self.stage, name, position, &self.invite);
         // An attack before may have led to asks, too.
         let since_us = monotonic_us();
-        self.world.start("D", &launch)?;
-        for (kind, who, awaited) in [
-            (
-                "sponsor_asked",
-                "D",
-                "D's join overloads the tree, and D is asked",
-            ),
-            ("sponsor_declined", "D", "D declines"),
-            ("sponsor_declined", "A", "A is asked and declines"),
-            (
+        self.world.start(name, &launch)?;
+        let mut steps = vec![("sponsor_asked", name, "is asked, since there is no room")];
+        steps.extend(unwilling.iter().map(|who| match *who {
+            "C" => (
                 "sponsor_timed_out",
                 "C",
-                "C is asked and lets the deadline pass",
+                "is asked and lets the deadline pass",
             ),
-            ("sponsor_accepted", "B", "B is asked and accepts"),
-            ("sponsor_granted", "B", "B is granted the round"),
-        ] {
+            who => ("sponsor_declined", who, "is asked and declines"),
+        }));
+        steps.push(("sponsor_accepted", cast::SPONSOR, "is asked and accepts"));
+        steps.push(("sponsor_granted", cast::SPONSOR, "is granted the round"));
+        for (kind, who, awaited) in steps {
             let told = |log: &Log| log.told_after(STATION, kind, who, since_us).is_some();
-            self.wait(awaited, patience::ASKING, told).await?;
+            let awaited = format!("{who} {awaited}");
+            self.wait(&awaited, patience::ASKING, told).await?;
         }
         Ok(since_us)
     }
@@ -415,8 +455,8 @@ fn missing(kind: &'static str, source: &str, field: &'static str) -> Error {
     }
 }
 
-fn check_slots(name: &str, found: Option<u64>) -> Result<(), Error> {
-    let needed = cast::slots(name);
+fn check_slots(name: &str, found: Option<u64>, cloud: Cloud) -> Result<(), Error> {
+    let needed = cast::slots(name, cloud);
     match found {
         Some(found) if found == needed => Ok(()),
         Some(found) => Err(Error::Slots {

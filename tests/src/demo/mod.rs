@@ -69,6 +69,7 @@ pub async fn run(arguments: &Arguments) -> Result<Report, Error> {
         seed,
         arguments.keep.as_deref(),
         arguments.provider,
+        plan.cloud,
     )?;
     if stage.provider == Provider::Qemu {
         narrator.say("Building and signing the relay's image ...");
@@ -88,7 +89,7 @@ async fn perform(
     seed: u64,
 ) -> Result<Report, Error> {
     if plan.cloud.has_desk() {
-        market::open(world, stage, plan.cloud).await?;
+        market::open(world, stage).await?;
         stage.keep_trust()?;
     }
     evening::lay_out_loot(stage, plan.attack.as_ref().map(|(attack, _)| *attack))?;

@@ -138,6 +138,9 @@ fn sentence(entry: &Entry) -> String {
         What::RelayLost { relay } => format!("{relay} is gone"),
         What::Reparented { from, to, .. } => format!("{who} moves from {from} to {to}"),
         What::JoinRefusedNoCapacity => format!("{who} is refused: no capacity"),
+        What::AttackRefused { attack, reason } if attack == "none" => {
+            format!("{who} refuses the relay: {reason}")
+        }
         What::AttackRefused { attack, reason } => format!("{who} refuses {attack}: {reason}"),
     }
 }

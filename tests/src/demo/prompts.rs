@@ -7,6 +7,8 @@ pub enum Act {
     Gathering,
     /// D has come, and there is no room.
     Overload,
+    /// B's relay is there, and nobody else believes it.
+    Doubt,
     /// The evening is over.
     Farewell,
 }
@@ -60,6 +62,8 @@ mod tests {
             ("B", Act::Overload, "leave", decline),
             ("B", Act::Gathering, "join", decline),
             ("D", Act::Farewell, "leave", decline),
+            ("B", Act::Doubt, "join", decline),
+            ("C", Act::Doubt, "leave", None),
         ] {
             assert_eq!(answer(who, act, cause), expected, "{who} {act:?} {cause}");
         }

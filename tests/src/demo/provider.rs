@@ -1,5 +1,6 @@
 //! Where the evening's relays run, and who believes them.
 
+use super::cast::{SPONSOR, STATION};
 use super::patience;
 use clap::ValueEnum;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub enum Cloud {
     Believed,
     /// Relays of a kind that no viewer has chosen to believe.
     Disbelieved,
+    /// Relays that the station and the sponsor believe, and no other viewer.
+    Doubted,
 }
 
 impl Cloud {
@@ -67,5 +70,15 @@ impl Cloud {
     #[must_use]
     pub const fn has_desk(self) -> bool {
         !matches!(self, Self::Nothing)
+    }
+
+    /// Whether `name` believes the operator of the machines.
+    #[must_use]
+    pub fn is_believed_by(self, name: &str) -> bool {
+        match self {
+            Self::Believed => true,
+            Self::Doubted => name == STATION || name == SPONSOR,
+            Self::Nothing | Self::Disbelieved => false,
+        }
     }
 }

@@ -286,6 +286,7 @@ pub fn relay_exit(event: &Event) -> Option<Exit> {
 pub fn expected_exit(name: &str, cloud: Cloud) -> Exit {
     match name {
         "R1" if cloud.carries_all() => Exit::Signal(9),
+        "A" | "C" if cloud == Cloud::Doubted => Exit::Code(1),
         "D" | "E" if !cloud.carries_all() => Exit::Code(1),
         cast::ATTACKER => Exit::Code(3),
         _ => Exit::Code(0),

@@ -1,7 +1,7 @@
 //! Where the evening takes place: a folder, loopback addresses, the programs.
 
 use super::error::Error;
-use super::provider::Provider;
+use super::provider::{Cloud, Provider};
 use super::release;
 use crate::programs::Programs;
 use std::fs;
@@ -50,6 +50,8 @@ pub struct Stage {
     network: [u8; 2],
     /// Where the relays run.
     pub provider: Provider,
+    /// Who believes them.
+    pub cloud: Cloud,
     /// The operator that the viewers believe, with his key.
     pub operator: Option<String>,
     /// The executables.
@@ -70,6 +72,7 @@ impl Stage {
         seed: u64,
         keep: Option<&Path>,
         provider: Provider,
+        cloud: Cloud,
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("roundcast-demo-")
@@ -80,6 +83,7 @@ impl Stage {
             kept: keep.map(Path::to_owned),
             network: network(seed),
             provider,
+            cloud,
             operator: None,
             programs,
             desk_uri: None,

@@ -133,7 +133,7 @@ fn refusals(evening: &Evening, events: &[EventReport]) -> Vec<String> {
             _ => None,
         })
         .collect();
-    let disbelieved = evening.cloud == Cloud::Disbelieved;
+    let disbelieved = matches!(evening.cloud, Cloud::Disbelieved | Cloud::Doubted);
     match evening.log.attack {
         None if disbelieved => reasons
             .iter()
