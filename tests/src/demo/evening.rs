@@ -2,9 +2,10 @@
 //! one before it has come about.
 
 use super::attack::{self, Attack, Loot, Moment, Target};
-use super::cast::{self, ATTACKER, DESK, STATION};
+use super::cast::{self, ATTACKER, DESK, STATION, VIEWERS};
 use super::error::Error;
 use super::log::Log;
+use super::media;
 use super::patience;
 use super::prompts::Act;
 use super::provider::Cloud;
@@ -21,6 +22,10 @@ use tokio::time::Instant;
 
 /// Why nobody believes a machine that only its own operator vouches for.
 pub(super) const DISBELIEVED: &str = "assurance_not_accepted";
+
+/// Who is no further behind watches live. A viewer that is told to go plays to
+/// the newest head that it has heard of, which may be a beacon's time old.
+const LIVE_CHUNKS: u64 = 1;
 
 /// What kind of evening it is to be.
 #[derive(Debug, Clone)]
@@ -341,13 +346,19 @@ impl Evening<'_> {
     /// The rest of the evening.
     async fn play_out(&mut self) -> Result<(), Error> {
         let end = self.started + self.plan.length;
-        let end = if !self.plan.cloud.carries_all() {
-            end
-        } else {
-            // The last resume was awaited just before.
-            end.max(Instant::now() + patience::AFTER_RESUME)
+        if !self.plan.cloud.carries_all() {
+            return self.world.play_until(end, "all watch to the end").await;
+        }
+        // The last resume was awaited just before.
+        let end = end.max(Instant::now() + patience::AFTER_RESUME);
+        self.world.play_until(end, "all watch to the end").await?;
+        // Nobody is told to go while he still watches what was long ago.
+        let live = |log: &Log| {
+            let mut viewers = VIEWERS.into_iter();
+            viewers.all(|viewer| media::behind_chunks(log, viewer) <= LIVE_CHUNKS)
         };
-        self.world.play_until(end, "all watch to the end").await
+        let awaited = "everybody has caught up with the station";
+        self.wait(awaited, patience::CATCHING_UP, live).await
     }
 
     /// The evening's attack, if this is its moment.

@@ -76,6 +76,19 @@ fn piece(event: &Event) -> Option<Piece> {
     })
 }
 
+/// How many chunks a viewer is behind the station; 0 before its first one.
+#[must_use]
+pub fn behind_chunks(log: &Log, viewer: &str) -> u64 {
+    let newest = |source, kind| {
+        let told = log.of(source, kind);
+        let media = told.filter(|event| !event.flag("init"));
+        media.filter_map(|event| event.number("sequence")).last()
+    };
+    let published = newest(STATION, "chunk_published").unwrap_or_default();
+    let received = newest(viewer, "chunk_received");
+    received.map_or(0, |received| published.saturating_sub(received))
+}
+
 /// How a viewer was served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {

@@ -23,6 +23,9 @@ pub const RELAY: Duration = Duration::from_secs(45);
 pub const EMULATED_RELAY: Duration = Duration::from_secs(120);
 /// From a relay's death to its loss being noticed, and to a new parent.
 pub const REPAIR: Duration = Duration::from_secs(45);
+/// Who waited for a relay catches up with what the uplinks have to spare; after
+/// an emulated boot on a busy machine that is half a minute of the stream.
+pub const CATCHING_UP: Duration = Duration::from_secs(120);
 /// An attack, from the attacker's start to its end.
 pub const ATTACK: Duration = Duration::from_secs(60);
 /// A leaving viewer drains to the final head; a station says goodbye.
