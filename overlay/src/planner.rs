@@ -18,6 +18,7 @@ mod doubt;
 mod flap;
 mod forest;
 mod links;
+mod matching;
 mod member;
 mod placing;
 mod publishing;
