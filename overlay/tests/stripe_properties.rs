@@ -123,7 +123,12 @@ impl World {
     }
 
     fn pick(&self, at: usize) -> Option<u32> {
-        let all: Vec<u32> = self.peers.keys().chain(self.relays.keys()).copied().collect();
+        let all: Vec<u32> = self
+            .peers
+            .keys()
+            .chain(self.relays.keys())
+            .copied()
+            .collect();
         (!all.is_empty()).then(|| all[at % all.len()])
     }
 
@@ -318,7 +323,10 @@ impl World {
         assert_eq!(trees.nodes.len(), 1 + members);
         self.check_waiting(&trees);
         self.check_sponsors(&trees);
-        let sure = trees.nodes.values().filter(|v| v.kind == NodeKind::Peer && v.guaranteed);
+        let sure = trees
+            .nodes
+            .values()
+            .filter(|v| v.kind == NodeKind::Peer && v.guaranteed);
         let all = u32::try_from(self.peers.len()).unwrap();
         assert_eq!(
             self.planner.guaranteed(),
@@ -328,7 +336,10 @@ impl World {
 
     fn check_edges(&self, trees: &Trees) {
         let told = self.planner.edges();
-        let told: BTreeSet<Edge> = told.iter().map(|e| (e.stripe.0, e.parent, e.child)).collect();
+        let told: BTreeSet<Edge> = told
+            .iter()
+            .map(|e| (e.stripe.0, e.parent, e.child))
+            .collect();
         assert_eq!(told, self.edges, "the actions make exactly these edges");
         let mut carried: BTreeMap<u32, u32> = BTreeMap::new();
         for (_, parent, _) in &self.edges {
@@ -361,7 +372,10 @@ impl World {
             let lacks = v.parents.iter().any(Option::is_none);
             if v.kind == NodeKind::Peer {
                 assert_eq!(v.waiting, lacks, "{v:?}");
-                assert!(rooted.len() >= k || trees.waits_above(v), "{v:?} is forgotten");
+                assert!(
+                    rooted.len() >= k || trees.waits_above(v),
+                    "{v:?} is forgotten"
+                );
                 let some = v.parents.iter().any(Option::is_some) || v.edges_used > 0;
                 for (s, parent) in (0..).zip(&v.parents) {
                     let place = trees.free_for(s, |p| self.may_link(trees, v.node, p));
@@ -390,7 +404,10 @@ impl World {
                 && !self.failures.contains(&(*sponsor, *relay));
             for stripe in trees.rooted(*relay) {
                 let under_own = own(&s.parents[usize::from(stripe)]);
-                assert!(!room || under_own, "{s:?} is not under its relay {r:?} in {stripe}");
+                assert!(
+                    !room || under_own,
+                    "{s:?} is not under its relay {r:?} in {stripe}"
+                );
             }
         }
     }
@@ -471,7 +488,8 @@ impl Trees {
 
     /// How many stripes free edges can bring to one node at the same time.
     fn matching(&self, fits: impl Fn(u32) -> bool) -> usize {
-        let free = |p: &NodeView<u32>| (p.edges - p.edges_used).min(u32::from(self.stripes.count()));
+        let free =
+            |p: &NodeView<u32>| (p.edges - p.edges_used).min(u32::from(self.stripes.count()));
         let places: Vec<u32> = self
             .nodes
             .values()

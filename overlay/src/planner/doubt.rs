@@ -1,10 +1,10 @@
-//! Make before break for relays that no longer answer: whoever hangs on one
-//! gets another parent while the old edge still carries.
+//! Make before break for parents that go, or no longer answer: whoever hangs on
+//! one gets another parent while the old edge still carries.
 
 use super::config::{HANDOVER_MS_MAX, TRIES_MAX};
-use super::forest::Ix;
+use super::forest::{Ix, ROOT};
 use super::{Member, Planner};
-use crate::NodeId;
+use crate::{Error, NodeId};
 use wire::statement::Cause;
 
 /// An edge of one stripe that should be replaced.
@@ -29,6 +29,26 @@ impl<N: NodeId> Planner<N> {
         if doubted.count() > 0 {
             self.settle(now_ms);
         }
+    }
+
+    /// The node wants to go, and serves for a moment longer: its children move
+    /// as far as there are places, and it gets no new ones.
+    /// [`Planner::leave`] follows, at the latest when the children's time is
+    /// over.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNode`], [`Error::Station`].
+    pub fn retire(&mut self, now_ms: u64, node: N) -> Result<(), Error> {
+        let ix = self.ix(node).ok_or(Error::UnknownNode)?;
+        if ix == ROOT {
+            return Err(Error::Station);
+        }
+        self.change_member(ix, |member| member.leaving = true);
+        for (child, s) in self.forest.all_children(ix) {
+            self.doubt(now_ms, child, ix, s);
+        }
+        self.settle(now_ms);
+        Ok(())
     }
 
     /// The relay can no longer be verified by the coordinator: its children

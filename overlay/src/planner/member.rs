@@ -49,6 +49,8 @@ pub(super) struct Member<N> {
     pub(super) has_failures: bool,
     /// It left without a word a moment ago.
     pub(super) unsteady: bool,
+    /// It wants to go, and serves until its children have been moved.
+    pub(super) leaving: bool,
 }
 
 impl<N> Member<N> {
@@ -63,6 +65,7 @@ impl<N> Member<N> {
             unreached: 0,
             has_failures: false,
             unsteady: false,
+            leaving: false,
         }
     }
 

@@ -46,7 +46,7 @@ impl<N: NodeId> Planner<N> {
             return false;
         };
         let avoids = c.has_failures && self.failures.avoids(child, p.name);
-        !avoids && (p.is_hub() || !c.relay_only)
+        !avoids && !p.leaving && (p.is_hub() || !c.relay_only)
     }
 
     /// Hangs `child` under `parent`. A peer that feeds nobody yet feeds this

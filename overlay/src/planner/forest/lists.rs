@@ -141,7 +141,10 @@ impl Lists {
     }
 
     pub(super) fn holds_any(&self, ranks: u64) -> bool {
-        self.rows.iter().skip(self.low).any(|r| r.ranks & ranks != 0)
+        self.rows
+            .iter()
+            .skip(self.low)
+            .any(|r| r.ranks & ranks != 0)
     }
 
     /// The nodes of these ranks by depth, rank, and time of arrival.
