@@ -81,14 +81,15 @@ impl<N: NodeId> Planner<N> {
         parent: Ix,
         taken: impl Fn(Ix) -> bool,
     ) -> Option<Ix> {
-        let children = self.forest.children(leaving, s).len();
-        let least = u32::try_from(children).ok()?;
+        let children = self.forest.children(leaving, s);
+        let least = u32::try_from(children.len()).ok()?;
         let fits = |peer: &Ix| {
             self.forest.feeds_nobody(*peer)
                 && self.forest.free_of(*peer) >= least
                 && !taken(*peer)
                 && !self.under_own_relay(*peer, s)
                 && self.may_link(*peer, parent)
+                && children.iter().all(|c| c == peer || self.may_link(*c, *peer))
                 && self.forest.keeps_guarantee(*peer, parent, s)
         };
         (depth.saturating_add(1)..=self.forest.deepest(s))
@@ -99,28 +100,34 @@ impl<N: NodeId> Planner<N> {
             })
     }
 
-    pub(super) fn succeed(&mut self, now_ms: u64, heir: &Heir, orphans: &[(Ix, u8)]) {
-        let s = heir.stripe;
-        self.forest.detach(heir.node, s);
-        if !self.seat(heir.node, heir.parent, s) {
-            self.wait(heir.node, s, Cause::Leave);
-            return;
-        }
-        let mut orphans: Vec<Ix> = orphans
-            .iter()
-            .filter(|(ix, t)| *t == s && *ix != heir.node)
-            .map(|(ix, _)| *ix)
-            .collect();
-        orphans.sort_by_cached_key(|ix| self.standing(*ix, s));
-        if heir.relay {
-            self.reunite(heir.node);
-            self.take_places(now_ms, heir.node, &orphans, s);
-        } else {
-            for orphan in orphans {
-                if self.waiting.get(orphan, s).is_some() && self.may_link(orphan, heir.node) {
-                    self.seat(orphan, heir.node, s);
-                }
+    /// The peers among the heirs take the leaving node's places, children and
+    /// all.
+    pub(super) fn inherit(&mut self, leaving: Ix, heirs: &[Heir]) {
+        for heir in heirs.iter().filter(|heir| !heir.relay) {
+            self.forest.detach(heir.node, heir.stripe);
+            if !self.forest.supplant(leaving, heir.node, heir.stripe) {
+                self.wait(heir.node, heir.stripe, Cause::Leave);
             }
+        }
+    }
+
+    /// The relays among the heirs move up, once the leaving node is gone.
+    pub(super) fn succeed(&mut self, now_ms: u64, heirs: &[Heir], orphans: &[(Ix, u8)]) {
+        for heir in heirs.iter().filter(|heir| heir.relay) {
+            let s = heir.stripe;
+            self.forest.detach(heir.node, s);
+            if !self.seat(heir.node, heir.parent, s) {
+                self.wait(heir.node, s, Cause::Leave);
+                continue;
+            }
+            self.reunite(heir.node);
+            let mut orphans: Vec<Ix> = orphans
+                .iter()
+                .filter(|(ix, t)| *t == s && *ix != heir.node)
+                .map(|(ix, _)| *ix)
+                .collect();
+            orphans.sort_by_cached_key(|ix| self.standing(*ix, s));
+            self.take_places(now_ms, heir.node, &orphans, s);
         }
     }
 
