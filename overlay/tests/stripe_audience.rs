@@ -97,7 +97,12 @@ impl Audience {
     }
 
     fn depth(&self) -> u32 {
-        self.planner.view().iter().filter_map(|v| v.depth).max().unwrap()
+        self.planner
+            .view()
+            .iter()
+            .filter_map(|v| v.depth)
+            .max()
+            .unwrap()
     }
 
     /// The depth of the best tree in which each peer feeds one stripe: as the
@@ -106,7 +111,10 @@ impl Audience {
         let view = self.planner.view();
         let mut by_stripe: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for v in view.iter().filter(|v| v.edges > 0 && v.node != STATION) {
-            by_stripe.entry(self.feeds(v.node)).or_default().push(v.edges);
+            by_stripe
+                .entry(self.feeds(v.node))
+                .or_default()
+                .push(v.edges);
         }
         let station = view.iter().find(|v| v.node == STATION).unwrap().edges / PER_SLOT;
         let viewers = u32::try_from(view.len()).unwrap() - 1;
@@ -169,7 +177,10 @@ fn the_upload_is_used_before_anybody_is_asked() {
         let (used, all) = before;
         println!("seed {seed}: {} viewers, {used} of {all} edges", a.next);
         assert!(a.asks > 0);
-        assert!(f64::from(used) >= 0.9 * f64::from(all), "seed {seed}: {used} of {all}");
+        assert!(
+            f64::from(used) >= 0.9 * f64::from(all),
+            "seed {seed}: {used} of {all}"
+        );
     }
 }
 
@@ -193,7 +204,10 @@ fn after_much_coming_and_going_the_trees_are_flat_and_the_guarantee_is_kept() {
         println!("seed {seed}: guaranteed {share:.3}, depth {depth} (best {best})");
         assert_eq!((a.asks, a.refused), (0, 0));
         assert!(share >= 0.9, "seed {seed}: {share}");
-        assert!(f64::from(depth) <= 1.3 * f64::from(best) + 1.0, "{depth} of {best}");
+        assert!(
+            f64::from(depth) <= 1.3 * f64::from(best) + 1.0,
+            "{depth} of {best}"
+        );
     }
 }
 
@@ -223,7 +237,9 @@ fn a_part_that_loses_its_parent_moves_whole() {
         for edge in before.iter().filter(|e| orphan(e.parent, e.stripe)) {
             let child = (edge.child, edge.stripe);
             let inner = before.iter().any(|e| (e.parent, e.stripe) == child);
-            let same = after.iter().any(|e| (e.child, e.stripe, e.parent) == (edge.child, edge.stripe, edge.parent));
+            let same = after
+                .iter()
+                .any(|e| (e.child, e.stripe, e.parent) == (edge.child, edge.stripe, edge.parent));
             assert!(same || !inner, "{edge:?} was torn off");
             kept += u32::from(same);
         }
@@ -296,6 +312,12 @@ fn who_was_lost_and_is_back_has_no_standing_for_a_minute() {
         let view = a.planner.node(strong).unwrap();
         view.parents.contains(&Some(STATION))
     };
-    assert!(!near_root(1_000), "a flapping node is not put near the root");
-    assert!(near_root(120_000), "who was away for long comes like anybody");
+    assert!(
+        !near_root(1_000),
+        "a flapping node is not put near the root"
+    );
+    assert!(
+        near_root(120_000),
+        "who was away for long comes like anybody"
+    );
 }

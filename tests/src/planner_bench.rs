@@ -205,9 +205,10 @@ fn timed(work: impl FnOnce()) -> f64 {
     seconds() - begun
 }
 
-/// The process's resident memory (proc(5), statm), 0 where there is none.
+/// The process's resident memory (proc(5), status), 0 where there is none.
 fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok());
-    pages.unwrap_or(0u64).saturating_mul(rustix::param::page_size() as u64)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kilobytes.unwrap_or(0u64).saturating_mul(1024)
 }

@@ -91,7 +91,9 @@ mod tests {
             assert_eq!(made.is_some(), k >= 1 && k + m <= STRIPES_MAX);
             assert_eq!(format!("{k}+{m}").parse().ok(), made);
         }
-        for wrong in ["", "4", "+1", "4+", "4+1+1", "+4+1", "4+-1", " 4+1", "256+0"] {
+        for wrong in [
+            "", "4", "+1", "4+", "4+1+1", "+4+1", "4+-1", " 4+1", "256+0",
+        ] {
             assert!(wrong.parse::<Stripes>().is_err(), "{wrong:?}");
         }
         assert_eq!("4+1".parse::<Stripes>().unwrap().to_string(), "4+1");

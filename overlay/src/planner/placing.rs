@@ -112,8 +112,7 @@ impl<N: NodeId> Planner<N> {
             };
             let next = if plain_first { plain } else { special.next() };
             let Some((_, ix)) = next else { return placed };
-            let found =
-                self.waiting.get(ix, lane).is_some() && self.place_waiter(now_ms, ix, lane);
+            let found = self.waiting.get(ix, lane).is_some() && self.place_waiter(now_ms, ix, lane);
             placed |= found;
             if plain_first {
                 plain = if found {
@@ -175,7 +174,9 @@ impl<N: NodeId> Planner<N> {
 
     /// Whether a joiner who may hang anywhere will surely find enough.
     fn has_plenty(&self, ix: Ix) -> bool {
-        let bound = self.member(ix).is_some_and(|m| m.relay_only || m.has_failures);
+        let bound = self
+            .member(ix)
+            .is_some_and(|m| m.relay_only || m.has_failures);
         let enough = PLENTY * u64::from(self.config.stripes.count());
         !bound && self.forest.free_total() >= enough
     }
@@ -196,9 +197,8 @@ impl<N: NodeId> Planner<N> {
         };
         let offers: Vec<Vec<(Ix, u32)>> = (0..count).map(offers).collect();
         // Every stripe finds an edge, whatever the others take.
-        let ample = |o: &Vec<(Ix, u32)>| {
-            o.iter().map(|(_, free)| free).sum::<u32>() >= u32::from(count)
-        };
+        let ample =
+            |o: &Vec<(Ix, u32)>| o.iter().map(|(_, free)| free).sum::<u32>() >= u32::from(count);
         if offers.iter().filter(|o| ample(o)).count() >= k as usize {
             return Some(Vec::new());
         }

@@ -153,7 +153,8 @@ impl Forest {
     /// The stripe whose own peers have the fewest free edges.
     pub(in super::super) fn scarcest(&self) -> u8 {
         let all = (0..self.stripes.count()).zip(&self.free_edges);
-        all.min_by_key(|(s, free)| (**free, *s)).map_or(0, |(s, _)| s)
+        all.min_by_key(|(s, free)| (**free, *s))
+            .map_or(0, |(s, _)| s)
     }
 
     pub(in super::super) fn deepest(&self, s: u8) -> u32 {
