@@ -71,8 +71,9 @@ impl<N: NodeId> Planner<N> {
             })
     }
 
-    /// A peer from the lowest levels that feeds nobody and has an edge for
-    /// each of the leaving node's children.
+    /// A peer from the lowest levels that has an edge for each of the leaving
+    /// node's children: one that feeds nobody or else, so that no part comes
+    /// to hang at the bottom, one that feeds leaves alone.
     fn peer_heir(
         &self,
         leaving: Ix,
@@ -84,26 +85,46 @@ impl<N: NodeId> Planner<N> {
         let children = self.forest.children(leaving, s);
         let least = u32::try_from(children.len()).ok()?;
         let fits = |peer: &Ix| {
-            self.forest.feeds_nobody(*peer)
-                && self.forest.free_of(*peer) >= least
-                && !taken(*peer)
+            !taken(*peer)
                 && !self.under_own_relay(*peer, s)
                 && self.may_link(*peer, parent)
-                && children.iter().all(|c| c == peer || self.may_link(*c, *peer))
+                && children
+                    .iter()
+                    .all(|c| c == peer || self.may_link(*c, *peer))
                 && self.forest.keeps_guarantee(*peer, parent, s)
         };
-        (depth.saturating_add(1)..=self.forest.deepest(s))
-            .rev()
-            .find_map(|at| {
-                let leaves = self.forest.strong_leaves_at(s, at, least);
-                leaves.take(HEIRS_MAX).find(fits)
-            })
+        let idle = |peer: &Ix| {
+            self.forest.feeds_nobody(*peer) && self.forest.free_of(*peer) >= least && fits(peer)
+        };
+        let deepest = self.forest.deepest(s);
+        let found = (depth.saturating_add(1)..=deepest).rev().find_map(|at| {
+            let leaves = self.forest.strong_leaves_at(s, at, least);
+            leaves.take(HEIRS_MAX).find(idle)
+        });
+        if found.is_some() || !children.iter().any(|c| self.forest.is_inner(*c, s)) {
+            return found;
+        }
+        let low = |peer: &Ix| {
+            let mut below = self.forest.children(*peer, s).into_iter();
+            self.forest.edges(*peer) >= least
+                && self.forest.inner_stripes(*peer).eq([s])
+                && below.all(|c| !self.forest.is_inner(c, s))
+                && fits(peer)
+        };
+        (depth.saturating_add(2)..=deepest).rev().find_map(|at| {
+            let inner = self.forest.strong_inner_at(s, at, least);
+            inner.take(HEIRS_MAX).find(low)
+        })
     }
 
     /// The peers among the heirs take the leaving node's places, children and
     /// all.
     pub(super) fn inherit(&mut self, leaving: Ix, heirs: &[Heir]) {
         for heir in heirs.iter().filter(|heir| !heir.relay) {
+            for leaf in self.forest.children(heir.node, heir.stripe) {
+                self.forest.detach(leaf, heir.stripe);
+                self.wait(leaf, heir.stripe, Cause::Leave);
+            }
             self.forest.detach(heir.node, heir.stripe);
             if !self.forest.supplant(leaving, heir.node, heir.stripe) {
                 self.wait(heir.node, heir.stripe, Cause::Leave);

@@ -205,6 +205,19 @@ impl Forest {
         self.at_depth(s, depth, ((1u64 << STRENGTHS) - 1) & !((1 << least) - 1))
     }
 
+    /// Rooted peers with children at this depth that have about so many edges
+    /// for this stripe, or more.
+    pub(in super::super) fn strong_inner_at(
+        &self,
+        s: u8,
+        depth: u32,
+        edges: u32,
+    ) -> impl Iterator<Item = Ix> + '_ {
+        let least = self.strength_of(edges).max(1);
+        let ranks = ((1u64 << STRENGTHS) - 1) & !((1 << least) - 1);
+        self.at_depth(s, depth, ranks << INNER)
+    }
+
     /// Rooted peers with children at this depth that are weaker than
     /// `strength`.
     pub(in super::super) fn inner_at(
