@@ -16,6 +16,7 @@ pub mod message;
 pub mod order;
 pub mod reason;
 pub mod statement;
+mod stripes;
 
 pub use codec::{Decode, DecodeError, Encode, Reader};
 pub use id::{
@@ -24,6 +25,7 @@ pub use id::{
 };
 pub use reason::Reason;
 pub use statement::{Scope, Signed, Statement};
+pub use stripes::{NoStripes, StripeSet, Stripes};
 
 /// Whether this build holds the `dangerously_*` functions. Every shipped
 /// program asserts at compile time that it does not.

@@ -15,6 +15,7 @@ use crate::statement::{
     Ask, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Permit, Revocation,
     RunStatement, Signed,
 };
+use crate::stripes::StripeSet;
 
 /// A node's name as it gives it.
 pub type Name = Text<NAME_BYTES_MAX>;
@@ -38,8 +39,7 @@ crate::messages! {
         4 => Introduce(Introduce),
         /// An edge of mine works (verified, if the other end is a relay).
         5 => EdgeUp(EdgeReport),
-        /// An edge of mine is gone or was refused; or its parent withholds
-        /// the stream, and it still stands.
+        /// An edge of mine is gone or was refused.
         6 => EdgeDown(EdgeFailure),
         /// What I received from my parents.
         7 => Receipt(Receipt),
@@ -54,6 +54,8 @@ crate::messages! {
         /// An edge of mine still carries, and should be replaced: the relay
         /// at its other end cannot be verified any more.
         12 => EdgeDoubt(EdgeFailure),
+        /// A parent of mine does not send what it should; the edge stands.
+        13 => Withheld(Withheld),
     }
 }
 
@@ -195,6 +197,18 @@ crate::record! {
         pub other: SpkiHash,
         /// Whether I am the child.
         pub child: bool,
+        /// The stripes of which the first block has come.
+        pub stripes: StripeSet,
+    }
+}
+
+crate::record! {
+    /// Stripes that a parent was permitted and does not send.
+    pub struct Withheld {
+        /// The parent.
+        pub parent: SpkiHash,
+        /// The stripes.
+        pub stripes: StripeSet,
     }
 }
 
