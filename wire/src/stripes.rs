@@ -115,6 +115,9 @@ impl StripeSet {
     /// No stripe.
     pub const EMPTY: Self = Self(0);
 
+    /// Every stripe that a run may have.
+    pub const ALL: Self = Self((1 << STRIPES_MAX) - 1);
+
     /// This stripe alone; none if it is beyond [`STRIPES_MAX`].
     #[must_use]
     pub const fn one(stripe: Stripe) -> Self {
