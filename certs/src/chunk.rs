@@ -117,7 +117,7 @@ impl HeaderVerifier {
             return Err(Error::HeaderRenditionUnknown);
         }
         let stripes = self.run.stripes;
-        if (header.layout.k, header.layout.m) != (stripes.k, stripes.m) {
+        if (header.layout.k, header.layout.m) != (stripes.k(), stripes.m()) {
             return Err(Error::HeaderStripesUnexpected);
         }
         if !consistent(header, &self.run) {

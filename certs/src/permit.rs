@@ -53,7 +53,7 @@ pub fn verify(
     if permit.scope.epoch < expect.epoch_min {
         return Err(Error::PermitEpochOld);
     }
-    if !permit.stripes.within(run.stripes.all()) {
+    if !permit.stripes.within(run.stripes.into()) {
         return Err(Error::PermitStripesUnknown);
     }
     if permit.expiry.since_ms(permit.issued) > PERMIT_LIFE_MS_MAX {

@@ -327,6 +327,12 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         self.tracks.get(&rendition)?.newest(stripes)
     }
 
+    /// The newest kept media chunk that is whole in `stripes`.
+    #[must_use]
+    pub fn whole(&self, rendition: Rendition, stripes: StripeSet) -> Option<Sequence> {
+        self.tracks.get(&rendition)?.whole(stripes)
+    }
+
     /// Those of `stripes` of which a block is missing in a chunk from `from`
     /// on that began to come, by whatever stripe, at `before_ms` or earlier on
     /// the caller's clock.

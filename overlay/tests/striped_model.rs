@@ -17,11 +17,12 @@ use overlay::forwarder::{Config, Forwarder, Outgoing};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::message::edge::Start;
-use wire::{Decode, Stripe, StripeSet, Stripes};
+use wire::{Decode, Stripe, StripeSet};
 
 const CHUNKS: usize = 8;
 const GROUP: usize = 3;
-const STRIPES: Stripes = Stripes { k: 4, m: 1 };
+const K: u8 = 4;
+const M: u8 = 1;
 
 type Node = Forwarder<Bytes, u32>;
 
@@ -31,7 +32,7 @@ fn stripe_of(index: u16) -> Stripe {
 
 /// Chunks of two rows.
 fn programme() -> Vec<SealedChunk> {
-    let mut station = Station::striped(STRIPES.k, STRIPES.m);
+    let mut station = Station::striped(K, M);
     station.chunk_len = 70_000;
     station.evening(CHUNKS, GROUP)
 }
@@ -197,7 +198,7 @@ proptest! {
             child.check(&came, 0);
         }
         // Complete once, as soon as there are k stripes of every row.
-        let enough = usize::from(all.len() >= u32::from(STRIPES.k));
+        let enough = usize::from(all.len() >= u32::from(K));
         for sequence in 0..CHUNKS as u64 {
             prop_assert_eq!(complete.get(&sequence).copied().unwrap_or(0), enough);
             let key = chunks[sequence as usize + 1].header.key();

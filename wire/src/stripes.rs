@@ -1,49 +1,53 @@
-//! How many sub-streams a run has, and sets of them.
+//! How many stripes a stream has.
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, put_varint};
-use crate::id::Stripe;
+use crate::Stripe;
+use crate::codec::{Decode, DecodeError, Encode, Reader};
 use crate::limits::STRIPES_MAX;
 use std::fmt;
 use std::str::FromStr;
 
-/// k data and m parity stripes: any k blocks of a row of k+m give it back.
+/// k data and m parity stripes: any k of the k+m are enough to watch.
+/// Written as `4+1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stripes {
-    /// Data stripes, at least one.
-    pub k: u8,
-    /// Parity stripes.
-    pub m: u8,
+    k: u8,
+    m: u8,
 }
 
 impl Stripes {
-    /// One tree without parity: 1+0.
+    /// One stripe without parity: the single tree.
     pub const SINGLE: Self = Self { k: 1, m: 0 };
 
-    /// k+m, if k is at least 1 and k+m at most [`STRIPES_MAX`].
+    /// None unless 1 <= k and k + m <= [`STRIPES_MAX`].
     #[must_use]
     pub const fn new(k: u8, m: u8) -> Option<Self> {
-        if k >= 1 && k <= STRIPES_MAX && m <= STRIPES_MAX - k {
-            Some(Self { k, m })
-        } else {
-            None
+        if k == 0 || k > STRIPES_MAX || m > STRIPES_MAX - k {
+            return None;
         }
+        Some(Self { k, m })
     }
 
-    /// k+m.
+    /// Data stripes: so many are needed.
+    #[must_use]
+    pub const fn k(self) -> u8 {
+        self.k
+    }
+
+    /// Parity stripes: so many may be missing.
+    #[must_use]
+    pub const fn m(self) -> u8 {
+        self.m
+    }
+
+    /// k + m, which is also how many edges a child takes at its full rate.
     #[must_use]
     pub const fn count(self) -> u8 {
         self.k.saturating_add(self.m)
     }
 
-    /// Every stripe, from 0 to k+m-1.
-    pub fn each(self) -> impl Iterator<Item = Stripe> {
+    /// Every stripe.
+    pub fn all(self) -> impl DoubleEndedIterator<Item = Stripe> + Clone {
         (0..self.count()).map(Stripe)
-    }
-
-    /// The set of them all.
-    #[must_use]
-    pub fn all(self) -> StripeSet {
-        self.each().collect()
     }
 }
 
@@ -59,34 +63,18 @@ impl fmt::Display for Stripes {
     }
 }
 
-/// Not `K+M`, or out of range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoStripes;
-
-impl fmt::Display for NoStripes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "stripes are K+M, e.g. 4+1: K at least 1, K+M at most {STRIPES_MAX}"
-        )
-    }
-}
-
-impl std::error::Error for NoStripes {}
-
 impl FromStr for Stripes {
-    type Err = NoStripes;
+    type Err = DecodeError;
 
-    fn from_str(text: &str) -> Result<Self, NoStripes> {
-        let number = |text: &str| -> Option<u8> {
-            // `u8::from_str` also takes a sign, which would be a second way
-            // to write the same.
-            let digits = text.bytes().all(|b| b.is_ascii_digit());
-            digits.then(|| text.parse().ok()).flatten()
+    /// # Errors
+    /// [`DecodeError::Invalid`] unless it is `k+m` within the bounds.
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        let (k, m) = text.split_once('+').ok_or(INVALID)?;
+        let number = |digits: &str| {
+            let plain = digits.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| digits.parse().ok()).flatten().ok_or(INVALID)
         };
-        let (k, m) = text.split_once('+').ok_or(NoStripes)?;
-        let (k, m) = number(k).zip(number(m)).ok_or(NoStripes)?;
-        Self::new(k, m).ok_or(NoStripes)
+        Self::new(number(k)?, number(m)?).ok_or(INVALID)
     }
 }
 
@@ -100,130 +88,28 @@ impl Encode for Stripes {
 impl Decode for Stripes {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (k, m) = (u8::decode(r)?, u8::decode(r)?);
-        Self::new(k, m).ok_or(DecodeError::Invalid("stripes"))
+        Self::new(k, m).ok_or(INVALID)
     }
 }
 
-/// A set of stripes: bit i stands for stripe i. On the wire it is never
-/// empty: what speaks of no stripe is not said.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct StripeSet(u32);
+const INVALID: DecodeError = DecodeError::Invalid("stripes (k+m)");
 
-const _: () = assert!(STRIPES_MAX as u32 <= u32::BITS);
+#[cfg(test)]
+mod tests {
+    use super::{STRIPES_MAX, Stripes};
 
-impl StripeSet {
-    /// No stripe.
-    pub const EMPTY: Self = Self(0);
-
-    /// Every stripe that a run may have.
-    pub const ALL: Self = Self((1 << STRIPES_MAX) - 1);
-
-    /// This stripe alone; none if it is beyond [`STRIPES_MAX`].
-    #[must_use]
-    pub const fn one(stripe: Stripe) -> Self {
-        if stripe.0 < STRIPES_MAX {
-            Self(1 << stripe.0)
-        } else {
-            Self::EMPTY
+    #[test]
+    fn text_and_bounds_agree() {
+        for (k, m) in (0..=20).flat_map(|k| (0..=20).map(move |m| (k, m))) {
+            let made = Stripes::new(k, m);
+            assert_eq!(made.is_some(), k >= 1 && k + m <= STRIPES_MAX);
+            assert_eq!(format!("{k}+{m}").parse().ok(), made);
         }
-    }
-
-    /// Whether the stripe is in it.
-    #[must_use]
-    pub const fn has(self, stripe: Stripe) -> bool {
-        self.intersects(Self::one(stripe))
-    }
-
-    /// With this stripe.
-    #[must_use]
-    pub const fn with(self, stripe: Stripe) -> Self {
-        self.union(Self::one(stripe))
-    }
-
-    /// Without this stripe.
-    #[must_use]
-    pub const fn without(self, stripe: Stripe) -> Self {
-        self.minus(Self::one(stripe))
-    }
-
-    /// Those of either set.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Those of both sets.
-    #[must_use]
-    pub const fn both(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Those that are not in `other`.
-    #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether the two have a stripe in common.
-    #[must_use]
-    pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Whether all of these are in `other`.
-    #[must_use]
-    pub const fn within(self, other: Self) -> bool {
-        self.minus(other).is_empty()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(self) -> u32 {
-        self.0.count_ones()
-    }
-
-    /// The stripes in order.
-    pub fn iter(self) -> impl Iterator<Item = Stripe> {
-        (0..STRIPES_MAX).map(Stripe).filter(move |s| self.has(*s))
-    }
-}
-
-impl From<Stripe> for StripeSet {
-    fn from(stripe: Stripe) -> Self {
-        Self::one(stripe)
-    }
-}
-
-impl FromIterator<Stripe> for StripeSet {
-    fn from_iter<I: IntoIterator<Item = Stripe>>(stripes: I) -> Self {
-        stripes.into_iter().fold(Self::EMPTY, Self::with)
-    }
-}
-
-impl fmt::Debug for StripeSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(|s| s.0)).finish()
-    }
-}
-
-impl Encode for StripeSet {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, u64::from(self.0));
-    }
-}
-
-impl Decode for StripeSet {
-    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let bits = r.varint("a set of stripes")?;
-        match u32::try_from(bits) {
-            Ok(bits) if bits != 0 && bits >> STRIPES_MAX == 0 => Ok(Self(bits)),
-            _ => Err(DecodeError::Invalid("a set of stripes")),
+        for wrong in [
+            "", "4", "+1", "4+", "4+1+1", "+4+1", "4+-1", " 4+1", "256+0",
+        ] {
+            assert!(wrong.parse::<Stripes>().is_err(), "{wrong:?}");
         }
+        assert_eq!("4+1".parse::<Stripes>().unwrap().to_string(), "4+1");
     }
 }

@@ -205,7 +205,7 @@ impl Publisher {
         plaintext_len
             .checked_add(OVERHEAD_BYTES)
             .and_then(|len| u32::try_from(len).ok())
-            .and_then(|len| Layout::for_chunk(len, self.stripes.k, self.stripes.m))
+            .and_then(|len| Layout::for_chunk(len, self.stripes.k(), self.stripes.m()))
             .ok_or(Error::ChunkTooLarge)
     }
 

@@ -116,7 +116,7 @@ impl World {
         Permit {
             scope: self.scope(),
             serial: 1,
-            stripes: Stripes::SINGLE.all(),
+            stripes: Stripes::SINGLE.into(),
             rendition: Rendition(0),
             parent: other(),
             child: me(),

@@ -265,6 +265,14 @@ impl<P: Clone> Track<P> {
             .map(|(sequence, _)| *sequence)
     }
 
+    /// The newest media chunk that is whole in these stripes.
+    pub(super) fn whole(&self, stripes: StripeSet) -> Option<Sequence> {
+        let mut newest = self.media.iter().rev();
+        newest
+            .find(|(_, c)| c.lacking(stripes).is_empty())
+            .map(|(sequence, _)| *sequence)
+    }
+
     /// Those of `stripes` of which a block is missing in a chunk from `from`
     /// on that began to come at `before_ms` or earlier, and that no parent
     /// has said to leave out.

@@ -15,7 +15,7 @@ use crate::statement::{
     Ask, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Permit, Revocation,
     RunStatement, Signed,
 };
-use crate::stripes::StripeSet;
+use crate::stripe_set::StripeSet;
 
 /// A node's name as it gives it.
 pub type Name = Text<NAME_BYTES_MAX>;

@@ -7,7 +7,7 @@ use crate::codec::List;
 use crate::id::{Rendition, Sequence};
 use crate::reason::Reason;
 use crate::statement::{HeadBeacon, Permit, Revocation, Signed};
-use crate::stripes::StripeSet;
+use crate::stripe_set::StripeSet;
 
 crate::messages! {
     /// Messages of an edge, in both directions.

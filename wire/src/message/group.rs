@@ -6,7 +6,7 @@ use crate::id::{Digest, Rendition, Sequence};
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_PATH_MAX};
 use crate::reason::Reason;
 use crate::statement::{ChunkHeader, ChunkKey, Signed};
-use crate::stripes::StripeSet;
+use crate::stripe_set::StripeSet;
 
 /// A record, in bytes: a block, its path and framing.
 pub const RECORD_BYTES_MAX: usize = BLOCK_BYTES_MAX + BLOCK_PATH_MAX * 32 + 64;

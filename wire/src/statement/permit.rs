@@ -2,7 +2,7 @@
 
 use super::{Scope, statement};
 use crate::id::{OrderId, Rendition, SpkiHash, UnixMs};
-use crate::stripes::StripeSet;
+use crate::stripe_set::StripeSet;
 
 crate::code! {
     /// Who is served first when an uplink is full (paper, sections 2.3, 2.4).
