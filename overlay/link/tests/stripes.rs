@@ -8,6 +8,7 @@ use certs::seal::{Publisher, SealedChunk};
 use link::{Channel, Endpoint, Link, NodeEvent};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use support::{
     Running, Setup, Stream, block, hello, loopback, media, order, parent, send_group, soon,
 };
@@ -143,7 +144,7 @@ impl Scene {
     async fn begin(of_left: StripeSet, of_right: StripeSet) -> Self {
         let stream = four_and_one();
         let mut station = Station::begin(&stream);
-        let mut start = || Running::start(&stream, &stream.member(), Setup::default());
+        let start = || Running::start(&stream, &stream.member(), Setup::default());
         let (mut left, mut right, mut child) = (start(), start(), start());
         for node in [&mut left, &mut right] {
             join(&stream, &station.node, node, stream.stripes(), 1);
@@ -155,13 +156,17 @@ impl Scene {
         works(&mut child, left.spki, of_left).await;
         station.publish();
         // Its stripes may have come while the test waited for the others.
+        let from_right = |child: &Running, key| {
+            let came = child.node.chunk_by_sender(key).map(|(_, came)| came);
+            came.is_some_and(|came| came.iter().any(|b| b.from == Some(right.spki)))
+        };
         soon("the other parent", async {
-            while child
-                .node
-                .chunk_by_sender(station.published.last().unwrap().header.key())
-                .is_none_or(|(_, came)| !came.iter().any(|b| b.from == Some(right.spki)))
-            {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            loop {
+                let key = station.publish();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if from_right(&child, key) {
+                    return;
+                }
             }
         })
         .await;
@@ -219,7 +224,7 @@ async fn a_parent_that_is_lost_is_replaced_stripe_by_stripe_without_a_gap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_hears_first_of_other_stripes_tells_the_other_end() {
-    let mut scene = Scene::begin(set([0, 1]), set([2, 3])).await;
+    let mut scene = Scene::begin(set([0, 1]), set([0, 2, 3])).await;
     let (left, child) = (scene.left.spki, scene.child.spki);
     // The parent alone.
     let more = permit(&scene.stream, (left, child), set([0, 1, 4]), 2);
@@ -258,7 +263,7 @@ async fn whoever_hears_first_of_other_stripes_tells_the_other_end() {
             if sent.is_subset(&wanted) && !sent.is_empty() {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
@@ -284,15 +289,22 @@ async fn a_child_that_asks_for_more_gets_what_its_permit_names() {
         resume: None,
     };
     channel.send(&Edge::Start(greedy)).await.unwrap();
-    for _ in 0..GROUP {
-        station.publish();
-    }
     let mut blocks = BTreeSet::new();
     // The group ends where the next one begins.
-    let mut stream = soon("a group", link.connection.accept_uni()).await.unwrap();
-    let bytes = soon("its end", stream.read_to_end(10_000_000))
-        .await
-        .unwrap();
+    let group = async {
+        let mut group = link.connection.accept_uni().await.unwrap();
+        group.read_to_end(10_000_000).await.unwrap()
+    };
+    let publishing = async {
+        loop {
+            station.publish();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let bytes = tokio::select! {
+        bytes = soon("a group", group) => bytes,
+        () = publishing => unreachable!("it goes on"),
+    };
     for record in records_of(&bytes) {
         if let Record::Block(block) = record {
             assert!([1, 3].contains(&(block.index % 5)), "block {}", block.index);
@@ -382,7 +394,7 @@ async fn a_silent_stripe_is_told_while_the_others_flow() {
             let chunk = media(&mut publisher, 50_000, false);
             send_group(&honest.2, &part(&chunk, set(0..4))).await;
             child.chunk(chunk.header.key()).await;
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             while let Ok(event) = child.events.try_recv() {
                 if let NodeEvent::Withheld { from, stripes, .. } = event {
                     return (from, stripes);
