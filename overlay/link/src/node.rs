@@ -425,6 +425,12 @@ impl Node {
         }
     }
 
+    /// The stripes that this parent sends by its newest permit.
+    #[must_use]
+    pub fn stripes_from(&self, parent: SpkiHash) -> StripeSet {
+        self.edges.stripes_of(parent)
+    }
+
     /// Whether there is an edge with this node.
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {

@@ -71,8 +71,7 @@ impl<P: Clone> Chunk<P> {
     }
 
     pub(super) fn stripe_of(&self, index: u16) -> Stripe {
-        let stripe = index.checked_rem(self.width()).unwrap_or(0);
-        Stripe(u8::try_from(stripe).unwrap_or(u8::MAX))
+        self.header.layout.stripe_of(index)
     }
 
     fn count_of(&self, stripe: Stripe) -> u32 {

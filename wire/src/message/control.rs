@@ -6,7 +6,7 @@ use crate::codec::{Blob, List, Text};
 use crate::id::{AskId, Digest, Nonce, SpkiHash};
 use crate::limits::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, SEALED_BYTES_MAX,
-    TREE_NODES_MAX,
+    STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::receipt::Receipt;
 use crate::order::Order;
@@ -291,9 +291,9 @@ crate::record! {
 }
 
 crate::record! {
-    /// A picture of the tree; display only, nothing is decided from it.
+    /// A picture of the trees; display only, nothing is decided from it.
     pub struct TreePicture {
-        /// The nodes, parents before children.
+        /// The nodes, the station first.
         pub nodes: List<TreeNode, TREE_NODES_MAX>,
         /// Round on the house: sponsor's relays and their lease.
         pub rounds: List<Round, 16>,
@@ -309,14 +309,42 @@ crate::record! {
         pub kind: NodeKind,
         /// Its name.
         pub name: Name,
-        /// Its parent, none for the station and for orphans.
-        pub parent: Option<SpkiHash>,
-        /// Children it may have.
-        pub slots: u32,
+        /// Its parents, none for the station and for orphans.
+        pub parents: List<TreeParent, { STRIPES_MAX as usize }>,
+        /// Edges that it may feed: a child takes one for each stripe.
+        pub edges: u32,
         /// Its delay by its own word, in milliseconds.
         pub delay_ms: u64,
         /// Its upload by its own word, in bit/s.
         pub sent_bps: u64,
+    }
+}
+
+crate::record! {
+    /// Who gives a node of the picture some stripes.
+    pub struct TreeParent {
+        /// The place of the parent among the picture's nodes, from 0.
+        pub node: u16,
+        /// The stripes.
+        pub stripes: StripeSet,
+    }
+}
+
+impl TreePicture {
+    /// A node of the picture by its key.
+    #[must_use]
+    pub fn node(&self, spki: SpkiHash) -> Option<&TreeNode> {
+        self.nodes.iter().find(|node| node.spki == spki)
+    }
+
+    /// Who gives this node what; a parent that is not in the picture is left
+    /// out.
+    pub fn parents<'a>(
+        &'a self,
+        node: &'a TreeNode,
+    ) -> impl Iterator<Item = (&'a TreeNode, StripeSet)> {
+        let parents = node.parents.iter();
+        parents.filter_map(|p| Some((self.nodes.get(usize::from(p.node))?, p.stripes)))
     }
 }
 

@@ -6,7 +6,7 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreePicture,
+    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent, TreePicture,
     Up, Withheld,
 };
 use wire::message::edge::{Edge, Resume, Start};
@@ -219,7 +219,8 @@ records! {
     Load { children, sent_bytes, sent_bps, delay_ms }
     RelayRefusal { relay, reason }
     TreePicture { nodes, rounds }
-    TreeNode { spki, kind, name, parent, slots, delay_ms, sent_bps }
+    TreeNode { spki, kind, name, parents, edges, delay_ms, sent_bps }
+    TreeParent { node, stripes }
     Round { relay, sponsor, left_ms, carries }
     Start { rendition, stripes, resume }
     Resume { init, next, have }

@@ -199,7 +199,7 @@ impl Edges {
         Ok(())
     }
 
-    /// The stripes that a parent sends by its newest permit.
+    /// The stripes that a parent sends by its newest permit; none without one.
     pub(crate) fn stripes_of(&self, parent: SpkiHash) -> StripeSet {
         let table = lock(&self.table);
         let slot = table.edges.get(&(parent, true));
