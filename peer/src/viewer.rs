@@ -24,6 +24,7 @@ pub(crate) use control::Session;
 pub use controls::{Controls, LinkCheck};
 pub(crate) use evidence::Refused;
 use link::{Audience, Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
+pub(crate) use path::{Path, PathHop};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;

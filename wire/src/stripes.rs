@@ -1,7 +1,7 @@
 //! How many stripes a stream has.
 
 use crate::Stripe;
-use crate::codec::DecodeError;
+use crate::codec::{Decode, DecodeError, Encode, Reader};
 use crate::limits::STRIPES_MAX;
 use std::fmt;
 use std::str::FromStr;
@@ -75,6 +75,20 @@ impl FromStr for Stripes {
             plain.then(|| digits.parse().ok()).flatten().ok_or(INVALID)
         };
         Self::new(number(k)?, number(m)?).ok_or(INVALID)
+    }
+}
+
+impl Encode for Stripes {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.k.encode(out);
+        self.m.encode(out);
+    }
+}
+
+impl Decode for Stripes {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (k, m) = (u8::decode(r)?, u8::decode(r)?);
+        Self::new(k, m).ok_or(INVALID)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::provider::{Cloud, Provider};
 use super::stage::{Host, Stage};
 use crate::process::Launch;
+use wire::Stripes;
 
 /// The station.
 pub const STATION: &str = "S";
@@ -21,12 +22,16 @@ const WITNESS: &str = "E";
 /// What the stream needs, in Mbit/s: the clip has 0.95 on average, and key
 /// frames come in bursts.
 const STREAM_MBPS: &str = "1.1";
-/// The station's upload: two slots, with head room for their overhead, and
-/// not three.
-const STATION_MBPS: &str = "3.2";
-/// B's upload, and the station's where it has one slot: head room in the same
-/// way.
-const ONE_SLOT_MBPS: &str = "1.6";
+/// The station's upload in slots where it has two: with head room for their
+/// overhead, and not three. A slot is what one viewer needs of all stripes,
+/// parity included.
+const TWO_SLOTS: f64 = 2.33;
+/// B's upload, and the station's where it has one slot: in the same way.
+const ONE_SLOT: f64 = 1.16;
+/// What the stream needs, as a number.
+const STREAM: f64 = 1.1;
+/// Head room of a slot over the stream's average rate, as stations plan it.
+const SLOT_SHARE: f64 = 1.25;
 /// Friends may be asked again at once, for another shortage: an evening is
 /// short.
 const ASK_INTERVAL_MS: &str = "0";
@@ -48,13 +53,20 @@ pub fn slots(name: &str, cloud: Cloud) -> u64 {
     }
 }
 
-/// The upload for so many slots.
-const fn upload_mbps(slots: u64) -> &'static str {
-    match slots {
-        0 => "0",
-        1 => ONE_SLOT_MBPS,
-        _ => STATION_MBPS,
-    }
+/// The upload for so many slots, in Mbit/s. With stripes an upload is counted in
+/// edges, k+m to a slot: the head room beyond whole slots is kept below one edge,
+/// else somebody would find part of a place where the story has none.
+fn upload_mbps(stripes: Stripes, slots: u64) -> String {
+    let slots = match slots {
+        0 => return "0".to_owned(),
+        1 => ONE_SLOT,
+        _ => TWO_SLOTS,
+    };
+    let (k, count) = (f64::from(stripes.k()), f64::from(stripes.count()));
+    let edge_mbps = STREAM * SLOT_SHARE / k;
+    let whole = slots.floor() * count;
+    let beyond = (slots.fract() * count).min(0.75);
+    format!("{:.3}", (whole + beyond) * edge_mbps)
 }
 
 /// The station's command line.
@@ -65,7 +77,11 @@ pub fn station(stage: &Stage) -> Launch {
         .flag("broadcast")
         .option("--input", stage.clip())
         .flag("--loop")
-        .option("--upload-mbps", upload_mbps(slots(STATION, stage.cloud)))
+        .option("--stripes", stage.stripes.to_string())
+        .option(
+            "--upload-mbps",
+            upload_mbps(stage.stripes, slots(STATION, stage.cloud)),
+        )
         .option("--stream-mbps", STREAM_MBPS)
         .option("--ask-deadline-ms", deadline_ms.to_string())
         .option("--ask-interval-ms", ASK_INTERVAL_MS);
@@ -78,10 +94,11 @@ pub fn station(stage: &Stage) -> Launch {
 /// A viewer's command line; `position` counts from 0.
 #[must_use]
 pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
+    let share_mbps = upload_mbps(stage.stripes, slots(name, stage.cloud));
     let mut launch = Launch::new(&stage.programs.roundcast, stage.log(name))
         .flag("watch")
         .flag(invite)
-        .option("--share-mbps", upload_mbps(slots(name, stage.cloud)));
+        .option("--share-mbps", share_mbps);
     // Without a desk there is nothing to sponsor with: they are not asked.
     launch = match &stage.desk_uri {
         Some(desk) => launch

@@ -70,6 +70,7 @@ pub async fn run(arguments: &Arguments) -> Result<Report, Error> {
         arguments.keep.as_deref(),
         arguments.provider,
         plan.cloud,
+        arguments.stripes,
     )?;
     if stage.provider == Provider::Qemu {
         narrator.say("Building and signing the relay's image ...");

@@ -8,6 +8,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use wire::Stripes;
 
 /// The broadcast: ten seconds of our own making, played in a loop.
 const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");
@@ -52,6 +53,8 @@ pub struct Stage {
     pub provider: Provider,
     /// Who believes them.
     pub cloud: Cloud,
+    /// How the stream is cut into trees.
+    pub stripes: Stripes,
     /// The operator that the viewers believe, with his key.
     pub operator: Option<String>,
     /// The executables.
@@ -73,6 +76,7 @@ impl Stage {
         keep: Option<&Path>,
         provider: Provider,
         cloud: Cloud,
+        stripes: Stripes,
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("roundcast-demo-")
@@ -84,6 +88,7 @@ impl Stage {
             network: network(seed),
             provider,
             cloud,
+            stripes,
             operator: None,
             programs,
             desk_uri: None,
