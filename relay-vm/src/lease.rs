@@ -7,6 +7,8 @@ use wire::{Reason, UnixMs};
 
 /// Notice before an end that is known beforehand (design: 10 s).
 const NOTICE_MS: u64 = 10_000;
+/// How long before that end a relay takes its leave, if it still has children.
+const LAST_WORD_MS: u64 = 500;
 /// How often the clock is read again, in ms: a beacon may have raised it.
 const LOOK_MS: u64 = 1_000;
 
@@ -46,9 +48,20 @@ impl End {
     /// Waits for the announcement, and for the notice to pass if that reason
     /// leaves time for one.
     pub(crate) async fn reached(&self) -> Reason {
+        self.announced_for(NOTICE_MS).await
+    }
+
+    /// Waits for the announcement, and for all but the last moment of the
+    /// notice.
+    pub(crate) async fn nearly_reached(&self) -> Reason {
+        self.announced_for(NOTICE_MS.saturating_sub(LAST_WORD_MS))
+            .await
+    }
+
+    async fn announced_for(&self, notice_ms: u64) -> Reason {
         let reason = self.announced().await;
         if matches!(reason, Reason::StoppedByHolder | Reason::LeaseEnded) {
-            tokio::time::sleep(Duration::from_millis(NOTICE_MS)).await;
+            tokio::time::sleep(Duration::from_millis(notice_ms)).await;
         }
         reason
     }

@@ -387,7 +387,12 @@ impl Relay {
         let mut tick = tokio::time::interval(Duration::from_millis(LOAD_MS));
         let mut rate = SendRate::default();
         let (mut up, mut down) = channel.split::<Down>();
+        let mut leaving = false;
+        let ending = self.end.nearly_reached();
+        tokio::pin!(ending);
         loop {
+            // Its children are handed over before it takes its leave.
+            let empty = leaving && self.node.load().children == 0;
             let sent = tokio::select! {
                 message = down.recv() => match message {
                     Ok(Some(message)) => self.obey(message),
@@ -398,12 +403,15 @@ impl Relay {
                     Ok(report) => up.send(&report).await,
                     Err(_) => continue,
                 },
-                _ = tick.tick() => up.send(&self.load_report(&mut rate)).await,
-                reason = self.end.announced() => {
-                    let _ = up.send(&Up::Leave(Empty {})).await;
+                _ = tick.tick(), if !empty => up.send(&self.load_report(&mut rate)).await,
+                reason = self.end.announced(), if !leaving => {
                     tracing::info!(%reason, "the end was announced");
-                    std::future::pending::<()>().await;
-                    Ok(())
+                    leaving = true;
+                    up.send(&Up::Leaving(Empty {})).await
+                }
+                () = async { if !empty { ending.as_mut().await; } } => {
+                    let _ = up.send(&Up::Leave(Empty {})).await;
+                    return std::future::pending().await;
                 }
             };
             if let Err(e) = sent {

@@ -329,6 +329,7 @@ impl Coordinator {
             Up::Withheld(withheld) => self.withheld(from, &withheld),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
+            Up::Leaving(_) => self.leaving(from),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();

@@ -1,12 +1,25 @@
-//! Relays that are verified again and no longer answer: who hangs on them is
-//! moved first, and they go when that is done or its time is over.
+//! Members that want to go, and relays that are verified again and no longer
+//! answer: who hangs on them is moved first, and they go when that is done or
+//! its time is over.
 
 use super::coordinator::Coordinator;
 use serde_json::json;
-use wire::message::control::EdgeFailure;
+use wire::message::control::{EdgeFailure, NodeKind};
 use wire::{Reason, SpkiHash};
 
 impl Coordinator {
+    /// The member wants to go: who hangs on it gets another parent first.
+    pub(super) fn leaving(&mut self, from: SpkiHash) {
+        let Some(member) = self.members.get(&from).filter(|m| m.placed) else {
+            return;
+        };
+        if member.kind != NodeKind::Relay {
+            self.emit
+                .tell_of(member.name.as_str(), "leaving", json!({}));
+        }
+        let _ = self.planner.retire(self.clock.mono_ms(), from);
+    }
+
     /// A member can no longer verify the relay at the other end of an edge:
     /// the child of the two gets another parent. Others' edges to the relay
     /// stay as they are, since each member judges for itself, and the word of

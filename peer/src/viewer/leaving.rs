@@ -5,8 +5,10 @@
 use super::control::{End, Session};
 use serde_json::json;
 use wire::Sequence;
+use wire::message::control::{Empty, Up};
 
-/// How long a viewer that was told to go still plays on.
+/// How long a viewer that was told to go still plays on, and serves children
+/// that have no other parent yet.
 const QUIT_MS_MAX: u64 = 2_000;
 
 /// What a viewer still waits for before it leaves.
@@ -29,7 +31,8 @@ impl Leaving {
             Self::No => false,
             Self::AfterChildren => children == 0,
             Self::At { head, until_ms } => {
-                next.is_none_or(|next| next > head) || now_ms >= until_ms
+                let played = next.is_none_or(|next| next > head);
+                (played && children == 0) || now_ms >= until_ms
             }
         }
     }
@@ -37,13 +40,15 @@ impl Leaving {
 
 impl Session {
     /// The user wants to go: plays on to the newest chunk that is known to be
-    /// published. Told again, or after the stream's end, at once.
+    /// published, and until the station has handed the children over. Told
+    /// again, or after the stream's end, at once.
     pub(super) fn quit(&mut self) -> Option<End> {
         let head = self.playout.report.head();
         match (self.leaving, head) {
             (Leaving::No, Some(head)) => {
                 let until_ms = self.clock.mono_ms().saturating_add(QUIT_MS_MAX);
                 self.leaving = Leaving::At { head, until_ms };
+                let _ = self.up.send(Up::Leaving(Empty {}));
                 None
             }
             _ => Some(End::Done),
@@ -83,8 +88,20 @@ mod tests {
             (None, 0, true),
         ] {
             let next = next.map(Sequence);
-            assert_eq!(leaving.is_due(next, 3, now_ms), due, "{next:?} {now_ms}");
+            assert_eq!(leaving.is_due(next, 0, now_ms), due, "{next:?} {now_ms}");
         }
+    }
+
+    #[test]
+    fn who_is_told_to_go_waits_for_its_children_to_be_handed_over() {
+        let leaving = Leaving::At {
+            head: Sequence(7),
+            until_ms: 2_000,
+        };
+        let played = Some(Sequence(8));
+        assert!(!leaving.is_due(played, 1, 1_999));
+        assert!(leaving.is_due(played, 0, 1_999));
+        assert!(leaving.is_due(played, 1, 2_000), "they had their time");
     }
 
     #[test]

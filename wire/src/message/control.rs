@@ -56,6 +56,8 @@ crate::messages! {
         12 => EdgeDoubt(EdgeFailure),
         /// A parent of mine does not send what it should; the edge stands.
         13 => Withheld(Withheld),
+        /// I want to go, and serve until my children have other parents.
+        14 => Leaving(Empty),
     }
 }
 

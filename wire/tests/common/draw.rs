@@ -239,7 +239,7 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt, Withheld
+        RedeemFailed, EdgeDoubt, Withheld, Leaving
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,

@@ -8,7 +8,7 @@ use link::NodeEvent;
 use overlay::planner::{Peer, Relay};
 use tokio::sync::mpsc;
 use wire::codec::List;
-use wire::message::control::{Down, EdgeReport, Name, NodeKind, NodeRef, Up};
+use wire::message::control::{Down, EdgeReport, Empty, Name, NodeKind, NodeRef, Up};
 use wire::statement::Permit;
 use wire::{Decode, OrderId, Stripe};
 
@@ -113,6 +113,24 @@ async fn a_child_in_doubt_gets_its_next_edge_first_and_the_old_ones_end_after() 
     assert_eq!(next, [Told::End(RELAY)]);
     assert_eq!(told(&mut scene.relay), [Told::End(CHILD)]);
     assert!(scene.coordinator.is_relay(RELAY), "one child's word is one");
+}
+
+#[tokio::test]
+async fn the_children_of_a_member_that_goes_get_their_next_parent_first() {
+    let mut scene = Scene::set();
+    let station = scene.coordinator.me;
+    let (from, message) = (RELAY, Up::Leaving(Empty {}));
+    let moved = scene.take(Event::Up { from, message });
+    assert_eq!(moved, [Told::Edge(station, CHILD)]);
+    assert_eq!(told(&mut scene.relay), [], "it serves on");
+    let (other, child) = (station, true);
+    let next = scene.up(Up::EdgeUp(EdgeReport {
+        other,
+        child,
+        stripes: Stripe(0).into(),
+    }));
+    assert_eq!(next, [Told::End(RELAY)]);
+    assert_eq!(told(&mut scene.relay), [Told::End(CHILD)]);
 }
 
 #[tokio::test]
