@@ -27,12 +27,7 @@ pub fn slots(claim_bps: u64, proven_bps: u64, in_time: bool, stream_bps: u64) ->
     units(claim_bps, proven_bps, in_time, (stream_bps, UNPROVEN_SLOTS))
 }
 
-fn units(
-    claim_bps: u64,
-    proven_bps: u64,
-    in_time: bool,
-    (unit_bps, unproven): (u64, u32),
-) -> u32 {
+fn units(claim_bps: u64, proven_bps: u64, in_time: bool, (unit_bps, unproven): (u64, u32)) -> u32 {
     let Some(claimed) = claim_bps.checked_div(unit_bps) else {
         return 0;
     };

@@ -186,8 +186,13 @@ impl Station {
         }
         clock::check(clock.unix())?;
         let rate = stream_rate(&options)?;
-        let (keys, chunk_key) =
-            Keys::make(&shared.data, &shared.name, clock.unix(), options.run_ms, options.stripes)?;
+        let (keys, chunk_key) = Keys::make(
+            &shared.data,
+            &shared.name,
+            clock.unix(),
+            options.run_ms,
+            options.stripes,
+        )?;
         let run_end = keys.run.end;
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);

@@ -99,8 +99,8 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::codec::List;
     use wire::Stripe;
+    use wire::codec::List;
     use wire::message::control::{Name, Round, TreeNode, TreeParent};
 
     const SECOND_US: u64 = 1_000_000;

@@ -7,10 +7,10 @@ use overlay::planner::NodeView;
 use page::{Role, Status, Upload, View};
 use serde_json::json;
 use std::collections::BTreeMap;
-use wire::{SpkiHash, Stripe};
 use wire::codec::List;
 use wire::limits::TREE_NODES_MAX;
 use wire::message::control::{Name, Round, TreeNode, TreeParent, TreePicture};
+use wire::{SpkiHash, Stripe};
 
 /// Notices that the page shows.
 const NOTICES_MAX: usize = 20;

@@ -144,8 +144,7 @@ mod tests {
         let signed = certs::sign(&key(1), &statement);
         let run = certs::run::verify(&signed, &statement.scope.stream, NOW).unwrap();
         let (epoch, secret) = (secrets.epoch, &secrets.epoch_secret);
-        let mut publisher =
-            Publisher::new(key(3), &run, epoch, secret, Rendition(0)).unwrap();
+        let mut publisher = Publisher::new(key(3), &run, epoch, secret, Rendition(0)).unwrap();
         let init = ChunkFlags {
             init: true,
             ..ChunkFlags::default()

@@ -4,9 +4,9 @@ use super::control::Session;
 use super::playout::Played;
 use crate::Error;
 use serde_json::json;
-use wire::{SpkiHash, StripeSet};
 use wire::message::control::Up;
 use wire::statement::ChunkKey;
+use wire::{SpkiHash, StripeSet};
 
 /// A block that comes later than this behind its publishing is late.
 const IN_TIME_MS: u64 = 2_000;

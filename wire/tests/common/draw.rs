@@ -6,8 +6,8 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent, TreePicture,
-    Up, Withheld,
+    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent,
+    TreePicture, Up, Withheld,
 };
 use wire::message::edge::{Edge, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
