@@ -182,7 +182,7 @@ mod tests {
 
     fn made() -> Keys {
         let folder = tempfile::tempdir().unwrap();
-        Keys::make(folder.path(), "S", UnixMs(1_800_000_000_000), RUN_MS)
+        Keys::make(folder.path(), "S", UnixMs(1_800_000_000_000), RUN_MS, Stripes::SINGLE)
             .unwrap()
             .0
     }
