@@ -186,13 +186,7 @@ impl Station {
         }
         clock::check(clock.unix())?;
         let rate = stream_rate(&options)?;
-        let (keys, chunk_key) = Keys::make(
-            &shared.data,
-            &shared.name,
-            clock.unix(),
-            options.run_ms,
-            options.stripes,
-        )?;
+        let (keys, chunk_key) = make_keys(&options, clock.unix())?;
         let run_end = keys.run.end;
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);
@@ -293,6 +287,11 @@ impl Station {
         self.emit.tell("ended", json!({}));
         outcome.map(|()| 0)
     }
+}
+
+fn make_keys(options: &Options, now: UnixMs) -> Result<(Keys, keys::ChunkKey), Error> {
+    let Shared { data, name, .. } = &options.shared;
+    Keys::make(data, name, now, options.run_ms, options.stripes)
 }
 
 fn publisher(chunk_key: keys::ChunkKey, keys: &Keys) -> Result<Publisher, Error> {

@@ -133,9 +133,7 @@ def relay(result, evidence=("software", "development")):
         if first(events, kind="reparented", who="B", **parents) is None:
             yield f"B did not move from {parents['from']} to {parents['to']}"
     for viewer in result["viewers"]:
-        path = [hop["name"] for hop in viewer["path"]]
-        if path != PATHS[viewer["name"]]:
-            yield f"{viewer['name']} ends on the path {' -> '.join(path)}"
+        yield from ways(viewer)
     yield from priced(events)
     for kind in ("join_refused_no_capacity", "attack_refused"):
         if first(events, kind=kind) is not None:
@@ -144,6 +142,24 @@ def relay(result, evidence=("software", "development")):
         if (entry["evidence"], entry["assurance"]) != evidence:
             yield f"{entry['relay']}: {entry['evidence']}, {entry['assurance']}"
     yield from (f"{v['name']}: rejected blocks" for v in result["viewers"] if v["chunks_rejected"])
+
+
+def ways(viewer):
+    """A viewer's ways to the station at the end: of one tree, that of the
+    story; of several, each stripe has one, and the story's parent is in it."""
+    name, paths = viewer["name"], viewer["paths"]
+    stripes = sorted(stripe for path in paths for stripe in path["stripes"])
+    if stripes != list(range(len(stripes))) or not stripes:
+        yield f"{name} has ways for the stripes {stripes}"
+    told = [[hop["name"] for hop in path["hops"]] for path in paths]
+    for path in told:
+        if path[-1:] != ["S"]:
+            yield f"{name} ends on a path that is none: {' -> '.join(path)}"
+    wanted = PATHS[name]
+    if len(stripes) == 1 and told != [wanted]:
+        yield f"{name} ends on the path {' -> '.join(told[0])}"
+    if wanted[0] != "S" and not any(path[:1] == wanted[:1] for path in told):
+        yield f"{name} gets no stripe from {wanted[0]}: {told}"
 
 
 def priced(events):

@@ -89,6 +89,11 @@ impl Coordinator {
                 Action::Refuse { node, reason } => self.refuse(node, reason),
             }
         }
+        self.permit_changes();
+    }
+
+    /// One permit, or one end, for each pair whose stripes have changed.
+    fn permit_changes(&mut self) {
         for (pair, change) in self.permits.changes() {
             match change {
                 Change::Permit => self.mint(pair),

@@ -182,10 +182,15 @@ mod tests {
 
     fn made() -> Keys {
         let folder = tempfile::tempdir().unwrap();
-        let now = UnixMs(1_800_000_000_000);
-        Keys::make(folder.path(), "S", now, RUN_MS, Stripes::SINGLE)
-            .unwrap()
-            .0
+        Keys::make(
+            folder.path(),
+            "S",
+            UnixMs(1_800_000_000_000),
+            RUN_MS,
+            Stripes::SINGLE,
+        )
+        .unwrap()
+        .0
     }
 
     fn ends(keys: &Keys, now: UnixMs, life_ms: u64) -> UnixMs {

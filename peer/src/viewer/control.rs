@@ -422,6 +422,7 @@ impl Session {
             let text = format!("the stream comes from {}", other.name);
             self.notice(page::Level::Info, text);
         }
+        let striped = self.membership.run.stripes.count() > 1;
         for stripe in stripes.iter() {
             self.receipts.open(other.spki, stripe);
             let old = self.parents.insert(stripe, other.clone());
@@ -430,7 +431,7 @@ impl Session {
                     "reparented",
                     json!({
                         "from": old.spki.to_hex(), "to": other.spki.to_hex(),
-                        "stripe": stripe.0, "resume_from": resume_from,
+                        "stripe": striped.then_some(stripe.0), "resume_from": resume_from,
                     }),
                 );
             }

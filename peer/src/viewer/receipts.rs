@@ -37,6 +37,12 @@ impl Receipts {
         self.accounts.insert((parent, stripe), account);
     }
 
+    /// Whether anything ends if only these stripes of this parent go on.
+    pub(super) fn closes(&self, parent: SpkiHash, stripes: StripeSet) -> bool {
+        let mut edges = self.accounts.keys();
+        edges.any(|(from, stripe)| *from == parent && !stripes.has(*stripe))
+    }
+
     /// Of this parent only these stripes go on; the receipts for what the
     /// others brought last, if there is anything.
     pub(super) fn keep(

@@ -118,6 +118,11 @@ impl Session {
 
     /// Of this parent only these stripes go on: reports the rest of the others.
     pub(super) fn keep_receipts(&mut self, parent: SpkiHash, stripes: StripeSet) {
+        if !self.receipts.closes(parent, stripes) {
+            return;
+        }
+        // What is still to come of these chunks counts for nobody; but a block
+        // must not count again, for the next account of the same edge.
         self.count_done(0);
         let secrets = &self.membership.secrets;
         for receipt in self.receipts.keep(parent, stripes, secrets) {

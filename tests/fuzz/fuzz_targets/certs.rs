@@ -12,7 +12,7 @@ use wire::message::receipt::Receipt;
 use wire::statement::{ChunkFlags, ChunkHeader, Layout, RunStatement, signed_string};
 use wire::{
     Decode, Digest, Encode, Epoch, Rendition, RunId, Scope, Sequence, Signed, SpkiHash, Statement,
-    StreamId, UnixMs,
+    StreamId, Stripes, UnixMs,
 };
 
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
@@ -48,6 +48,7 @@ fn world() -> World {
         permit_key: SigningKey::from_seed([20; 32]).public(),
         beacon_key: SigningKey::from_seed([21; 32]).public(),
         coordinator: SpkiHash([6; 32]),
+        stripes: Stripes::SINGLE,
     };
     let run = run::verify(&sign(&stream_key, &statement), &scope.stream, NOW).expect("a run");
     let authority =

@@ -136,7 +136,12 @@ fn sentence(entry: &Entry) -> String {
         }
         What::FirstChunk { from } => format!("{who} has a picture, from {from}"),
         What::RelayLost { relay } => format!("{relay} is gone"),
-        What::Reparented { from, to, .. } => format!("{who} moves from {from} to {to}"),
+        What::Reparented {
+            from, to, stripe, ..
+        } => {
+            let what = stripe.map_or_else(String::new, |n| format!(" stripe {n}"));
+            format!("{who} moves{what} from {from} to {to}")
+        }
         What::JoinRefusedNoCapacity => format!("{who} is refused: no capacity"),
         What::AttackRefused { attack, reason } if attack == "none" => {
             format!("{who} refuses the relay: {reason}")

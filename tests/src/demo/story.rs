@@ -68,6 +68,9 @@ pub enum What {
     Reparented {
         from: String,
         to: String,
+        /// Of a stream that is cut into several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stripe: Option<u64>,
         resume_from: Option<u64>,
     },
     JoinRefusedNoCapacity,
@@ -195,6 +198,7 @@ fn of_viewer(log: &Log, event: &Event) -> Option<What> {
         "reparented" => What::Reparented {
             from: node(log, event, "from")?,
             to: node(log, event, "to")?,
+            stripe: event.number("stripe"),
             resume_from: event.number("resume_from"),
         },
         _ => return of_member(log, event),

@@ -8,7 +8,7 @@ use certs::{SigningKey, Verified};
 use link::Identity;
 use std::sync::Arc;
 use wire::statement::{ChunkFlags, Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, UnixMs};
+use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, Stripes, UnixMs};
 
 /// How long before now a run of the stage began, in milliseconds.
 const BEGUN_MS: u64 = 10_000;
@@ -74,7 +74,30 @@ impl Stream {
         )
     }
 
+    /// A stream that is cut into several trees.
+    ///
+    /// # Errors
+    /// The keys cannot be made.
+    pub fn striped(stripes: Stripes) -> Result<Self, Failure> {
+        let secret = EpochSecret::generate(&rng())?;
+        Self::cut(
+            SigningKey::generate(&rng())?,
+            SigningKey::generate(&rng())?,
+            secret,
+            stripes,
+        )
+    }
+
     fn run(key: SigningKey, chunk_key: SigningKey, secret: EpochSecret) -> Result<Self, Failure> {
+        Self::cut(key, chunk_key, secret, Stripes::SINGLE)
+    }
+
+    fn cut(
+        key: SigningKey,
+        chunk_key: SigningKey,
+        secret: EpochSecret,
+        stripes: Stripes,
+    ) -> Result<Self, Failure> {
         let [ca_key, permit_key, beacon_key, node] = [
             SigningKey::generate(&rng())?,
             SigningKey::generate(&rng())?,
@@ -97,7 +120,7 @@ impl Stream {
             permit_key: permit_key.public(),
             beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
-            stripes: wire::Stripes::SINGLE,
+            stripes,
         };
         let signed_run = certs::sign(&key, &statement);
         let run = certs::run::verify(&signed_run, &stream, now())?;

@@ -5,6 +5,7 @@ use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent};
 use std::convert::Infallible;
 use std::time::Duration;
+use wire::message::control::NodeKind;
 use wire::{Stripe, StripeSet};
 
 /// How often silence is looked for: a fifth of what is looked for.
@@ -18,8 +19,9 @@ const AGAIN_MS: u64 = 2_000;
 /// coordinator knows who above is to blame. Never returns.
 pub(super) async fn watch_stripes(node: &Node, key: EdgeKey, handle: &Handle) -> Infallible {
     let striped = node.run().is_some_and(|run| run.stripes.count() > 1);
-    if !striped {
-        // One stripe alone has nothing to be compared with but beacons.
+    if !striped || handle.other.kind == NodeKind::Station {
+        // One stripe alone has nothing to be compared with but beacons. The
+        // station is not judged: whoever else has a stripe has it from there.
         return std::future::pending().await;
     }
     let mut told_ms = 0;
