@@ -14,9 +14,6 @@ use wire::statement::Priority;
 const TICK_US: u64 = 50_000;
 /// See `peer/src/station/coordinator.rs`.
 const SUSPECT_US: u64 = 700_000;
-/// How long a report of silence waits for one from above: those of one
-/// branch come within a round trip of each other.
-const BLAME_US: u64 = 150_000;
 /// See `peer/src/station/edges.rs`.
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1_000;
 /// A round is an hour.
@@ -69,6 +66,7 @@ impl World {
             Up::Introduce { relay } => self.relay_admitted(relay, from),
             Up::EdgeUp { parent, stripe } => self.plan.edge_up(from, parent, stripe),
             Up::EdgeDown { parent, why } => self.edge_down(from, parent, why),
+            Up::ChildGone { child } => self.child_gone(child),
             Up::Withheld { parent, stripe } => {
                 self.suspicion.report(now_ms, stripe, from);
                 let blame = Event::Blame {
@@ -76,7 +74,8 @@ impl World {
                     parent,
                     stripe,
                 };
-                self.queue.after(BLAME_US, blame);
+                self.queue
+                    .after(self.scenario.rules.blame_ms * 1_000, blame);
             }
             Up::Receipt { parent, summary } => self.receipted(from, parent, summary),
             Up::Leave => return self.member_gone(from, true),
@@ -115,6 +114,9 @@ impl World {
     fn edge_down(&mut self, child: Id, parent: Id, why: Why) {
         let now_ms = self.now_ms();
         let is_relay = matches!(self.node(parent).kind, Kind::Relay { .. });
+        if why == Why::Gone {
+            self.look_after(parent);
+        }
         let fault = match why {
             Why::Reparented => return,
             Why::Gone if is_relay && self.members.contains_key(&parent) => {
@@ -126,6 +128,33 @@ impl World {
             Why::PermitMissing => EdgeFault::Refused,
         };
         self.plan.edge_failed(now_ms, child, parent, fault);
+    }
+
+    /// Others call a member gone; its control link says soon whether it is.
+    pub(super) fn child_gone(&mut self, child: Id) {
+        self.look_after(child);
+    }
+
+    /// The station's own link to a relay is gone: it is out for all; see
+    /// `puts_out` in `peer/src/station/doubt.rs`.
+    pub(super) fn own_child_gone(&mut self, child: Id) {
+        if matches!(self.node(child).kind, Kind::Relay { .. }) {
+            self.queue.after(0, Event::ControlIdle(child));
+        } else {
+            self.look_after(child);
+        }
+    }
+
+    /// Gives a member up as soon as its control link has been silent for long
+    /// enough, now that there is a reason to look.
+    fn look_after(&mut self, node: Id) {
+        let suspect_us = self.scenario.rules.suspect_ms * 1_000;
+        if suspect_us > 0
+            && let Some(died_us) = self.node(node).died_us
+        {
+            let at_us = died_us + suspect_us;
+            self.queue.at(at_us, Event::ControlIdle(node));
+        }
     }
 
     pub(super) fn suspect(&mut self, child: Id, parent: Id) -> Result<(), Error> {
@@ -143,6 +172,7 @@ impl World {
         let parent_of = |node| plan.parent(node, stripe);
         let above = self.suspicion.is_above(now_ms, stripe, parent, parent_of);
         if !above && parent_of(child) == Some(parent) {
+            self.look_after(parent);
             self.plan.withheld(now_ms, child, parent, stripe);
             return self.act();
         }

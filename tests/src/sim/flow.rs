@@ -213,7 +213,6 @@ impl World {
     /// Gives a record to the child's forwarder; true if its children should
     /// hear of it.
     fn take(&mut self, ix: EdgeIx, child: Id, record: Record) -> bool {
-        let now_ms = self.now_ms();
         match record {
             Record::Group => false,
             Record::Header(key) => {

@@ -5,11 +5,13 @@
 
 use super::Error;
 use super::message::{Up, Why};
-use super::node::{Edge, EdgeIx, End, Id, Kind, Step};
+use super::node::{Edge, EdgeIx, End, Id, Kind, STATION, Step};
 use super::stream::RENDITION;
 use super::world::{Event, World};
 use overlay::forwarder::Begin;
-use wire::message::edge::Start;
+use wire::codec::List;
+use wire::message::edge::{Resume, Start};
+use wire::{Reason, Sequence};
 
 /// See `overlay/link/src/endpoint.rs`.
 const EDGE_IDLE_US: u64 = 1_000_000;
@@ -114,11 +116,16 @@ impl World {
         }
     }
 
-    /// Only a child's word counts; see `peer/src/station/coordinator.rs`.
+    /// Only a child's word moves anybody; see
+    /// `peer/src/station/coordinator.rs`. A parent's makes the coordinator look
+    /// whether the child is still there.
     fn tell_down(&mut self, ix: EdgeIx, end: End, why: Why) {
         let (parent, child) = (self.edge(ix).parent, self.edge(ix).child);
-        if end == End::Child {
-            self.say_up(child, Up::EdgeDown { parent, why });
+        match end {
+            End::Child => self.say_up(child, Up::EdgeDown { parent, why }),
+            End::Parent if why == Why::Gone && parent == STATION => self.own_child_gone(child),
+            End::Parent if why == Why::Gone => self.say_up(parent, Up::ChildGone { child }),
+            End::Parent => {}
         }
     }
 
@@ -139,7 +146,7 @@ impl World {
         }
         let now_us = self.now_us();
         let one_way_us = self.one_way_us(parent, child);
-        let resume = self.node(child).forwarder.resume(RENDITION);
+        let resume = self.resume(child);
         let edge = self.edge_mut(ix);
         edge.at_child = Step::Running;
         edge.start = resume;
@@ -185,8 +192,27 @@ impl World {
         self.pump(ix)
     }
 
+    /// Where a node wants to begin: where it lacks something, if that can
+    /// still be played in time at the other end of an edge. What it does not
+    /// ask for is left out for its children, too.
+    fn resume(&mut self, id: Id) -> Option<Resume> {
+        let stream = self.scenario.stream;
+        let skips = self.scenario.rules.skips_late;
+        let window = stream.playout_delay_ms / stream.chunk_ms;
+        let node = self.node_mut(id);
+        let mut resume = node.forwarder.resume(RENDITION)?;
+        let floor = node.head.unwrap_or(0).saturating_sub(window);
+        if skips && resume.next.0 < floor {
+            let (from, to) = (resume.next, Sequence(floor));
+            node.forwarder.dropped(RENDITION, from, to, Reason::Timeout);
+            resume.next = to;
+            resume.have = List::default();
+        }
+        Some(resume)
+    }
+
     fn start_again(&mut self, id: Id) {
-        let resume = self.node(id).forwarder.resume(RENDITION);
+        let resume = self.resume(id);
         for ix in self.node(id).parents.clone() {
             if self.edge(ix).at_child == Step::Running {
                 self.edge_mut(ix).start.clone_from(&resume);

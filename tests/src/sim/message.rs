@@ -28,6 +28,10 @@ pub(super) enum Up {
         parent: Id,
         why: Why,
     },
+    /// A child does not answer any more.
+    ChildGone {
+        child: Id,
+    },
     /// The edge stands, and nothing comes, or too late.
     Withheld {
         parent: Id,

@@ -40,10 +40,6 @@ impl Network {
         between_ms * 1_000 + a.access_us + b.access_us
     }
 
-    pub(super) fn round_trip_us(&self, a: Place, b: Place) -> u64 {
-        2 * self.one_way_us(a, b)
-    }
-
     /// How long so many bytes are under way after they were sent.
     pub(super) fn delay_us(&mut self, a: Place, b: Place, bytes: u64) -> u64 {
         let one_way_us = self.one_way_us(a, b);

@@ -46,6 +46,8 @@ pub(super) struct Node {
     pub(super) download_bps: u64,
     pub(super) cheat: Option<Cheat>,
     pub(super) alive: bool,
+    /// When it died without a word; its control link is silent since then.
+    pub(super) died_us: Option<u64>,
     /// Says goodbye and serves on for a moment.
     pub(super) leaving: bool,
     pub(super) forwarder: Forwarder<(), Id>,

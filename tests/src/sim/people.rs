@@ -243,7 +243,9 @@ impl World {
             return;
         }
         let now_us = self.now_us();
-        self.node_mut(id).playout.left_us.get_or_insert(now_us);
+        let node = self.node_mut(id);
+        node.died_us = Some(now_us);
+        node.playout.left_us.get_or_insert(now_us);
         self.fall_silent(id);
         self.queue.after(CONTROL_IDLE_US, Event::ControlIdle(id));
         self.bury(id);

@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Who lies.
     #[serde(default)]
     pub cheats: Cheats,
+    /// The rules of the programs around the state machines.
+    #[serde(default)]
+    pub rules: Rules,
     /// What happens to all of them at once.
     pub event: Option<Event>,
     /// What must come out of it.
@@ -149,6 +152,37 @@ pub struct Cheats {
     /// How late.
     #[serde(default)]
     pub late_ms: u64,
+}
+
+/// How the programs around planner and forwarder notice failure, and what they
+/// do about it. Each can be taken out (0, or false), to see what it is worth.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// A child reports a stripe of which nothing has come for so long.
+    pub silence_ms: u64,
+    /// A report waits so long for one from above, which then stands for both.
+    pub blame_ms: u64,
+    /// A node reports parents if it is so far behind the newest beacon and
+    /// does not catch up.
+    pub late_ms: u64,
+    /// A member that others call gone is given up when its control link has
+    /// been silent for so long, and not only when that is closed.
+    pub suspect_ms: u64,
+    /// Who resumes does not ask for what could not be played in time any more.
+    pub skips_late: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            silence_ms: 500,
+            blame_ms: 150,
+            late_ms: 1_500,
+            suspect_ms: 2_000,
+            skips_late: true,
+        }
+    }
 }
 
 /// What happens at once.

@@ -140,6 +140,7 @@ impl Sizes {
                 why: Why::Gone | Why::PermitMissing | Why::Reparented,
                 ..
             }
+            | Up::ChildGone { .. }
             | Up::Withheld { .. } => self.edge_down,
             Up::Receipt { .. } => self.receipt,
             Up::Leave => self.leave,

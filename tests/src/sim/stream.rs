@@ -169,11 +169,6 @@ impl Stream {
         &self.init
     }
 
-    /// Media chunks in order.
-    pub(super) fn media(&self) -> &[Minted] {
-        &self.media
-    }
-
     pub(super) fn is_key(&self, sequence: u64) -> bool {
         sequence.is_multiple_of(self.group)
     }

@@ -6,11 +6,6 @@ use super::node::{EdgeIx, Id, Kind, Step};
 use super::world::{Event, World};
 use overlay::slots::Summary;
 
-/// A stripe of which nothing comes for so long is silent: more than two
-/// chunks, and less than what repair may cost.
-const SILENT_US: u64 = 500_000;
-/// How far a node may be behind the newest beacon.
-const LATE_MS: u64 = 1_500;
 /// See [`World::look_for_lateness`].
 const LOOK_US: u64 = 500_000;
 /// See `peer/src/viewer/control.rs`.
@@ -19,7 +14,10 @@ const RECEIPT_US: u64 = 5_000_000;
 impl World {
     /// The child begins to watch an edge.
     pub(super) fn watch(&mut self, ix: EdgeIx) {
-        self.queue.after(SILENT_US, Event::Silent(ix));
+        let silence_us = self.scenario.rules.silence_ms * 1_000;
+        if silence_us > 0 {
+            self.queue.after(silence_us, Event::Silent(ix));
+        }
     }
 
     /// Reports stripes of which nothing has come, again and again.
@@ -29,18 +27,19 @@ impl World {
             return;
         }
         let now_us = self.now_us();
-        let mut next_us = now_us + SILENT_US;
+        let silence_us = self.scenario.rules.silence_ms * 1_000;
+        let mut next_us = now_us + silence_us;
         for stripe in 0..self.stream.width() {
             let heard_us = self.edge(ix).heard_us.get(usize::from(stripe)).copied();
             let Some(heard_us) = heard_us.filter(|_| self.edge(ix).stripes >> stripe & 1 == 1)
             else {
                 continue;
             };
-            if now_us >= heard_us + SILENT_US {
+            if now_us >= heard_us + silence_us {
                 self.measure.silent();
                 self.say_up(child, Up::Withheld { parent, stripe });
             } else {
-                next_us = next_us.min(heard_us + SILENT_US);
+                next_us = next_us.min(heard_us + silence_us);
             }
         }
         self.queue.at(next_us, Event::Silent(ix));
@@ -53,7 +52,11 @@ impl World {
             return;
         }
         self.queue.after(LOOK_US, Event::Look(id));
-        let late_chunks = LATE_MS / self.scenario.stream.chunk_ms;
+        let late_ms = self.scenario.rules.late_ms;
+        if late_ms == 0 {
+            return;
+        }
+        let late_chunks = late_ms / self.scenario.stream.chunk_ms;
         let node = self.node_mut(id);
         let Some(head) = node.head else { return };
         let lag =

@@ -5,7 +5,7 @@ use super::digest::Digest;
 use super::measure::Measure;
 use super::message::{Down, Up};
 use super::network::{Network, Place};
-use super::node::{Cheat, Edge, EdgeIx, End, Id, Kind, Node, STATION};
+use super::node::{Cheat, Edge, EdgeIx, End, Id, Kind, Node};
 use super::plan::Plan;
 use super::playout::Playout;
 use super::queue::Queue;
@@ -149,8 +149,9 @@ pub(super) struct Newcomer {
     pub(super) cheat: Option<Cheat>,
 }
 
-/// Head room of an edge's rate over the media: proofs, headers and control.
-const EDGE_PERCENT: u64 = 105;
+/// Head room of an edge over the stream's average rate; see `SLOT_PERCENT` in
+/// `peer/src/station.rs`.
+const EDGE_PERCENT: u64 = 125;
 
 impl World {
     pub(super) fn new(scenario: &Scenario) -> Result<Self, Error> {
@@ -222,6 +223,7 @@ impl World {
             download_bps: newcomer.download_bps,
             cheat: newcomer.cheat,
             alive: true,
+            died_us: None,
             leaving: false,
             forwarder: Forwarder::new(overlay::forwarder::Config::default()),
             uplink: Uplink::new(newcomer.upload_bps, now_us),
@@ -341,10 +343,5 @@ impl World {
             Event::RelayBooted { sponsor } => self.relay_booted(sponsor),
         }
         Ok(())
-    }
-
-    /// The coordinator's plan has no member of this name but the station's.
-    pub(super) fn is_member(&self, node: Id) -> bool {
-        node == STATION || self.members.contains_key(&node)
     }
 }
