@@ -154,9 +154,7 @@ pub fn verify(
 pub use crate::ablation::dangerously_verified;
 
 pub(crate) fn stripe_of(header: &ChunkHeader, index: u16) -> Stripe {
-    let width = u16::from(header.layout.k).saturating_add(u16::from(header.layout.m));
-    let stripe = index.checked_rem(width).unwrap_or(0);
-    Stripe(u8::try_from(stripe).unwrap_or(u8::MAX))
+    header.layout.stripe_of(index)
 }
 
 /// The root that the path leads to, if it has exactly the entries it needs.

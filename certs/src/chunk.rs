@@ -16,8 +16,6 @@ pub struct HeaderLimits {
     pub epoch_min: Epoch,
     /// Renditions are numbered from 0 to one below this.
     pub renditions: u8,
-    /// k and m, if the run has fixed them.
-    pub stripes: Option<(u8, u8)>,
     /// Verified headers that are remembered.
     pub window: usize,
 }
@@ -27,7 +25,6 @@ impl Default for HeaderLimits {
         Self {
             epoch_min: Epoch(0),
             renditions: RENDITIONS_MAX,
-            stripes: None,
             window: HEADER_WINDOW,
         }
     }
@@ -119,8 +116,8 @@ impl HeaderVerifier {
         if header.rendition.0 >= self.limits.renditions {
             return Err(Error::HeaderRenditionUnknown);
         }
-        let stripes = (header.layout.k, header.layout.m);
-        if self.limits.stripes.is_some_and(|fixed| fixed != stripes) {
+        let stripes = self.run.stripes;
+        if (header.layout.k, header.layout.m) != (stripes.k(), stripes.m()) {
             return Err(Error::HeaderStripesUnexpected);
         }
         if !consistent(header, &self.run) {

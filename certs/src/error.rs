@@ -79,6 +79,9 @@ errors! {
     /// Of an epoch before the newest known.
     PermitEpochOld => "permit_epoch_old", PermitInvalid,
         "permit: its epoch is over; wait for the coordinator's renewal";
+    /// Of stripes that the run does not have.
+    PermitStripesUnknown => "permit_stripes_unknown", PermitInvalid,
+        "permit: it names stripes that the run does not have; the station must be updated";
     /// Lives longer than any permit may.
     PermitLifeTooLong => "permit_life_too_long", PermitInvalid,
         "permit: it would live longer than five minutes; the station must be updated";
@@ -119,6 +122,9 @@ errors! {
     /// A block does not belong to its header.
     BlockProofMismatch => "block_proof_mismatch", BlockProofMismatch,
         "block: it does not belong to the signed chunk; close the link and take another parent";
+    /// Fewer blocks than a row needs.
+    ChunkIncomplete => "chunk_incomplete", Nonsense,
+        "chunk: a row has fewer blocks than it needs; wait for more of them";
     /// The sender signed a chunk that is not what its digest says.
     SenderInconsistent => "sender_inconsistent", SenderInconsistent,
         "chunk: the sender signed blocks that do not make its chunk; no parent is to blame";
@@ -134,9 +140,9 @@ errors! {
     /// No layout holds this chunk.
     ChunkTooLarge => "chunk_too_large", TooLarge,
         "chunk: larger than 8 MiB sealed; make fragments shorter or lower the rate";
-    /// Parity, or a number of stripes that is out of range.
+    /// No parity can be computed for this many stripes.
     StripesUnsupported => "stripes_unsupported", Nonsense,
-        "stripes: this version sends without parity; set m to 0";
+        "stripes: no code is known for this many; choose fewer";
     /// A media chunk before its init segment.
     InitMissing => "init_missing", Nonsense,
         "chunk: no init segment was published yet; publish it first (empty for raw streams)";

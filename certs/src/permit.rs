@@ -32,8 +32,9 @@ pub struct Expect {
 ///
 /// # Errors
 /// `permit_signature_invalid`, `permit_wrong_run`, `permit_wrong_edge`,
-/// `permit_epoch_old`, `permit_life_too_long`, `permit_not_yet_valid`,
-/// `permit_expired`, `run_expired`, `statement_malformed`.
+/// `permit_epoch_old`, `permit_stripes_unknown`, `permit_life_too_long`,
+/// `permit_not_yet_valid`, `permit_expired`, `run_expired`,
+/// `statement_malformed`.
 pub fn verify(
     signed: &Signed<Permit>,
     run: &Verified<RunStatement>,
@@ -51,6 +52,9 @@ pub fn verify(
     }
     if permit.scope.epoch < expect.epoch_min {
         return Err(Error::PermitEpochOld);
+    }
+    if !permit.stripes.within(run.stripes.into()) {
+        return Err(Error::PermitStripesUnknown);
     }
     if permit.expiry.since_ms(permit.issued) > PERMIT_LIFE_MS_MAX {
         return Err(Error::PermitLifeTooLong);

@@ -9,10 +9,11 @@
 
 mod assembly;
 mod cipher;
+mod erasure;
 mod publisher;
 mod secret;
 
-pub use assembly::assemble;
+pub use assembly::{Piece, assemble};
 pub use cipher::{ChunkOpener, ChunkSealer, Openers};
 pub use publisher::{Publisher, SealedChunk};
 pub use secret::EpochSecret;

@@ -5,9 +5,11 @@
 //! Generic over the payload: `Bytes` in life, `()` in the simulation. Nothing
 //! unverified can enter: headers are [`Verified`], blocks [`VerifiedBlock`].
 
+mod block_set;
 mod child;
 mod chunk;
 mod config;
+mod holes;
 mod track;
 
 pub use child::{ChildStats, LeftOut};
@@ -24,7 +26,7 @@ use track::Track;
 use wire::message::edge::{Resume, Start};
 use wire::message::group::GroupStart;
 use wire::statement::{ChunkHeader, ChunkKey, Signed};
-use wire::{Reason, Rendition, Sequence, SpkiHash};
+use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe, StripeSet};
 
 /// One thing to send to a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub enum Outgoing<P> {
         from: Sequence,
         /// The first one sent again.
         to: Sequence,
+        /// Of these stripes.
+        stripes: StripeSet,
         /// Why.
         reason: Reason,
     },
@@ -63,8 +67,19 @@ pub struct Taken {
     /// It was new; else a duplicate, too old, or of another header than the
     /// one that came first for this chunk.
     pub fresh: bool,
-    /// With it the chunk became complete.
+    /// With it the chunk became complete: any k blocks of each row are here.
     pub complete: bool,
+}
+
+/// A block that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept<P> {
+    /// Index within the chunk.
+    pub index: u16,
+    /// Siblings from the leaf to the root.
+    pub path: Arc<Path>,
+    /// The data.
+    pub payload: P,
 }
 
 /// When a chunk came, on the caller's clock.
@@ -163,21 +178,12 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             let was_complete = chunk.is_complete();
             let fresh = chunk.insert(now_ms, index, block.clone());
             let complete = !was_complete && chunk.is_complete();
-            (fresh, complete, chunk.header.flags.end && complete)
+            (fresh, complete)
         });
-        let Some((true, complete, ended)) = taken else {
+        let Some((true, complete)) = taken else {
             return Taken::default();
         };
-        let queue_bytes_max = self.config.queue_bytes_max;
-        for child in self.children.values_mut() {
-            if child.rendition == key.rendition && child.has_opened(&key) {
-                child.push_block(key, index, &block);
-                child.shed(queue_bytes_max);
-                if ended {
-                    child.end();
-                }
-            }
-        }
+        self.push_block(key, (index, verified.stripe()), &block);
         self.expire(key.rendition);
         Taken {
             fresh: true,
@@ -185,33 +191,48 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         }
     }
 
-    /// A parent will not send the chunks from `from` to before `to`. Those
-    /// that are not here are left out for the children too.
-    pub fn dropped(&mut self, rendition: Rendition, from: Sequence, to: Sequence, reason: Reason) {
+    /// A parent will not send these stripes of the chunks from `from` to
+    /// before `to`. What is not here is left out for the children too.
+    /// Returns the ranges in it that are beyond repair now: of these chunks,
+    /// parents leave out more stripes than there are for parity.
+    pub fn dropped(
+        &mut self,
+        rendition: Rendition,
+        (from, to): (Sequence, Sequence),
+        stripes: StripeSet,
+        reason: Reason,
+    ) -> Vec<(Sequence, Sequence)> {
         if from >= to {
-            return;
+            return Vec::new();
         }
         let track = self.tracks.entry(rendition).or_default();
-        track.note_hole(from, to);
+        track.note_hole(from, to, stripes);
         for child in self.children.values_mut() {
             let Some(start) = child.from.filter(|_| child.rendition == rendition) else {
                 continue;
             };
-            if child.awaiting.is_some_and(|at| from <= at && at < to) {
+            let of_child = stripes.both(child.stripes());
+            if child
+                .awaiting
+                .is_some_and(|at| track.is_hole(at, child.stripes()))
+            {
                 child.awaiting = None;
             }
-            if !child.is_skipping() {
-                for (from, to) in track.absent(from.max(start), to) {
-                    child.push_dropped(from, to, reason);
+            if !child.is_skipping() && !of_child.is_empty() {
+                for (from, to) in track.absent(from.max(start), to, of_child) {
+                    child.push_dropped(from, to, of_child, reason);
                 }
             }
         }
+        track.beyond_repair(from, to)
     }
 
-    /// A child begins, or says anew where: a child that names an earlier
-    /// chunk than before gets what it has not been sent yet, once. After a
-    /// new connection call [`Forwarder::remove_child`] first.
-    pub fn add_child(&mut self, id: C, start: Start, now_ms: u64) -> Begin {
+    /// A child begins, or says anew where, and is given `stripes` and no
+    /// others from now on: stripes that it did not get before begin where it
+    /// says, and a child that names an earlier chunk than before gets what it
+    /// has not been sent yet, once. After a new connection call
+    /// [`Forwarder::remove_child`] first.
+    pub fn add_child(&mut self, id: C, start: Start, stripes: StripeSet, now_ms: u64) -> Begin {
         let known = self
             .children
             .remove(&id)
@@ -219,12 +240,30 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         let mut child = known.unwrap_or_else(|| Child::new(start.rendition, now_ms));
         let track = self.tracks.entry(start.rendition).or_default();
         let begin = match start.resume {
-            Some(resume) => resume_child(&mut child, track, &resume),
-            None => start_child(&mut child, track),
+            Some(resume) => resume_child(&mut child, track, &resume, stripes),
+            None => start_child(&mut child, track, stripes),
         };
         child.allow_backlog();
         self.children.insert(id, child);
         begin
+    }
+
+    /// The child is given these stripes and no others from now on: of new
+    /// ones what is kept since it began, and what waits of others is not sent.
+    pub fn set_stripes(&mut self, id: C, stripes: StripeSet) {
+        let Some(child) = self.children.get_mut(&id) else {
+            return;
+        };
+        let Some(from) = child.from else {
+            child.promise(stripes);
+            return;
+        };
+        if child.give(stripes, from)
+            && let Some(track) = self.tracks.get(&child.rendition)
+        {
+            catch_up(child, track, from);
+            child.allow_backlog();
+        }
     }
 
     /// The child is gone, and its queue with it.
@@ -262,20 +301,51 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         self.children.get(&id).map(|child| child.stats)
     }
 
-    /// What is here, for this node's own parent; none: start at the newest
-    /// chunk where playback can start.
+    /// What is here, for this node's own parent of `stripes`; none: start at
+    /// the newest chunk where playback can start. A chunk that is complete is
+    /// asked for as far as children want it.
     #[must_use]
-    pub fn resume(&self, rendition: Rendition) -> Option<Resume> {
-        let wanted = self
-            .children
-            .values()
-            .filter(|child| child.rendition == rendition)
-            .filter_map(|child| child.awaiting)
-            .min();
+    pub fn resume(&self, rendition: Rendition, stripes: StripeSet) -> Option<Resume> {
+        let children = || {
+            let children = self.children.values();
+            children.filter(|child| child.rendition == rendition)
+        };
+        let awaited = children().filter_map(|child| child.awaiting).min();
+        let wanted = |sequence| {
+            let wants = children().map(|child| child.wants(sequence));
+            wants.fold(StripeSet::EMPTY, StripeSet::union)
+        };
         match self.tracks.get(&rendition) {
-            Some(track) => track.resume(wanted),
-            None => Track::<P>::default().resume(wanted),
+            Some(track) => track.resume(stripes, wanted, awaited),
+            None => Track::<P>::default().resume(stripes, wanted, awaited),
         }
+    }
+
+    /// The newest kept media chunk that is complete, or whole in `stripes`.
+    #[must_use]
+    pub fn newest(&self, rendition: Rendition, stripes: StripeSet) -> Option<Sequence> {
+        self.tracks.get(&rendition)?.newest(stripes)
+    }
+
+    /// The newest kept media chunk that is whole in `stripes`.
+    #[must_use]
+    pub fn whole(&self, rendition: Rendition, stripes: StripeSet) -> Option<Sequence> {
+        self.tracks.get(&rendition)?.whole(stripes)
+    }
+
+    /// Those of `stripes` of which a block is missing in a chunk from `from`
+    /// on that began to come, by whatever stripe, at `before_ms` or earlier on
+    /// the caller's clock.
+    #[must_use]
+    pub fn overdue(
+        &self,
+        rendition: Rendition,
+        stripes: StripeSet,
+        from: Sequence,
+        before_ms: u64,
+    ) -> StripeSet {
+        let track = self.tracks.get(&rendition);
+        track.map_or(StripeSet::EMPTY, |t| t.overdue(stripes, from, before_ms))
     }
 
     /// The header of a chunk that is kept.
@@ -285,14 +355,14 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         Some(chunk.header.clone())
     }
 
-    /// Header and payloads, in order of their indices, of a kept chunk that
-    /// is complete.
+    /// Header and blocks, in order of their indices, of a kept chunk that is
+    /// complete; more blocks than it needs may be among them, or come yet.
     #[must_use]
-    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<P>)> {
+    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Kept<P>>)> {
         let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
         chunk
             .is_complete()
-            .then(|| (chunk.header.clone(), chunk.payloads()))
+            .then(|| (chunk.header.clone(), chunk.kept()))
     }
 
     /// When the first of a kept chunk came, and when it became complete.
@@ -327,6 +397,24 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
         self.tracks.values().map(Track::bytes).sum()
+    }
+
+    /// Queues a new block for the children that it concerns.
+    fn push_block(&mut self, key: ChunkKey, place: (u16, Stripe), block: &Block<P>) {
+        let chunk = self
+            .tracks
+            .get(&key.rendition)
+            .and_then(|track| track.chunk(key));
+        let Some(chunk) = chunk else {
+            return;
+        };
+        for child in self.children.values_mut() {
+            if child.rendition == key.rendition && child.has_opened(&key) {
+                child.push_block(key, place, block);
+                child.shed(self.config.queue_bytes_max);
+                child.note_end(chunk);
+            }
+        }
     }
 
     /// Queues a new chunk for the children that it concerns.
@@ -371,7 +459,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             if let Some(at) = child.awaiting.filter(|at| *at < floor) {
                 child.awaiting = None;
                 let to = child.first_opened(at).unwrap_or(floor);
-                child.push_dropped(at, to, Reason::Timeout);
+                child.push_dropped(at, to, child.stripes(), Reason::Timeout);
             }
             child.forget_below(floor);
         }
@@ -392,10 +480,14 @@ fn catch_up<P: Clone>(child: &mut Child<P>, track: &Track<P>, from: Sequence) {
     }
 }
 
-fn start_child<P: Clone>(child: &mut Child<P>, track: &Track<P>) -> Begin {
+fn start_child<P: Clone>(child: &mut Child<P>, track: &Track<P>, stripes: StripeSet) -> Begin {
     if let Some(from) = child.from {
+        if child.give(stripes, from) {
+            catch_up(child, track, from);
+        }
         return Begin::At(from);
     }
+    child.promise(stripes);
     match track.newest_key() {
         Some(key) => {
             child.begin(key);
@@ -406,8 +498,15 @@ fn start_child<P: Clone>(child: &mut Child<P>, track: &Track<P>) -> Begin {
     }
 }
 
-fn resume_child<P: Clone>(child: &mut Child<P>, track: &Track<P>, resume: &Resume) -> Begin {
-    if let Some(from) = child.from.filter(|from| *from <= resume.next) {
+fn resume_child<P: Clone>(
+    child: &mut Child<P>,
+    track: &Track<P>,
+    resume: &Resume,
+    stripes: StripeSet,
+) -> Begin {
+    let next = resume.next;
+    let news = child.give(stripes, next);
+    if let Some(from) = child.from.filter(|from| *from <= next && !news) {
         return Begin::At(from);
     }
     if let Some(init) = resume.init {
@@ -415,8 +514,7 @@ fn resume_child<P: Clone>(child: &mut Child<P>, track: &Track<P>, resume: &Resum
     }
     // All that is kept is queued below, what was left out included.
     child.stop_skipping();
-    let next = resume.next;
-    child.has_blocks(next, resume.have.iter().copied().collect());
+    child.has_blocks(next, &resume.have);
     child.begin(next);
     if next < track.floor {
         // The kept window has passed it: the whole of what is left.
@@ -424,21 +522,23 @@ fn resume_child<P: Clone>(child: &mut Child<P>, track: &Track<P>, resume: &Resum
             child.skip_from(next, Reason::Timeout);
             return Begin::AtNextKey;
         };
-        child.push_dropped(next, key, Reason::Timeout);
+        child.push_dropped(next, key, stripes, Reason::Timeout);
         catch_up(child, track, key);
         return Begin::At(key);
     }
-    for (from, to) in track.holes_from(next) {
-        for (from, to) in track.absent(from, to) {
-            child.push_dropped(from, to, Reason::Timeout);
+    for (from, to, left_out) in track.holes_from(next, stripes) {
+        for (from, to) in track.absent(from, to, left_out) {
+            child.push_dropped(from, to, left_out, Reason::Timeout);
         }
     }
     catch_up(child, track, next);
     let oldest = track.media.keys().next();
-    let passed = track.holes_from(next).first().map(|(from, _)| *from) == Some(next);
-    if oldest.is_none_or(|oldest| next < *oldest) && !passed {
+    if oldest.is_none_or(|oldest| next < *oldest) && !track.is_hole(next, stripes) {
         child.awaiting = Some(next);
         return Begin::Awaiting(next);
     }
-    Begin::At(next)
+    match track.first_lacking(next, stripes) {
+        Some(lacking) => Begin::Awaiting(lacking),
+        None => Begin::At(next),
+    }
 }

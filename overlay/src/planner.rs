@@ -1,21 +1,33 @@
-//! The coordinator's tree: who feeds whom, and who is asked when capacity is
-//! short (paper, section 2.2, as the design completes it).
+//! The coordinator's trees, one for each of the k+m stripes: who feeds whom,
+//! and who is asked when capacity is short (paper, sections 2.2 and 2.3, as
+//! the design completes them).
 //!
 //! Events go in as method calls with the time on any monotonic clock, actions
 //! come out of [`Planner::poll_action`]. Equal seed and equal events give
-//! equal actions. The tree is the single tree of k = 1, m = 0; edges name
-//! their stripe.
+//! equal actions.
+//!
+//! Capacity is counted in edges: one stripe to one child. Whoever has one free
+//! can feed any stripe that it receives. A peer feeds one stripe, its primary
+//! one, as long as every stripe finds parents in that way: then its end costs
+//! nobody more than that stripe.
 
 mod action;
 mod asking;
 mod config;
 mod doubt;
+mod flap;
+mod forest;
 mod links;
 mod member;
 mod placing;
+mod publishing;
+mod relays;
+mod seating;
+mod shortage;
 mod standing;
-mod tree;
+mod succession;
 mod view;
+mod waiting;
 
 pub use action::{Action, Question};
 pub use config::{Config, HANDOVER_MS_MAX};
@@ -25,11 +37,14 @@ pub use view::{EdgeView, NodeView, RoundView};
 use crate::{Error, NodeId};
 use asking::Asking;
 use doubt::Doubt;
+use flap::Flaps;
+use forest::{Forest, Ix};
 use links::Links;
-use member::{Kind, Member};
+use member::{Failures, Member};
+use standing::Paid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tree::Tree;
-use wire::message::control::Choice;
+use waiting::Waiting;
+use wire::message::control::{Choice, NodeKind};
 use wire::statement::Cause;
 use wire::{AskId, Stripe};
 
@@ -58,43 +73,49 @@ pub enum Answered {
 pub struct Planner<N> {
     config: Config,
     seed: u64,
-    station: N,
-    tree: Tree<N>,
-    links: Links<N>,
-    members: BTreeMap<N, Member<N>>,
+    forest: Forest,
+    links: Links,
+    index: BTreeMap<N, Ix>,
+    /// By number; those of nodes that are gone are not in `index`.
+    members: Vec<Member<N>>,
+    relays: BTreeMap<Ix, Relay<N>>,
     /// Relays by who pays for them.
-    sponsored: BTreeMap<N, BTreeSet<N>>,
-    /// Until when a sponsor's money runs, even if his relay was lost.
-    paid: BTreeMap<N, u64>,
-    /// Tops of the parts that wait for a place, and what made them wait.
-    waiting: BTreeMap<N, Cause>,
+    sponsored: BTreeMap<N, BTreeSet<Ix>>,
+    paid: Paid<N>,
+    /// Tops of the parts that wait for a place, by stripe, and members that
+    /// have none at all.
+    waiting: Waiting,
     /// Children that should leave their parent, as soon as there is a place.
-    doubts: BTreeMap<N, Doubt<N>>,
+    doubts: BTreeMap<(Ix, u8), Doubt>,
+    failures: Failures<N>,
+    flaps: Flaps<N>,
     asking: Asking<N>,
     actions: VecDeque<Action<N>>,
     serial: u64,
 }
 
 impl<N: NodeId> Planner<N> {
-    /// The one stripe of the single tree.
-    pub const STRIPE: Stripe = Stripe(0);
-
-    /// A tree of the station alone, which can feed `slots` children. `seed`
-    /// decides whom of equals is asked first.
+    /// Trees of the station alone, which can feed `edges` in all stripes
+    /// together. `seed` decides whom of equals is asked first.
     #[must_use]
-    pub fn new(station: N, slots: u32, config: Config, seed: u64) -> Self {
-        let root = Member::new(Kind::Station, 0, slots);
+    pub fn new(station: N, edges: u32, config: Config, seed: u64) -> Self {
+        let stripes = config.stripes;
+        let mut links = Links::new(stripes.count());
+        links.grow(forest::ROOT);
         Self {
             config,
             seed,
-            station,
-            tree: Tree::new(station, slots),
-            links: Links::new(),
-            members: BTreeMap::from([(station, root)]),
+            forest: Forest::new(stripes, edges),
+            links,
+            index: BTreeMap::from([(station, forest::ROOT)]),
+            members: vec![Member::new(station, NodeKind::Station, 0, edges)],
+            relays: BTreeMap::new(),
             sponsored: BTreeMap::new(),
-            paid: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            paid: Paid::new(),
+            waiting: Waiting::new(stripes.count()),
             doubts: BTreeMap::new(),
+            failures: Failures::new(),
+            flaps: Flaps::new(),
             asking: Asking::new(),
             actions: VecDeque::new(),
             serial: 0,
@@ -106,13 +127,23 @@ impl<N: NodeId> Planner<N> {
         self.actions.pop_front()
     }
 
-    /// A viewer was let in.
+    /// A viewer was let in. He gets all stripes, or as many as there are if
+    /// they are enough to watch; with fewer he waits with none.
     ///
     /// # Errors
     /// [`Error::AlreadyMember`].
     pub fn join(&mut self, now_ms: u64, node: N, peer: Peer) -> Result<(), Error> {
-        self.enroll(node, Kind::Peer(peer), peer.slots)?;
-        self.waiting.insert(node, Cause::Join);
+        let ix = self.enroll(node, NodeKind::Peer, peer.edges)?;
+        self.change_member(ix, |member| {
+            member.never_ask = peer.never_ask;
+            member.relay_only = peer.relay_only;
+        });
+        self.note_return(now_ms, ix);
+        self.bring_in_line(ix);
+        if self.sponsored.contains_key(&node) {
+            self.forest.watch(ix);
+        }
+        self.wait(ix, self.nowhere(), Cause::Join);
         self.settle(now_ms);
         Ok(())
     }
@@ -123,15 +154,18 @@ impl<N: NodeId> Planner<N> {
     /// # Errors
     /// [`Error::AlreadyMember`].
     pub fn relay_admitted(&mut self, now_ms: u64, node: N, relay: Relay<N>) -> Result<(), Error> {
-        self.enroll(node, Kind::Relay(relay), relay.slots)?;
-        self.sponsored
-            .entry(relay.sponsor)
-            .or_default()
-            .insert(node);
-        let paid_until_ms = self.paid.entry(relay.sponsor).or_insert(0);
-        *paid_until_ms = relay.lease_end_ms.max(*paid_until_ms);
+        let ix = self.enroll(node, NodeKind::Relay, relay.edges)?;
+        self.relays.insert(ix, relay);
+        self.sponsored.entry(relay.sponsor).or_default().insert(ix);
+        self.paid.extend(relay.sponsor, relay.lease_end_ms);
         self.asking.redeemed(relay.sponsor);
-        self.waiting.insert(node, Cause::Leave);
+        self.bring_in_line(ix);
+        self.forest.watch(ix);
+        if let Some(sponsor) = self.ix(relay.sponsor) {
+            self.forest.watch(sponsor);
+            self.requeue(sponsor);
+        }
+        self.want_stripes(ix);
         self.settle(now_ms);
         Ok(())
     }
@@ -144,27 +178,37 @@ impl<N: NodeId> Planner<N> {
         self.depart(now_ms, node)
     }
 
-    /// The node is gone without a word.
+    /// The node is gone without a word. If it is back soon, it has no standing
+    /// for a while.
     ///
     /// # Errors
     /// [`Error::UnknownNode`], [`Error::Station`].
     pub fn lost(&mut self, now_ms: u64, node: N) -> Result<(), Error> {
-        self.depart(now_ms, node)
+        let peer = self.ix(node).and_then(|ix| self.member(ix));
+        let peer = peer.is_some_and(Member::is_peer);
+        self.depart(now_ms, node)?;
+        if peer {
+            self.flaps.note_lost(now_ms, node);
+        }
+        Ok(())
     }
 
-    /// The node's slots, by claim and receipts, are now `slots`; the station
-    /// may be named too. If they are fewer than its children, the least
-    /// worthy move elsewhere.
+    /// The node's edges, by claim and receipts, are now `edges`; the station
+    /// may be named too. If they are fewer than it feeds, the least worthy
+    /// children move elsewhere.
     ///
     /// # Errors
     /// [`Error::UnknownNode`].
-    pub fn claim(&mut self, now_ms: u64, node: N, slots: u32) -> Result<(), Error> {
-        let member = self.members.get_mut(&node).ok_or(Error::UnknownNode)?;
-        member.slots = slots;
-        self.apply_slots(node);
-        // A relay without slots could not take its sponsor.
-        self.reunite(node);
+    pub fn claim(&mut self, now_ms: u64, node: N, edges: u32) -> Result<(), Error> {
+        let ix = self.ix(node).ok_or(Error::UnknownNode)?;
+        self.change_member(ix, |member| member.edges = edges);
+        self.apply_edges(ix);
+        // A relay without edges could not take its sponsor.
+        self.want_stripes(ix);
+        self.reunite(ix);
+        self.requeue(ix);
         self.settle(now_ms);
+        self.end_surplus(&BTreeSet::from([ix]));
         Ok(())
     }
 
@@ -179,14 +223,12 @@ impl<N: NodeId> Planner<N> {
         node: N,
         choice: Choice,
     ) -> Result<Answered, Error> {
-        let member = self.members.get_mut(&node).ok_or(Error::UnknownNode)?;
+        let ix = self.ix(node).ok_or(Error::UnknownNode)?;
         if choice == Choice::Never {
-            member.never_ask();
+            self.change_member(ix, |member| member.never_ask = true);
         }
-        let question = member
-            .question
-            .filter(|q| q.ask == ask)
-            .ok_or(Error::UnknownAsk)?;
+        let question = self.asking.question_of(ix);
+        let question = question.filter(|q| q.ask == ask).ok_or(Error::UnknownAsk)?;
         let answered = self.take_answer(now_ms, node, question, choice);
         self.settle(now_ms);
         Ok(answered)
@@ -207,58 +249,33 @@ impl<N: NodeId> Planner<N> {
 
     /// The child reports that the edge works, i.e. that it is verified and
     /// the parent has welcomed it. Stale reports are ignored.
-    pub fn edge_up(&mut self, child: N, parent: N) {
-        if !self.links.up(child, parent) {
+    pub fn edge_up(&mut self, child: N, parent: N, stripe: Stripe) {
+        let (Some(child), Some(parent)) = (self.ix(child), self.ix(parent)) else {
             return;
-        }
-        if let Some(member) = self.members.get_mut(&parent) {
-            member.unreached = 0;
-        }
-        for (parent, child) in self.links.old_edges() {
-            if self.is_fed(child) {
-                self.links.end_old(parent, child);
-                self.push_detach(parent, child);
-            }
-        }
-    }
-
-    /// The edge does not work: the child moves elsewhere, or tries again.
-    /// Stale reports are ignored.
-    pub fn edge_failed(&mut self, now_ms: u64, child: N, parent: N, fault: EdgeFault) {
-        if !self.links.failed(child, parent) {
-            return;
-        }
-        self.push_detach(parent, child);
-        let tries = match fault {
-            EdgeFault::Refused => config::TRIES_MAX,
-            EdgeFault::Unreachable => 1,
         };
-        if let Some(member) = self.members.get_mut(&child) {
-            member.note_failure(parent, tries);
+        if self.links.up(child, stripe.0, parent) {
+            self.change_member(parent, |member| member.unreached = 0);
+            self.end_replaced(child, stripe.0);
         }
-        let reached = self.links.feeds_somebody(parent);
-        if let Some(member) = self.members.get_mut(&parent)
-            && !reached
-            && member.is_peer()
-        {
-            member.unreached = member.unreached.saturating_add(1);
-            self.apply_slots(parent);
-        }
-        // It may have been moved by the lines above.
-        if self.tree.parent(child) == Some(parent) {
-            self.tree.detach(child);
-            self.waiting.insert(child, Cause::Leave);
-        }
-        self.settle(now_ms);
     }
 
-    /// The child reports that its parent leaves out what is published, though
-    /// the edge works. A parent that is fed has no excuse, and loses the
-    /// child; one that has nothing itself keeps it, for its own edge is what
-    /// has to be mended. Stale reports are ignored.
-    pub fn withheld(&mut self, now_ms: u64, child: N, parent: N) {
-        if self.is_fed(parent) {
-            self.edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+    /// The link between the two does not work: the child moves elsewhere in
+    /// all stripes that it got there, or tries again. Stale reports are
+    /// ignored.
+    pub fn edge_failed(&mut self, now_ms: u64, child: N, parent: N, fault: EdgeFault) {
+        let stripes = 0..self.config.stripes.count();
+        self.fail(now_ms, child, parent, fault, stripes);
+    }
+
+    /// The child reports that its parent leaves out what is published in this
+    /// stripe, though the edge works. A parent that is fed has no excuse, and
+    /// loses the edge; one that has nothing itself keeps it, for its own edge
+    /// is what has to be mended. Stale reports are ignored.
+    pub fn withheld(&mut self, now_ms: u64, child: N, parent: N, stripe: Stripe) {
+        let fed = self.ix(parent).is_some_and(|p| self.is_fed(p, stripe.0));
+        if fed && stripe.0 < self.config.stripes.count() {
+            let fault = EdgeFault::Unreachable;
+            self.fail(now_ms, child, parent, fault, stripe.0..stripe.0 + 1);
         }
     }
 
@@ -274,67 +291,157 @@ impl<N: NodeId> Planner<N> {
         self.asking.next_deadline_ms()
     }
 
-    fn enroll(&mut self, node: N, kind: Kind<N>, slots: u32) -> Result<(), Error> {
-        if self.members.contains_key(&node) {
+    fn ix(&self, node: N) -> Option<Ix> {
+        self.index.get(&node).copied()
+    }
+
+    fn member(&self, ix: Ix) -> Option<&Member<N>> {
+        self.members.get(ix as usize)
+    }
+
+    fn name_of(&self, ix: Ix) -> Option<N> {
+        self.member(ix).map(|member| member.name)
+    }
+
+    fn change_member(&mut self, ix: Ix, change: impl FnOnce(&mut Member<N>)) {
+        if let Some(member) = self.members.get_mut(ix as usize) {
+            change(member);
+        }
+    }
+
+    /// The queue of those who have no stripe at all.
+    fn nowhere(&self) -> u8 {
+        self.config.stripes.count()
+    }
+
+    fn enroll(&mut self, node: N, kind: NodeKind, edges: u32) -> Result<Ix, Error> {
+        if self.index.contains_key(&node) {
             return Err(Error::AlreadyMember);
         }
         self.serial = self.serial.saturating_add(1);
-        let member = Member::new(kind, self.serial, slots);
-        self.tree
-            .insert(node, member.slots_usable(), member.is_hub(), self.serial);
-        self.members.insert(node, member);
-        Ok(())
+        let member = Member::new(node, kind, self.serial, edges);
+        let ix = self.forest.insert(member.is_hub());
+        self.links.grow(ix);
+        match self.members.get_mut(ix as usize) {
+            Some(slot) => *slot = member,
+            None => self.members.push(member),
+        }
+        self.index.insert(node, ix);
+        Ok(ix)
     }
 
     fn depart(&mut self, now_ms: u64, node: N) -> Result<(), Error> {
-        if node == self.station {
+        let ix = self.ix(node).ok_or(Error::UnknownNode)?;
+        if ix == forest::ROOT {
             return Err(Error::Station);
         }
-        if !self.members.contains_key(&node) {
-            return Err(Error::UnknownNode);
-        }
-        let successor = self.successor(now_ms, node);
-        let parent = self.tree.parent(node);
-        let orphans = self.forget(node);
-        if let (Some(successor), Some(parent)) = (successor, parent) {
-            self.succeed(now_ms, successor, parent, orphans);
+        let heirs = self.heirs(now_ms, ix);
+        let orphans = self.forget(ix);
+        for heir in heirs {
+            self.succeed(now_ms, &heir, &orphans);
         }
         self.settle(now_ms);
         Ok(())
     }
 
-    /// Removes all traces of a node; returns its children, which now wait.
-    fn forget(&mut self, node: N) -> Vec<N> {
-        if let Some(relay) = self.members.get(&node).and_then(Member::relay)
+    /// Removes all traces of a node; returns its children by stripe, which now
+    /// wait.
+    fn forget(&mut self, ix: Ix) -> Vec<(Ix, u8)> {
+        let Some(name) = self.name_of(ix) else {
+            return Vec::new();
+        };
+        if let Some(relay) = self.relays.remove(&ix)
             && let Some(relays) = self.sponsored.get_mut(&relay.sponsor)
         {
-            relays.remove(&node);
+            relays.remove(&ix);
             if relays.is_empty() {
-                let sponsor = relay.sponsor;
-                self.sponsored.remove(&sponsor);
+                self.sponsored.remove(&relay.sponsor);
+                self.paid.relays_gone(relay.sponsor);
             }
         }
-        for (parent, child) in self.links.remove(node) {
-            self.push_detach(parent, child);
+        self.end_all_edges(ix);
+        for (lane, _) in self.waiting.lanes_of(ix) {
+            self.waiting.remove(ix, lane);
         }
-        self.waiting.remove(&node);
-        self.doubts.remove(&node);
-        self.asking.forget(node);
-        self.members.remove(&node);
-        let orphans = self.tree.remove(node);
-        for orphan in &orphans {
-            self.waiting.insert(*orphan, Cause::Leave);
+        for s in self.config.stripes.all() {
+            self.doubts.remove(&(ix, s.0));
+        }
+        self.failures.forget(ix);
+        self.flaps.forget(ix);
+        self.asking.forget(ix, name);
+        self.index.remove(&name);
+        let orphans = self.forest.remove(ix);
+        for (orphan, s) in &orphans {
+            self.wait(*orphan, *s, Cause::Leave);
         }
         orphans
     }
 
-    /// Brings the tree's slots in line with the member's, dropping children
-    /// that do not fit.
-    fn apply_slots(&mut self, node: N) {
-        let slots = self.members.get(&node).map_or(0, Member::slots_usable);
-        self.tree.set_slots(node, slots);
-        while self.tree.over(node) {
-            if !self.evict(node, |_| true) {
+    fn fail(
+        &mut self,
+        now_ms: u64,
+        child: N,
+        parent: N,
+        fault: EdgeFault,
+        stripes: std::ops::Range<u8>,
+    ) {
+        let (Some(child), Some(parent)) = (self.ix(child), self.ix(parent)) else {
+            return;
+        };
+        let failed = self.end_pair(child, parent, stripes);
+        if failed.is_empty() {
+            return;
+        }
+        let tries = match fault {
+            EdgeFault::Refused => config::TRIES_MAX,
+            EdgeFault::Unreachable => 1,
+        };
+        self.note_failure(child, parent, tries);
+        let reached = self.feeds_somebody(parent);
+        let peer = self.member(parent).is_some_and(Member::is_peer);
+        if peer && !reached {
+            self.change_member(parent, |m| m.unreached = m.unreached.saturating_add(1));
+            self.apply_edges(parent);
+        }
+        for s in failed {
+            // It may have been moved by the lines above.
+            if self.forest.parent(child, s) == Some(parent) {
+                self.forest.detach(child, s);
+                self.wait(child, s, Cause::Leave);
+            }
+        }
+        self.settle(now_ms);
+    }
+
+    fn note_failure(&mut self, child: Ix, parent: Ix, tries: u8) {
+        if let Some(parent) = self.name_of(parent) {
+            self.failures.note(child, parent, tries);
+            self.change_member(child, |member| member.has_failures = true);
+            self.requeue(child);
+        }
+    }
+
+    /// Brings the forest's picture of a node in line with what it claims.
+    fn bring_in_line(&mut self, ix: Ix) {
+        let Some(member) = self.member(ix) else {
+            return;
+        };
+        let (edges, unsteady) = (member.edges_usable(), member.unsteady);
+        let begins = self.forest.edges(ix) == 0 && edges > 0;
+        if begins && self.forest.feeds_nobody(ix) {
+            let scarcest = self.forest.scarcest();
+            self.forest.set_primary(ix, scarcest);
+        }
+        self.forest.set_edges(ix, edges);
+        self.forest.set_unsteady(ix, unsteady);
+    }
+
+    /// As [`Planner::bring_in_line`], dropping children that do not fit.
+    fn apply_edges(&mut self, ix: Ix) {
+        self.bring_in_line(ix);
+        while self.forest.used(ix) > self.forest.edges(ix) {
+            let worst = self.worst_child(ix, |_, _| true);
+            if !self.evict(worst) {
                 break;
             }
         }
@@ -343,9 +450,12 @@ impl<N: NodeId> Planner<N> {
     /// Places who can be placed, publishes the edges, asks for the rest; once
     /// more if somebody had to be refused, since that may orphan others.
     fn settle(&mut self, now_ms: u64) {
-        let sponsored = &self.sponsored;
-        self.paid
-            .retain(|node, until_ms| *until_ms > now_ms || sponsored.contains_key(node));
+        while let Some(sponsor) = self.paid.expire(now_ms) {
+            if let Some(ix) = self.ix(sponsor) {
+                self.requeue(ix);
+            }
+        }
+        self.end_flaps(now_ms);
         loop {
             self.place_waiting(now_ms);
             self.publish();
@@ -353,65 +463,5 @@ impl<N: NodeId> Planner<N> {
                 break;
             }
         }
-    }
-
-    /// Turns changes of the plan into edges to make and to end. Ends come
-    /// first, so that no parent is over its slots in between.
-    fn publish(&mut self) {
-        let mut attached = Vec::new();
-        for child in self.tree.take_moved() {
-            let change = self.links.retarget(child, self.tree.parent(child));
-            for parent in change.detach {
-                self.push_detach(parent, child);
-            }
-            if let Some(parent) = change.attach {
-                attached.push((parent, child, change.replaces));
-            } else if self.waiting.get(&child) == Some(&Cause::Leave) {
-                self.actions.push_back(Action::Orphaned { node: child });
-            }
-        }
-        for (parent, child) in self.links.old_edges() {
-            let carried_max = self
-                .tree
-                .slots(parent)
-                .saturating_add(self.config.handover_edges_max);
-            if self.links.carried(parent) > carried_max {
-                self.links.end_old(parent, child);
-                self.push_detach(parent, child);
-                attached
-                    .iter_mut()
-                    .filter(|(_, c, _)| *c == child)
-                    .for_each(|(_, _, replaces)| *replaces = None);
-            }
-        }
-        for (parent, child, replaces) in attached {
-            self.actions.push_back(Action::Attach {
-                stripe: Self::STRIPE,
-                child,
-                parent,
-                priority: self.priority(child, parent),
-                replaces,
-            });
-        }
-    }
-
-    /// Whether every edge from the station to the node works.
-    fn is_fed(&self, node: N) -> bool {
-        let mut at = node;
-        while at != self.station {
-            match self.tree.parent(at) {
-                Some(parent) if self.links.is_up(at) => at = parent,
-                _ => return false,
-            }
-        }
-        true
-    }
-
-    fn push_detach(&mut self, parent: N, child: N) {
-        self.actions.push_back(Action::Detach {
-            stripe: Self::STRIPE,
-            child,
-            parent,
-        });
     }
 }

@@ -26,7 +26,7 @@ proptest! {
         let mut planner = Planner::new(STATION, inner, Config::default(), seed);
         for node in 1..=inner {
             let fed = leaves / inner + u32::from(node <= leaves % inner);
-            planner.join(0, node, Peer { slots: fed, ..Peer::default() }).unwrap();
+            planner.join(0, node, Peer { edges: fed, ..Peer::default() }).unwrap();
         }
         for node in 0..leaves {
             planner.join(1, 100 + node, Peer::default()).unwrap();
@@ -70,8 +70,8 @@ proptest! {
         let mut planner = Planner::new(STATION, 1 + inner, Config::default(), seed);
         let feeds = |node: u32| others / inner + u32::from(node - 2 < others % inner);
         for node in 1..=1 + inner {
-            let slots = if node == 1 { orphans } else { feeds(node) };
-            planner.join(0, node, Peer { slots, ..Peer::default() }).unwrap();
+            let edges = if node == 1 { orphans } else { feeds(node) };
+            planner.join(0, node, Peer { edges, ..Peer::default() }).unwrap();
         }
         for node in 0..orphans + others {
             planner.join(1, 100 + node, Peer::default()).unwrap();
@@ -104,8 +104,8 @@ proptest! {
         prop_assert!(steps.is_sorted(), "{:?}", steps);
         let of = |step| asked.get(&step).cloned().unwrap_or_default();
         prop_assert_eq!(of(Step::Affected), affected.clone());
-        prop_assert_eq!(of(Step::Leaves), named(|v| !v.waiting && v.children == 0));
-        prop_assert_eq!(of(Step::Inner), named(|v| v.children > 0));
+        prop_assert_eq!(of(Step::Leaves), named(|v| !v.waiting && v.edges_used == 0));
+        prop_assert_eq!(of(Step::Inner), named(|v| v.edges_used > 0));
         prop_assert_eq!(refused, affected);
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use overlay::planner::{Action, Config, EdgeFault, Peer, Planner, Relay};
-use wire::OrderId;
+use wire::{OrderId, Stripe};
 
 const STATION: u32 = 0;
 const RELAY: u32 = 1;
@@ -43,13 +43,13 @@ fn relay_with_child(child: u32) -> Planner<u32> {
     let relay = Relay {
         sponsor: SPONSOR,
         order: OrderId([1; 32]),
-        slots: 4,
+        edges: 4,
         lease_end_ms: 3_600_000,
     };
     planner.relay_admitted(0, RELAY, relay).unwrap();
     planner.join(1, child, Peer::default()).unwrap();
-    planner.edge_up(RELAY, STATION);
-    planner.edge_up(child, RELAY);
+    planner.edge_up(RELAY, STATION, Stripe(0));
+    planner.edge_up(child, RELAY, Stripe(0));
     assert_eq!(
         done(&mut planner),
         [
@@ -70,7 +70,7 @@ fn the_next_parent_delivers_before_the_old_edge_ends() {
         [Done::Attach(2, STATION, Some(RELAY))],
         "the old edge goes on"
     );
-    planner.edge_up(2, STATION);
+    planner.edge_up(2, STATION, Stripe(0));
     assert_eq!(done(&mut planner), [Done::Detach(2, RELAY)]);
 }
 
@@ -107,10 +107,10 @@ fn a_child_is_not_sent_back_to_the_relay_that_it_doubts() {
     let mut planner = relay_with_child(2);
     planner.claim(2, STATION, 2).unwrap();
     planner.edge_doubted(3, 2, RELAY);
-    planner.edge_up(2, STATION);
+    planner.edge_up(2, STATION, Stripe(0));
     planner.edge_failed(4, 2, STATION, EdgeFault::Unreachable);
     planner.claim(5, STATION, 1).unwrap();
-    assert_ne!(planner.node(2).unwrap().parent, Some(RELAY));
+    assert_ne!(planner.node(2).unwrap().parents, [Some(RELAY)]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn stale_and_strange_doubts_change_nothing() {
 fn the_children_of_a_relay_that_the_coordinator_doubts_move_before_it_is_lost() {
     let mut planner = relay_with_child(2);
     planner.join(2, 3, Peer::default()).unwrap();
-    planner.edge_up(3, RELAY);
+    planner.edge_up(3, RELAY, Stripe(0));
     planner.claim(3, STATION, 3).unwrap();
     assert_eq!(done(&mut planner), [Done::Attach(3, RELAY, None)]);
     planner.relay_doubted(4, RELAY);
@@ -139,8 +139,8 @@ fn the_children_of_a_relay_that_the_coordinator_doubts_move_before_it_is_lost() 
             Done::Attach(3, STATION, Some(RELAY))
         ]
     );
-    planner.edge_up(2, STATION);
-    planner.edge_up(3, STATION);
+    planner.edge_up(2, STATION, Stripe(0));
+    planner.edge_up(3, STATION, Stripe(0));
     planner.lost(5, RELAY).unwrap();
     let last = done(&mut planner);
     assert!(

@@ -7,7 +7,7 @@
 )]
 
 use overlay::planner::{Action, Answered, Config, Peer, Planner, Relay};
-use wire::OrderId;
+use wire::{OrderId, Stripe};
 use wire::message::control::Choice;
 use wire::statement::{Cause, Priority, Step};
 
@@ -32,9 +32,9 @@ impl Evening {
         }
     }
 
-    fn join(&mut self, now_ms: u64, node: &'static str, slots: u32) {
+    fn join(&mut self, now_ms: u64, node: &'static str, edges: u32) {
         let peer = Peer {
-            slots,
+            edges,
             ..Peer::default()
         };
         self.planner.join(now_ms, node, peer).unwrap();
@@ -45,7 +45,7 @@ impl Evening {
         let relay = Relay {
             sponsor,
             order: OrderId([9; 32]),
-            slots: 4,
+            edges: 4,
             lease_end_ms: now_ms + HOUR_MS,
         };
         self.planner.relay_admitted(now_ms, node, relay).unwrap();
@@ -55,8 +55,14 @@ impl Evening {
     /// Does what the planner wants: every edge works at once, parents first.
     fn run(&mut self) {
         while let Some(action) = self.planner.poll_action() {
-            if let Action::Attach { child, parent, .. } = action {
-                self.planner.edge_up(child, parent);
+            if let Action::Attach {
+                stripe,
+                child,
+                parent,
+                ..
+            } = action
+            {
+                self.planner.edge_up(child, parent, stripe);
             }
             self.actions.push(action);
         }
@@ -80,8 +86,8 @@ impl Evening {
     fn parents(&self, pairs: &[(&'static str, &'static str)]) {
         for (child, parent) in pairs {
             let found = self.planner.node(child).unwrap();
-            assert_eq!(found.parent, Some(*parent), "parent of {child}");
-            assert!(found.fed, "{child} is fed");
+            assert_eq!(found.parents, [Some(*parent)], "parent of {child}");
+            assert_eq!(found.fed, 1, "{child} is fed");
         }
     }
 
@@ -118,7 +124,7 @@ fn until_grant_of_b() -> Evening {
         a,
         Action::CapacityShort {
             cause: Cause::Join,
-            deficit_slots: 1,
+            deficit_edges: 1,
             viewers_short: 1
         }
     )));
@@ -173,7 +179,7 @@ fn the_evening_comes_out_as_in_the_paper() {
         a,
         Action::CapacityShort {
             cause: Cause::Leave,
-            deficit_slots: 2,
+            deficit_edges: 2,
             viewers_short: 2
         }
     )));
@@ -230,7 +236,7 @@ fn an_old_edge_is_kept_until_the_new_path_delivers() {
     let relay = Relay {
         sponsor: "B",
         order: OrderId([9; 32]),
-        slots: 4,
+        edges: 4,
         lease_end_ms: HOUR_MS,
     };
     e.planner.relay_admitted(4_000, "R1", relay).unwrap();
@@ -252,9 +258,9 @@ fn an_old_edge_is_kept_until_the_new_path_delivers() {
     };
     assert!(!detached(&wanted));
     // B reaches the relay before the relay has the stream.
-    e.planner.edge_up("B", "R1");
+    e.planner.edge_up("B", "R1", Stripe(0));
     assert_eq!(e.planner.poll_action(), None);
-    e.planner.edge_up("R1", S);
+    e.planner.edge_up("R1", S, Stripe(0));
     let ended: Vec<_> = std::iter::from_fn(|| e.planner.poll_action()).collect();
     assert!(detached(&ended));
 }
@@ -408,7 +414,7 @@ fn a_lower_relay_takes_the_place_of_a_lost_one() {
     e.join(4, "C", 0);
     e.relay(5, "R3", "C");
     e.parents(&[("R1", S), ("R2", S), ("C", "R3")]);
-    let above = e.planner.node("R3").unwrap().parent.unwrap();
+    let above = e.planner.node("R3").unwrap().parents[0].unwrap();
     assert!(above == "R1" || above == "R2");
     e.planner.lost(6, above).unwrap();
     e.run();
@@ -427,7 +433,7 @@ fn a_relay_with_little_lease_left_stays_off_the_root() {
     let relay = Relay {
         sponsor: "B",
         order: OrderId([9; 32]),
-        slots: 4,
+        edges: 4,
         lease_end_ms: 60_000,
     };
     e.planner.relay_admitted(4, "R2", relay).unwrap();
@@ -442,11 +448,11 @@ fn a_refused_edge_sends_the_child_elsewhere() {
     e.join(0, "A", 1);
     e.join(1, "B", 1);
     e.planner.join(2, "C", Peer::default()).unwrap();
-    let parent = e.planner.node("C").unwrap().parent.unwrap();
+    let parent = e.planner.node("C").unwrap().parents[0].unwrap();
     e.planner
         .edge_failed(3, "C", parent, overlay::planner::EdgeFault::Refused);
     e.run();
-    let other = e.planner.node("C").unwrap().parent.unwrap();
+    let other = e.planner.node("C").unwrap().parents[0].unwrap();
     assert_ne!(parent, other);
 }
 
@@ -456,14 +462,14 @@ fn complaint(starved: bool) -> (Evening, &'static str, bool) {
     e.join(0, "A", 1);
     e.join(1, "B", 1);
     e.join(2, "C", 0);
-    let parent = e.planner.node("C").unwrap().parent.unwrap();
+    let parent = e.planner.node("C").unwrap().parents[0].unwrap();
     if starved {
         // Its own edge broke a moment ago, and the next one is not up yet.
         let fault = overlay::planner::EdgeFault::Unreachable;
         e.planner.edge_failed(3, parent, S, fault);
-        assert!(!e.planner.node(parent).unwrap().fed);
+        assert_eq!(e.planner.node(parent).unwrap().fed, 0);
     }
-    e.planner.withheld(4, "C", parent);
+    e.planner.withheld(4, "C", parent, Stripe(0));
     e.run();
     let taken =
         e.has(|a| matches!(a, Action::Detach { child: "C", parent: from, .. } if *from == parent));
@@ -475,10 +481,10 @@ fn a_parent_that_is_fed_and_withholds_loses_its_child() {
     let (mut e, parent, taken) = complaint(false);
     assert!(taken);
     // It may have been an accident: who does it again is left for good.
-    e.planner.withheld(5, "C", parent);
+    e.planner.withheld(5, "C", parent, Stripe(0));
     e.run();
     let found = e.planner.node("C").unwrap();
-    assert!(found.fed && found.parent != Some(parent));
+    assert!(found.fed == 1 && found.parents[0] != Some(parent));
 }
 
 #[test]

@@ -10,8 +10,8 @@ mod common;
 
 use bytes::Bytes;
 use common::{
-    BLOCKS, RENDITION, Sent, Station, drain, give, give_block, give_header, headers, resume, start,
-    whole, whole_init,
+    BLOCKS, RENDITION, Sent, Station, all, drain, give, give_block, give_header, headers, resume,
+    start, whole, whole_init,
 };
 use overlay::forwarder::{Begin, Config, Forwarder};
 use wire::statement::ChunkFlags;
@@ -29,7 +29,10 @@ fn a_late_joiner_starts_at_the_newest_key_frame_with_the_init_segment_first() {
     for chunk in Station::new().evening(8, 3) {
         give(&mut f, &chunk);
     }
-    assert_eq!(f.add_child(CHILD, start(), 0), Begin::At(Sequence(6)));
+    assert_eq!(
+        f.add_child(CHILD, start(), all(), 0),
+        Begin::At(Sequence(6))
+    );
     let mut expected = vec![Sent::Group(6)];
     expected.extend(whole_init(0));
     expected.extend(whole(6));
@@ -41,7 +44,7 @@ fn a_late_joiner_starts_at_the_newest_key_frame_with_the_init_segment_first() {
 fn who_comes_before_the_first_key_frame_waits_for_it() {
     let mut station = Station::new();
     let mut f = forwarder();
-    assert_eq!(f.add_child(CHILD, start(), 0), Begin::AtNextKey);
+    assert_eq!(f.add_child(CHILD, start(), all(), 0), Begin::AtNextKey);
     give(&mut f, &station.init());
     give(&mut f, &station.media(false));
     assert_eq!(drain(&mut f, CHILD), []);
@@ -57,14 +60,14 @@ fn a_block_goes_out_before_its_chunk_is_complete() {
     let mut station = Station::new();
     let mut f = forwarder();
     give(&mut f, &station.init());
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     let chunk = station.media(true);
     give_header(&mut f, &chunk);
     give_block(&mut f, &chunk, 2);
     let sent = drain(&mut f, CHILD);
     assert_eq!(sent[sent.len() - 2..], [Sent::Header(0), Sent::Block(0, 2)]);
     // A child in the middle of the chunk gets what is here, then what comes.
-    f.add_child(2, start(), 0);
+    f.add_child(2, start(), all(), 0);
     give_block(&mut f, &chunk, 0);
     let sent = drain(&mut f, 2);
     let tail = [Sent::Header(0), Sent::Block(0, 2), Sent::Block(0, 0)];
@@ -76,7 +79,7 @@ fn a_block_goes_out_before_its_chunk_is_complete() {
 fn a_group_begins_at_every_key_frame_and_ends_with_the_run() {
     let mut station = Station::new();
     let mut f = forwarder();
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     for chunk in station.evening(4, 2) {
         give(&mut f, &chunk);
     }
@@ -100,7 +103,7 @@ fn a_block_that_comes_after_the_next_group_began_brings_its_header_again() {
     let mut station = Station::new();
     let mut f = forwarder();
     give(&mut f, &station.init());
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     give(&mut f, &station.media(true));
     drain(&mut f, CHILD);
     // A parent dies within chunk 1; the next one sends 2 beside the rest.
@@ -132,7 +135,7 @@ fn a_resumed_child_gets_neither_hole_nor_duplicate() {
         give(&mut f, chunk);
     }
     // It has the init segment, all up to 4, and two blocks of 5.
-    let begin = f.add_child(CHILD, resume(Some(0), 5, &[1, 3]), 0);
+    let begin = f.add_child(CHILD, resume(Some(0), 5, &[1, 3]), all(), 0);
     assert_eq!(begin, Begin::At(Sequence(5)));
     let mut expected = vec![
         Sent::Group(5),
@@ -153,7 +156,7 @@ fn a_child_that_is_ahead_gets_nothing_twice() {
         give(&mut f, &chunk);
     }
     let ahead = [station.media(true), station.media(false)];
-    f.add_child(CHILD, resume(Some(0), 5, &[0]), 0);
+    f.add_child(CHILD, resume(Some(0), 5, &[0]), all(), 0);
     give(&mut f, &ahead[0]);
     assert_eq!(drain(&mut f, CHILD), []);
     give(&mut f, &ahead[1]);
@@ -174,7 +177,7 @@ fn resuming_before_the_kept_window_is_told_as_dropped() {
     }
     let kept = f.kept(RENDITION);
     assert_eq!(kept[0].0, Sequence(14));
-    f.add_child(CHILD, resume(Some(0), 3, &[]), 0);
+    f.add_child(CHILD, resume(Some(0), 3, &[]), all(), 0);
     let sent = drain(&mut f, CHILD);
     assert_eq!(sent[..2], [Sent::Group(3), Sent::Dropped(3, 16)]);
     assert_eq!(headers(&sent), [16, 17, 18, 19]);
@@ -226,7 +229,7 @@ fn the_kept_window_is_bounded_in_time_and_bytes() {
 fn two_parents_duplicates_are_told_and_not_forwarded() {
     let mut station = Station::new();
     let mut f = forwarder();
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     give(&mut f, &station.init());
     let chunk = station.media(true);
     assert!(give_header(&mut f, &chunk).fresh);
@@ -242,6 +245,7 @@ fn two_parents_duplicates_are_told_and_not_forwarded() {
     expected.extend(whole(0));
     assert_eq!(drain(&mut f, CHILD), expected);
     let (header, payloads) = f.chunk(chunk.header.key()).unwrap();
+    let payloads: Vec<_> = payloads.into_iter().map(|kept| kept.payload).collect();
     assert_eq!(payloads, chunk.blocks);
     assert_eq!(header.digest(), chunk.header.digest());
 }
@@ -263,7 +267,7 @@ fn a_slow_child_loses_whole_chunks_and_goes_on_at_a_key_frame() {
         ..Config::default()
     };
     let mut f: Forwarder<Bytes, u32> = Forwarder::new(config);
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     let chunks = Station::new().evening(16, 4);
     give(&mut f, &chunks[0]);
     give(&mut f, &chunks[1]);
@@ -319,7 +323,7 @@ fn a_slow_child_without_a_key_frame_in_its_queue_waits_for_the_next() {
     let mut f: Forwarder<Bytes, u32> = Forwarder::new(config);
     give(&mut f, &station.init());
     give(&mut f, &station.media(true));
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     drain(&mut f, CHILD);
     for _ in 0..6 {
         give(&mut f, &station.media(false));
@@ -342,7 +346,7 @@ fn catching_up_is_not_slowness() {
     for chunk in Station::new().evening(10, 10) {
         give(&mut f, &chunk);
     }
-    f.add_child(CHILD, resume(Some(0), 0, &[]), 0);
+    f.add_child(CHILD, resume(Some(0), 0, &[]), all(), 0);
     assert_eq!(headers(&drain(&mut f, CHILD)).len(), 10);
     assert_eq!(f.stats(CHILD).unwrap().drops, 0);
 }
@@ -357,22 +361,23 @@ fn an_earlier_start_on_the_same_edge_sends_only_what_was_not_sent() {
     }
     // A new relay started at the newest key frame; then a child of its own
     // resumes further back.
-    parent.add_child(CHILD, start(), 0);
+    parent.add_child(CHILD, start(), all(), 0);
     assert_eq!(headers(&drain(&mut parent, CHILD)), [6, 7]);
     let mut relay = forwarder();
     for chunk in [&chunks[0], &chunks[7], &chunks[8]] {
         give(&mut relay, chunk);
     }
-    let begin = relay.add_child(9, resume(Some(0), 3, &[2]), 0);
+    let begin = relay.add_child(9, resume(Some(0), 3, &[2]), all(), 0);
     assert_eq!(begin, Begin::Awaiting(Sequence(3)));
     assert_eq!(headers(&drain(&mut relay, 9)), [6, 7]);
-    let wanted = relay.resume(RENDITION).unwrap();
+    let wanted = relay.resume(RENDITION, all()).unwrap();
     assert_eq!(wanted.next, Sequence(3));
     let again = wire::message::edge::Start {
         rendition: RENDITION,
+        stripes: all(),
         resume: Some(wanted),
     };
-    parent.add_child(CHILD, again, 0);
+    parent.add_child(CHILD, again, all(), 0);
     assert_eq!(headers(&drain(&mut parent, CHILD)), [3, 4, 5]);
     for chunk in &chunks[4..7] {
         give(&mut relay, chunk);
@@ -380,7 +385,7 @@ fn an_earlier_start_on_the_same_edge_sends_only_what_was_not_sent() {
     let sent = drain(&mut relay, 9);
     assert_eq!(headers(&sent), [3, 4, 5]);
     assert!(!sent.contains(&Sent::Block(3, 2)));
-    assert_eq!(relay.resume(RENDITION).unwrap().next, Sequence(8));
+    assert_eq!(relay.resume(RENDITION, all()).unwrap().next, Sequence(8));
 }
 
 #[test]
@@ -388,22 +393,27 @@ fn what_a_parent_left_out_is_told_to_the_children_and_not_asked_again() {
     let mut station = Station::new();
     let chunks = station.evening(6, 2);
     let mut f = forwarder();
-    f.add_child(CHILD, start(), 0);
+    f.add_child(CHILD, start(), all(), 0);
     for chunk in &chunks[..3] {
         give(&mut f, chunk);
     }
-    f.dropped(RENDITION, Sequence(2), Sequence(4), Reason::SlowReader);
+    f.dropped(
+        RENDITION,
+        (Sequence(2), Sequence(4)),
+        all(),
+        Reason::SlowReader,
+    );
     give(&mut f, &chunks[5]);
     let sent = drain(&mut f, CHILD);
     assert!(sent.contains(&Sent::Dropped(2, 4)));
     assert_eq!(headers(&sent), [0, 1, 4]);
-    assert_eq!(f.resume(RENDITION).unwrap().next, Sequence(5));
+    assert_eq!(f.resume(RENDITION, all()).unwrap().next, Sequence(5));
 }
 
 #[test]
 fn resume_names_the_first_chunk_that_is_not_whole() {
     let mut f = forwarder();
-    assert_eq!(f.resume(RENDITION), None);
+    assert_eq!(f.resume(RENDITION, all()), None);
     let chunks = Station::new().evening(4, 2);
     for chunk in &chunks[..3] {
         give(&mut f, chunk);
@@ -411,7 +421,7 @@ fn resume_names_the_first_chunk_that_is_not_whole() {
     give_header(&mut f, &chunks[3]);
     give_block(&mut f, &chunks[3], 3);
     give(&mut f, &chunks[4]);
-    let resume = f.resume(RENDITION).unwrap();
+    let resume = f.resume(RENDITION, all()).unwrap();
     assert_eq!(resume.init, Some(Sequence(0)));
     assert_eq!(resume.next, Sequence(2));
     assert_eq!(*resume.have, [3]);

@@ -95,7 +95,7 @@ proptest! {
         };
         for (step, event) in events.into_iter().enumerate() {
             if step == joins_at {
-                begin = Some(forwarder.add_child(1, join.clone(), 0));
+                begin = Some(forwarder.add_child(1, join.clone(), common::all(), 0));
             }
             match event {
                 Event::Parent(p) => {
@@ -109,7 +109,7 @@ proptest! {
                 }
             }
         }
-        let begin = begin.unwrap_or_else(|| forwarder.add_child(1, join, 0));
+        let begin = begin.unwrap_or_else(|| forwarder.add_child(1, join, common::all(), 0));
         for p in 0..2 {
             for record in &parents[p][at[p]..] {
                 deliver(&mut forwarder, *record);

@@ -10,7 +10,7 @@
 use overlay::planner::{Action, Config, EdgeFault, NodeView, Peer, Planner, Question, Relay};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::OrderId;
+use wire::{OrderId, Stripe};
 use wire::message::control::{Choice, NodeKind};
 use wire::statement::Cause;
 
@@ -38,10 +38,10 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let peer = (0u32..4, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(slots, rides, never_ask, shy)| Peer {
-            slots: if rides { 0 } else { slots },
+        |(edges, rides, never_ask, shy)| Peer {
+            edges: if rides { 0 } else { edges },
             never_ask: never_ask && shy,
-            relay_only: shy && slots == 0,
+            relay_only: shy && edges == 0,
         },
     );
     let choice = prop_oneof![
@@ -80,6 +80,8 @@ struct World {
     refused: BTreeSet<u32>,
     /// Edges that are permitted, (parent, child), by the actions alone.
     edges: BTreeSet<(u32, u32)>,
+    /// Those of them that end as soon as another one works.
+    old: BTreeSet<(u32, u32)>,
     failures: BTreeSet<(u32, u32)>,
     questions: Vec<(u32, Question)>,
     grants: Vec<(u32, Question)>,
@@ -106,6 +108,7 @@ impl World {
             relays: BTreeMap::new(),
             refused: BTreeSet::new(),
             edges: BTreeSet::new(),
+            old: BTreeSet::new(),
             failures: BTreeSet::new(),
             questions: Vec::new(),
             grants: Vec::new(),
@@ -188,7 +191,7 @@ impl World {
         let relay = Relay {
             sponsor,
             order: OrderId([1; 32]),
-            slots,
+            edges: slots,
             lease_end_ms: self.now_ms + lease_ms,
         };
         self.grants.retain(|(to, _)| *to != sponsor);
@@ -221,14 +224,14 @@ impl World {
     fn planned(&self) -> Vec<(u32, u32)> {
         let view = self.planner.view();
         view.iter()
-            .filter_map(|v| Some((v.node, v.parent?)))
+            .filter_map(|v| Some((v.node, v.parents[0]?)))
             .collect()
     }
 
     fn edges_up(&mut self, at: usize) {
         let planned = self.planned();
         for (child, parent) in planned.iter().skip(at % 4).step_by(2) {
-            self.planner.edge_up(*child, *parent);
+            self.planner.edge_up(*child, *parent, Stripe(0));
         }
     }
 
@@ -266,11 +269,19 @@ impl World {
     fn drain(&mut self) {
         while let Some(action) = self.planner.poll_action() {
             match action {
-                Action::Attach { child, parent, .. } => {
+                Action::Attach {
+                    child,
+                    parent,
+                    replaces,
+                    ..
+                } => {
                     self.edges.insert((parent, child));
+                    self.old.remove(&(parent, child));
+                    self.old.extend(replaces.map(|old| (old, child)));
                 }
                 Action::Detach { child, parent, .. } => {
                     self.edges.remove(&(parent, child));
+                    self.old.remove(&(parent, child));
                 }
                 Action::Ask { to, question, .. } => self.check_ask(to, question),
                 Action::NotNeeded { to, question } | Action::TimedOut { to, question } => {
@@ -330,13 +341,15 @@ impl World {
         let mut todo = vec![STATION];
         while let Some(top) = todo.pop() {
             let below = self.edges.range((top, 0)..=(top, u32::MAX));
+            // Who hangs on an old edge may be in the part that has no place.
+            let below = below.filter(|edge| !self.old.contains(edge));
             todo.extend(below.map(|(_, child)| *child).filter(|c| rooted.insert(*c)));
         }
         let children = |of: u32| self.edges.range((of, 0)..=(of, u32::MAX)).count();
         let shy = self.peers[&node].relay_only;
         self.planner.view().into_iter().find(|p| {
             rooted.contains(&p.node)
-                && children(p.node) < p.slots as usize
+                && children(p.node) < p.edges as usize
                 && (p.kind != NodeKind::Peer || !shy)
                 && !self.failures.contains(&(node, p.node))
         })
@@ -344,7 +357,7 @@ impl World {
 
     fn check(&self) {
         let view = self.planner.view();
-        let nodes: BTreeMap<u32, NodeView<u32>> = view.iter().map(|v| (v.node, *v)).collect();
+        let nodes: BTreeMap<u32, NodeView<u32>> = view.iter().map(|v| (v.node, v.clone())).collect();
         for v in &view {
             self.check_node(&nodes, v);
         }
@@ -354,23 +367,26 @@ impl World {
     }
 
     fn check_node(&self, nodes: &BTreeMap<u32, NodeView<u32>>, v: &NodeView<u32>) {
-        assert!(v.children <= v.slots, "{v:?} is over its slots");
-        let children = nodes.values().filter(|c| c.parent == Some(v.node)).count();
-        assert_eq!(children, v.children as usize);
+        assert!(v.edges_used <= v.edges, "{v:?} is over its edges");
+        let children = nodes
+            .values()
+            .filter(|c| c.parents[0] == Some(v.node))
+            .count();
+        assert_eq!(children, v.edges_used as usize);
         // No loop: the top is the station, or a node that waits.
         let (mut at, mut depth) = (v, 0);
-        while let Some(parent) = at.parent {
+        while let Some(parent) = at.parents[0] {
             at = &nodes[&parent];
             depth += 1;
             assert!(depth <= nodes.len(), "a loop at {v:?}");
         }
         assert_eq!(v.depth.is_some(), at.node == STATION);
         assert_eq!(at.waiting, at.node != STATION, "{at:?}");
-        assert_eq!(v.waiting, v.parent.is_none() && v.node != STATION);
+        assert_eq!(v.waiting, v.parents[0].is_none() && v.node != STATION);
         if v.depth.is_some() {
             assert_eq!(v.depth, u32::try_from(depth).ok());
         }
-        if let (Some(parent), Some(peer)) = (v.parent, self.peers.get(&v.node)) {
+        if let (Some(parent), Some(peer)) = (v.parents[0], self.peers.get(&v.node)) {
             let hub = nodes[&parent].kind != NodeKind::Peer;
             assert!(hub || !peer.relay_only, "{v:?} links to relays only");
         }
@@ -385,7 +401,7 @@ impl World {
         }
         assert_eq!(nodes.len(), 1 + self.peers.len() + self.relays.len());
         for waiting in nodes.values().filter(|v| v.waiting) {
-            if waiting.kind == NodeKind::Relay && waiting.slots == 0 {
+            if waiting.kind == NodeKind::Relay && waiting.edges == 0 {
                 continue;
             }
             let shy = self.peers.get(&waiting.node).is_some_and(|p| p.relay_only);
@@ -394,26 +410,26 @@ impl World {
                 let sponsor = self.relays.get(&waiting.node);
                 let mut at = Some(node);
                 while let Some(n) = at.filter(|n| Some(n) != sponsor) {
-                    at = nodes[&n].parent;
+                    at = nodes[&n].parents[0];
                 }
                 at.is_some()
             };
             let place = nodes.values().find(|p| {
                 let hub = p.kind != NodeKind::Peer;
                 p.depth.is_some()
-                    && p.children < p.slots
+                    && p.edges_used < p.edges
                     && (hub || !shy)
                     && !below_sponsor(p.node)
                     && !self.failures.contains(&(waiting.node, p.node))
             });
             assert!(place.is_none(), "{waiting:?} waits beside {place:?}");
-            let brings = waiting.children < waiting.slots && !shy;
+            let brings = waiting.edges_used < waiting.edges && !shy;
             let leaf = nodes.values().find(|l| {
                 l.kind == NodeKind::Peer
                     && l.depth.is_some()
-                    && l.children == 0
+                    && l.edges_used == 0
                     && !self.peers[&l.node].relay_only
-                    && l.parent.is_some_and(|p| {
+                    && l.parents[0].is_some_and(|p| {
                         !below_sponsor(p)
                             && !self.failures.contains(&(waiting.node, p))
                             && self.relays.get(&p) != Some(&l.node)
@@ -433,9 +449,9 @@ impl World {
                 continue;
             };
             let due =
-                r.depth.is_some() && r.slots > 0 && !self.failures.contains(&(*sponsor, *relay));
+                r.depth.is_some() && r.edges > 0 && !self.failures.contains(&(*sponsor, *relay));
             let under_own = s
-                .parent
+                .parents[0]
                 .is_some_and(|p| self.relays.get(&p) == Some(sponsor));
             assert!(!due || under_own, "{s:?} is not under its relay {r:?}");
         }
@@ -455,11 +471,11 @@ impl World {
             *carried.entry(*parent).or_default() += 1;
         }
         for (parent, edges) in carried {
-            let most = nodes[&parent].slots + self.config.handover_edges_max;
+            let most = nodes[&parent].edges + self.config.handover_edges_max;
             assert!(edges <= most, "{parent} carries {edges}, may {most}");
         }
-        for v in nodes.values().filter(|v| v.parent.is_some()) {
-            assert!(self.edges.contains(&(v.parent.unwrap(), v.node)));
+        for v in nodes.values().filter(|v| v.parents[0].is_some()) {
+            assert!(self.edges.contains(&(v.parents[0].unwrap(), v.node)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::sponsor::{GETS, ON_FAILURE, Open, Sponsor};
 use crate::verify::report::Report;
-use crate::viewer::{Refused, Session};
+use crate::viewer::{Path, PathHop, Refused, Session};
 use attest::offline::Verdict;
 use link::{NodeLoad, Proof};
 use page::{Assurance, Hop, Kind, Prompt, Role, Round, Status, TreeNode, Upload, Verifier, View};
@@ -82,13 +82,15 @@ pub(crate) fn tree(
     me: SpkiHash,
     by_me_too: &BTreeSet<SpkiHash>,
 ) -> Vec<TreeNode> {
-    let children_of = |spki: SpkiHash| {
-        let count = picture
-            .nodes
-            .iter()
-            .filter(|n| n.parent == Some(spki))
-            .count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+    // Edges: a child takes one for each stripe that it gets there.
+    let edges_of = |spki: SpkiHash| {
+        let edges = picture.nodes.iter().flat_map(|n| picture.parents(n));
+        let edges = edges.filter(|(parent, _)| parent.spki == spki);
+        edges.fold(0u32, |sum, (_, stripes)| sum.saturating_add(stripes.len()))
+    };
+    let parents_of = |node| {
+        let parents = picture.parents(node);
+        parents.map(|(parent, _)| parent.spki.to_hex()).collect()
     };
     let sponsor_of = |spki: SpkiHash| {
         let round = picture.rounds.iter().find(|r| r.relay == spki)?;
@@ -105,9 +107,9 @@ pub(crate) fn tree(
             } else {
                 kind(node.kind)
             },
-            parent: node.parent.map(|p| p.to_hex()),
-            slots: node.slots,
-            children: children_of(node.spki),
+            parents: parents_of(node),
+            slots: node.edges,
+            children: edges_of(node.spki),
             sponsor: sponsor_of(node.spki),
             delay_ms: (node.delay_ms > 0).then_some(node.delay_ms),
             verified: by_me(by_me_too.contains(&node.spki)),
@@ -232,27 +234,30 @@ impl Session {
     /// The verdict over the path: as good as its weakest hop. What was only
     /// reported to this viewer, or does not reach the station, is unknown.
     fn status(&self) -> Status {
-        weakest(&self.hops())
+        let paths = self.paths();
+        let of = |path: &Path| weakest(&self.shown(&path.hops));
+        worst(paths.iter().map(of))
     }
 
     /// The nodes of the tree of which this viewer does not need the station's
     /// word: itself, and whom it takes the stream from.
     fn known_by_me(&self) -> BTreeSet<SpkiHash> {
-        let parent = self.parent.as_ref().map(|p| p.spki);
-        [Some(self.membership_spki()), parent]
-            .into_iter()
-            .flatten()
-            .collect()
+        let parents = self.parents.values().map(|p| p.spki);
+        parents.chain([self.membership_spki()]).collect()
     }
 
-    pub(crate) fn hops(&self) -> Vec<Hop> {
-        self.path()
-            .into_iter()
+    /// The hops of the path of stripe 0.
+    fn hops(&self) -> Vec<Hop> {
+        self.shown(&self.path())
+    }
+
+    pub(crate) fn shown(&self, hops: &[PathHop]) -> Vec<Hop> {
+        hops.iter()
             .map(|hop| {
                 let proof = hop.spki.and_then(|spki| self.proofs.get(&spki));
                 let proof = proof.filter(|_| hop.by_me);
                 Hop {
-                    name: hop.name,
+                    name: hop.name.clone(),
                     kind: match hop.kind {
                         "you" => Kind::You,
                         "station" => Kind::Station,
@@ -309,9 +314,14 @@ fn weakest(hops: &[Hop]) -> Status {
     if hops.last().is_none_or(|hop| hop.kind != Kind::Station) {
         return Status::Unknown;
     }
+    worst(hops.iter().map(|hop| hop.status))
+}
+
+fn worst(statuses: impl Iterator<Item = Status>) -> Status {
+    let statuses: Vec<Status> = statuses.collect();
     [Status::Refused, Status::Expired, Status::Unknown]
         .into_iter()
-        .find(|worse| hops.iter().any(|hop| hop.status == *worse))
+        .find(|worse| statuses.contains(worse))
         .unwrap_or(Status::Verified)
 }
 

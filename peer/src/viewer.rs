@@ -23,6 +23,7 @@ use control::Parts;
 pub(crate) use control::Session;
 pub use controls::{Controls, LinkCheck};
 pub(crate) use evidence::Refused;
+pub(crate) use path::{Path, PathHop};
 use link::{Audience, Clock, Emitter, Endpoint, Identity, Node, NodeConfig, Verification};
 use serde_json::json;
 use std::net::SocketAddr;

@@ -16,6 +16,8 @@ pub mod message;
 pub mod order;
 pub mod reason;
 pub mod statement;
+pub mod stripe_set;
+pub mod stripes;
 
 pub use codec::{Decode, DecodeError, Encode, Reader};
 pub use id::{
@@ -24,6 +26,8 @@ pub use id::{
 };
 pub use reason::Reason;
 pub use statement::{Scope, Signed, Statement};
+pub use stripe_set::StripeSet;
+pub use stripes::Stripes;
 
 /// Whether this build holds the `dangerously_*` functions. Every shipped
 /// program asserts at compile time that it does not.

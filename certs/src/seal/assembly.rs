@@ -1,32 +1,36 @@
 //! Putting verified blocks together again.
 
+use super::erasure;
+use crate::block::{self, Path};
 use crate::hash::sha256;
-use crate::{Error, Verified, block};
+use crate::{Error, Verified};
 use bytes::Bytes;
-use wire::statement::ChunkHeader;
+use std::sync::Arc;
+use wire::statement::{ChunkHeader, Layout};
 
-/// The sealed chunk of all its blocks, in the order of their indices; each
-/// must have passed [`block::verify`] against the same header.
+/// One block of a chunk with its proof, as it was verified.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Index within the chunk.
+    pub index: u16,
+    /// Siblings from the leaf to the root.
+    pub path: Arc<Path>,
+    /// The data.
+    pub data: Bytes,
+}
+
+/// The sealed chunk of any k blocks of each of its rows, in whatever order;
+/// each must have passed [`block::verify`] against the same header.
 ///
 /// # Errors
-/// `sender_inconsistent` if the signed blocks are not the signed chunk: the
+/// `chunk_incomplete` if a row has fewer than k blocks. `sender_inconsistent`
+/// if the signed blocks do not make the signed chunk, parity included: the
 /// sender's fault, never the parent's. `block_proof_mismatch` if the blocks
-/// are not the header's, i.e. were not verified. `stripes_unsupported` for
-/// parity.
-pub fn assemble(header: &Verified<ChunkHeader>, blocks: &[Bytes]) -> Result<Vec<u8>, Error> {
-    if header.layout.m != 0 {
-        return Err(Error::StripesUnsupported);
-    }
-    let block_len = header.layout.block_len as usize;
-    let right_lengths = blocks.iter().all(|block| block.len() == block_len);
-    if blocks.len() != header.layout.blocks() as usize || !right_lengths {
-        return Err(Error::BlockProofMismatch);
-    }
-    let mut sealed = Vec::with_capacity(blocks.len().saturating_mul(block_len));
-    for block in blocks {
-        sealed.extend_from_slice(block);
-    }
-    let chunk_len = header.layout.chunk_len as usize;
+/// are not the header's, i.e. were not verified.
+pub fn assemble(header: &Verified<ChunkHeader>, pieces: &[Piece]) -> Result<Vec<u8>, Error> {
+    let layout = &header.layout;
+    let mut sealed = decode(layout, pieces)?;
+    let chunk_len = layout.chunk_len as usize;
     // Padding that is not zero would be a second encoding of the same chunk.
     let padding_zero = sealed.iter().skip(chunk_len).all(|byte| *byte == 0);
     sealed.truncate(chunk_len);
@@ -34,9 +38,36 @@ pub fn assemble(header: &Verified<ChunkHeader>, blocks: &[Bytes]) -> Result<Vec<
         return Ok(sealed);
     }
     // Before the sender is blamed: are these really its blocks?
-    if block::build_tree(blocks)?.root() == header.root {
-        Err(Error::SenderInconsistent)
-    } else {
-        Err(Error::BlockProofMismatch)
+    for piece in pieces {
+        block::verify(header, piece.index, &piece.path, &piece.data)?;
     }
+    Err(Error::SenderInconsistent)
+}
+
+/// The padded data of all rows.
+fn decode(layout: &Layout, pieces: &[Piece]) -> Result<Vec<u8>, Error> {
+    let block_len = layout.block_len as usize;
+    let width = (usize::from(layout.k) + usize::from(layout.m)).max(1);
+    let mut table: Vec<Option<&[u8]>> = vec![None; layout.blocks() as usize];
+    for piece in pieces {
+        let place = table.get_mut(usize::from(piece.index));
+        match place {
+            Some(place) if piece.data.len() == block_len => *place = Some(&piece.data),
+            _ => return Err(Error::BlockProofMismatch),
+        }
+    }
+    let mut sealed = Vec::with_capacity(padded_len(layout));
+    for row in table.chunks(width) {
+        if !erasure::restore(row, layout, &mut sealed)? {
+            return Err(Error::ChunkIncomplete);
+        }
+    }
+    Ok(sealed)
+}
+
+/// Bytes of all data blocks.
+pub(super) fn padded_len(layout: &Layout) -> usize {
+    (layout.rows() as usize)
+        .saturating_mul(usize::from(layout.k))
+        .saturating_mul(layout.block_len as usize)
 }

@@ -1,13 +1,15 @@
 //! The station's side: seal, cut, prove, sign.
 
-use super::{ChunkSealer, EpochSecret, OVERHEAD_BYTES};
+use super::assembly::padded_len;
+use super::{ChunkSealer, EpochSecret, OVERHEAD_BYTES, Piece, erasure};
 use crate::block::{Path, build_tree};
 use crate::hash::sha256;
 use crate::{Error, SigningKey, Verified, sign};
 use bytes::Bytes;
+use std::sync::Arc;
 use wire::codec::VARINT_MAX;
 use wire::statement::{ChunkFlags, ChunkHeader, Layout, RunStatement};
-use wire::{Decode, Digest, Epoch, Rendition, Scope, Sequence, Signed, UnixMs};
+use wire::{Decode, Digest, Epoch, Rendition, Scope, Sequence, Signed, Stripes, UnixMs};
 
 /// A chunk that is ready to be sent.
 #[derive(Debug, Clone)]
@@ -20,6 +22,22 @@ pub struct SealedChunk {
     pub blocks: Vec<Bytes>,
     /// Each block's path.
     pub paths: Vec<Path>,
+}
+
+impl SealedChunk {
+    /// Every block with its proof, parity included.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<Piece> {
+        let blocks = self.blocks.iter().zip(&self.paths);
+        (0u16..)
+            .zip(blocks)
+            .map(|(index, (data, path))| Piece {
+                index,
+                path: Arc::new(path.clone()),
+                data: data.clone(),
+            })
+            .collect()
+    }
 }
 
 /// The media chunks, or the init segments, of one rendition.
@@ -35,8 +53,7 @@ pub struct Publisher {
     key: SigningKey,
     scope: Scope,
     rendition: Rendition,
-    k: u8,
-    m: u8,
+    stripes: Stripes,
     media: Track,
     init: Track,
     #[cfg(feature = "ablation")]
@@ -45,23 +62,19 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher that begins at sequence 0 in `epoch`; `key` is the run's
-    /// chunk key. This version has one row and no parity: `m` must be 0.
+    /// chunk key. Chunks are cut as the run says.
     ///
     /// # Errors
-    /// `key_not_in_run`, `stripes_unsupported`, `seal_invalid`.
+    /// `key_not_in_run`, `seal_invalid`.
     pub fn new(
         key: SigningKey,
         run: &Verified<RunStatement>,
         epoch: Epoch,
         secret: &EpochSecret,
         rendition: Rendition,
-        (k, m): (u8, u8),
     ) -> Result<Self, Error> {
         if key.public() != run.chunk_key {
             return Err(Error::KeyNotInRun);
-        }
-        if m != 0 || k == 0 || k > wire::limits::STRIPES_MAX {
-            return Err(Error::StripesUnsupported);
         }
         let mut scope = run.scope.clone();
         scope.epoch = epoch;
@@ -77,8 +90,7 @@ impl Publisher {
             key,
             scope,
             rendition,
-            k,
-            m,
+            stripes: run.stripes,
             media,
             init,
             #[cfg(feature = "ablation")]
@@ -122,7 +134,7 @@ impl Publisher {
     ///
     /// # Errors
     /// `chunk_too_large`, `init_missing`, `sequence_exhausted`,
-    /// `seal_invalid`.
+    /// `seal_invalid`, `stripes_unsupported`.
     pub fn publish(
         &mut self,
         plaintext: &[u8],
@@ -166,7 +178,8 @@ impl Publisher {
             sealed.resize(sealed.len().saturating_add(OVERHEAD_BYTES), 0);
         }
         header.digest = sha256(&[&sealed]);
-        let blocks = cut(sealed, &layout);
+        sealed.resize(padded_len(&layout), 0);
+        let blocks = erasure::with_parity(Bytes::from(sealed), &layout)?;
         let tree = build_tree(&blocks)?;
         header.root = tree.root();
         let signed = sign(&self.key, &header);
@@ -192,7 +205,7 @@ impl Publisher {
         plaintext_len
             .checked_add(OVERHEAD_BYTES)
             .and_then(|len| u32::try_from(len).ok())
-            .and_then(|len| Layout::for_chunk(len, self.k, self.m))
+            .and_then(|len| Layout::for_chunk(len, self.stripes.k(), self.stripes.m()))
             .ok_or(Error::ChunkTooLarge)
     }
 
@@ -222,22 +235,4 @@ impl std::fmt::Debug for Publisher {
             .field("next", &self.media.next)
             .finish_non_exhaustive()
     }
-}
-
-fn padded_len(layout: &Layout) -> usize {
-    (layout.rows() as usize)
-        .saturating_mul(usize::from(layout.k))
-        .saturating_mul(layout.block_len as usize)
-}
-
-/// Equal blocks that share one allocation, the last one padded with zeros.
-fn cut(mut sealed: Vec<u8>, layout: &Layout) -> Vec<Bytes> {
-    sealed.resize(padded_len(layout), 0);
-    let mut rest = Bytes::from(sealed);
-    let block_len = layout.block_len as usize;
-    let mut blocks = Vec::with_capacity(layout.blocks() as usize);
-    while !rest.is_empty() {
-        blocks.push(rest.split_to(block_len.min(rest.len())));
-    }
-    blocks
 }

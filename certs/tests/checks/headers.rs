@@ -15,7 +15,6 @@ fn check(change: impl Fn(&World, &mut ChunkHeader)) -> Result<(), Error> {
     let limits = HeaderLimits {
         epoch_min: Epoch(0),
         renditions: 2,
-        stripes: Some((1, 0)),
         window: 4,
     };
     HeaderVerifier::new(&world.run, limits)

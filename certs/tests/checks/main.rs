@@ -18,5 +18,6 @@ mod runs;
 mod seals;
 mod secrets;
 mod statements;
+mod striped;
 mod vectors;
 mod world;

@@ -2,11 +2,12 @@
 
 use crate::world::{NOW, World, key, me, order, other, secret};
 use bytes::Bytes;
+use certs::block::Path;
 use certs::bundle::{self, SealingKeyPair};
 use certs::chunk::{HeaderLimits, HeaderVerifier};
 use certs::permit::{Expect, Role};
 use certs::receipt::{Accumulator, ReceiptKey, StripeDigests, check};
-use certs::seal::{Openers, assemble};
+use certs::seal::{Openers, Piece, assemble};
 use certs::{block, introduction, permit, run, x509};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -118,7 +119,7 @@ proptest! {
         }
         let mut openers = Openers::new(world.run.scope.stream, world.run.scope.run);
         openers.add(Epoch(0), secret());
-        let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+        let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
         prop_assert_eq!(openers.open(&chunk.header, sealed).unwrap(), plain);
     }
 
@@ -159,7 +160,8 @@ proptest! {
             path.into_iter().map(|entry| Digest(entry.try_into().unwrap())).collect();
         let right = data == chunk.blocks[0] && index == 0 && path.is_empty();
         prop_assert_eq!(block::verify(&chunk.header, index, &path, &data).is_ok(), right);
-        let _ = assemble(&chunk.header, &[Bytes::from(data)]);
+        let path = std::sync::Arc::new(Path::new(path).unwrap_or_default());
+        let _ = assemble(&chunk.header, &[Piece { index, path, data: Bytes::from(data) }]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 use crate::world::{NOW, World, bytes, init_flags, publish, secret};
 use bytes::Bytes;
 use certs::chunk::{HeaderLimits, HeaderVerifier};
-use certs::seal::{ChunkOpener, ChunkSealer, EpochSecret, Openers, Publisher, assemble};
+use certs::seal::{ChunkOpener, ChunkSealer, EpochSecret, Openers, Piece, Publisher, assemble};
 use certs::{Error, SigningKey, Verified, block, sign};
+use std::sync::Arc;
 use wire::limits::{BLOCK_BYTES_MAX, CHUNK_BYTES_MAX};
 use wire::statement::{ChunkFlags, ChunkHeader};
 use wire::{Epoch, Rendition, RunId, Scope, Sequence, StreamId};
@@ -31,7 +32,7 @@ fn what_is_published_is_what_is_opened() {
         70_001,
     ] {
         let chunk = world.media(len);
-        let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+        let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
         let plain = openers(&world).open(&chunk.header, sealed).unwrap();
         assert_eq!(plain, bytes(len));
     }
@@ -67,7 +68,7 @@ fn blocks_share_the_chunks_allocation_and_have_one_length() {
 fn refuses_every_single_altered_byte_of_a_sealed_chunk() {
     let world = World::new();
     let chunk = world.media(150);
-    let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+    let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
@@ -80,7 +81,7 @@ fn refuses_every_single_altered_byte_of_a_sealed_chunk() {
 fn the_seal_covers_every_field_known_before_sealing() {
     let world = World::new();
     let chunk = world.media(150);
-    let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+    let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
     let changes: [fn(&mut ChunkHeader); 8] = [
         |header| header.sequence = header.sequence.next(),
         |header| header.init_sequence = header.init_sequence.next(),
@@ -100,6 +101,17 @@ fn the_seal_covers_every_field_known_before_sealing() {
     }
 }
 
+/// Blocks of a sender's own, each with its proof.
+fn proven(blocks: &[Bytes]) -> Vec<Piece> {
+    let tree = block::build_tree(blocks).unwrap();
+    let piece = |(index, data): (u16, &Bytes)| Piece {
+        index,
+        path: Arc::new(tree.path(index).unwrap()),
+        data: data.clone(),
+    };
+    (0u16..).zip(blocks).map(piece).collect()
+}
+
 #[test]
 fn a_sender_whose_blocks_are_not_its_chunk_is_inconsistent() {
     let world = World::new();
@@ -107,7 +119,7 @@ fn a_sender_whose_blocks_are_not_its_chunk_is_inconsistent() {
     let mut header = chunk.header.clone().into_inner();
     header.digest.0[0] ^= 1;
     let header = verified(&world, &header);
-    let error = assemble(&header, &chunk.blocks).unwrap_err();
+    let error = assemble(&header, &chunk.pieces()).unwrap_err();
     assert_eq!(error.reason(), "sender_inconsistent");
 }
 
@@ -122,19 +134,22 @@ fn padding_that_is_not_zero_is_the_senders_fault() {
     blocks.push(Bytes::from(last));
     let mut header = chunk.header.clone().into_inner();
     header.root = block::build_tree(&blocks).unwrap().root();
-    let error = assemble(&verified(&world, &header), &blocks).unwrap_err();
+    let error = assemble(&verified(&world, &header), &proven(&blocks)).unwrap_err();
     assert_eq!(error, Error::SenderInconsistent);
 }
 
 #[test]
 fn blocks_that_were_never_verified_do_not_accuse_the_sender() {
     let chunk = World::new().media(50_000);
-    let mut blocks = chunk.blocks.clone();
-    blocks.swap(0, 1);
-    let error = assemble(&chunk.header, &blocks).unwrap_err();
+    let mut pieces = chunk.pieces();
+    pieces[0].data = chunk.blocks[1].clone();
+    let error = assemble(&chunk.header, &pieces).unwrap_err();
     assert_eq!(error, Error::BlockProofMismatch);
-    blocks.pop();
-    let error = assemble(&chunk.header, &blocks).unwrap_err();
+    pieces[0].data.truncate(100);
+    let error = assemble(&chunk.header, &pieces).unwrap_err();
+    assert_eq!(error, Error::BlockProofMismatch);
+    pieces[0].index = 400;
+    let error = assemble(&chunk.header, &pieces).unwrap_err();
     assert_eq!(error, Error::BlockProofMismatch);
 }
 
@@ -195,9 +210,9 @@ fn an_evicted_member_reads_no_later_epoch() {
     let after = publish(&mut publisher, 30);
     assert_eq!(after.header.sequence, before.header.sequence.next());
     let mut evicted = openers(&world);
-    let sealed = assemble(&before.header, &before.blocks).unwrap();
+    let sealed = assemble(&before.header, &before.pieces()).unwrap();
     evicted.open(&before.header, sealed).unwrap();
-    let sealed = assemble(&after.header, &after.blocks).unwrap();
+    let sealed = assemble(&after.header, &after.pieces()).unwrap();
     let error = evicted.open(&after.header, sealed.clone()).unwrap_err();
     assert_eq!(error, Error::EpochSecretMissing);
     evicted.add(Epoch(1), secret());
@@ -223,7 +238,7 @@ fn openers_forget_old_epochs_and_hold_a_bounded_number() {
         openers.add(Epoch(epoch), secret());
     }
     let chunk = world.media(10);
-    let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+    let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
     let error = openers.open(&chunk.header, sealed).unwrap_err();
     assert_eq!(error, Error::EpochSecretMissing);
     assert_eq!(openers.newest(), Some(Epoch(199)));
@@ -234,7 +249,7 @@ fn openers_forget_old_epochs_and_hold_a_bounded_number() {
 #[test]
 fn openers_refuse_chunks_of_another_run() {
     let chunk = World::of_run(8).media(10);
-    let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
+    let sealed = assemble(&chunk.header, &chunk.pieces()).unwrap();
     let error = openers(&World::new())
         .open(&chunk.header, sealed)
         .unwrap_err();
@@ -244,19 +259,11 @@ fn openers_refuse_chunks_of_another_run() {
 #[test]
 fn a_publisher_needs_the_runs_chunk_key() {
     let world = World::new();
-    let new = |key: SigningKey, stripes| {
-        Publisher::new(key, &world.run, Epoch(0), &secret(), Rendition(0), stripes).map(|_| ())
+    let new = |key: SigningKey| {
+        Publisher::new(key, &world.run, Epoch(0), &secret(), Rendition(0)).map(|_| ())
     };
-    assert_eq!(new(world.permit.clone(), (1, 0)), Err(Error::KeyNotInRun));
-    assert_eq!(
-        new(world.chunk.clone(), (1, 1)),
-        Err(Error::StripesUnsupported)
-    );
-    assert_eq!(
-        new(world.chunk.clone(), (0, 0)),
-        Err(Error::StripesUnsupported)
-    );
-    assert_eq!(new(world.chunk.clone(), (4, 0)), Ok(()));
+    assert_eq!(new(world.permit.clone()), Err(Error::KeyNotInRun));
+    assert_eq!(new(world.chunk.clone()), Ok(()));
 }
 
 #[test]
@@ -284,30 +291,6 @@ fn a_chunk_over_the_limit_uses_no_sequence() {
     let result = publisher.publish(&large, 0, 1, NOW, ChunkFlags::default());
     assert_eq!(result.unwrap_err(), Error::ChunkTooLarge);
     assert_eq!(publisher.next_sequence(), Sequence(0));
-}
-
-#[test]
-fn stripes_without_parity_cut_and_assemble() {
-    let world = World::new();
-    let mut publisher = Publisher::new(
-        world.chunk.clone(),
-        &world.run,
-        Epoch(0),
-        &secret(),
-        Rendition(0),
-        (4, 0),
-    )
-    .unwrap();
-    publisher.publish(b"", 0, 0, NOW, init_flags()).unwrap();
-    let chunk = publish(&mut publisher, 200_000);
-    assert_eq!(chunk.blocks.len() % 4, 0);
-    for (index, (data, path)) in (0u16..).zip(chunk.blocks.iter().zip(&chunk.paths)) {
-        let block = block::verify(&chunk.header, index, path, data).unwrap();
-        assert_eq!(u16::from(block.stripe().0), index % 4);
-    }
-    let sealed = assemble(&chunk.header, &chunk.blocks).unwrap();
-    let plain = openers(&world).open(&chunk.header, sealed).unwrap();
-    assert_eq!(plain, bytes(200_000));
 }
 
 #[test]

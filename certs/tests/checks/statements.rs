@@ -93,6 +93,24 @@ fn refuses_a_permit_of_an_earlier_epoch() {
 }
 
 #[test]
+fn refuses_a_permit_for_stripes_that_the_run_does_not_have() {
+    let beyond = check_permit(|_, permit| permit.stripes = wire::Stripe(1).into());
+    assert_eq!(beyond.unwrap_err().reason(), "permit_stripes_unknown");
+    let world = World::striped(4, 1);
+    let mut value = world.permit_value();
+    for (stripes, good) in [
+        ((0..5), true),
+        ((2..3), true),
+        ((0..6), false),
+        ((5..6), false),
+    ] {
+        value.stripes = stripes.map(wire::Stripe).collect();
+        let result = permit::verify(&sign(&world.permit, &value), &world.run, &expect(), NOW);
+        assert_eq!(result.is_ok(), good, "{:?}", value.stripes);
+    }
+}
+
+#[test]
 fn refuses_a_permit_outside_its_time() {
     let expired = check_permit(|_, permit| permit.expiry = NOW);
     assert_eq!(expired.unwrap_err().reason(), "permit_expired");
@@ -391,7 +409,7 @@ fn largest_statements_fit_their_bounds() {
     let mut permit = world.permit_value();
     permit.scope = scope.clone();
     permit.serial = u64::MAX;
-    permit.stripe = wire::Stripe(u8::MAX);
+    permit.stripes = (0..16).map(wire::Stripe).collect();
     permit.rendition = Rendition(u8::MAX);
     permit.parent_order = Some(certs::order::id(&order()));
     permit.child_order = Some(certs::order::id(&order()));

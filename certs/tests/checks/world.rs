@@ -7,7 +7,7 @@ use wire::order::Order;
 use wire::statement::{ChunkFlags, Permit, Priority, RunStatement};
 use wire::{
     Digest, Epoch, PublicKey, Rendition, RunId, Scope, Signed, SpkiHash, Statement, StreamId,
-    Stripe, UnixMs,
+    Stripes, UnixMs,
 };
 
 /// A second in the middle of the run.
@@ -58,6 +58,7 @@ pub(crate) fn run_statement(stream: &SigningKey, run: u8) -> RunStatement {
         permit_key: key(4).public(),
         beacon_key: key(5).public(),
         coordinator: spki(6),
+        stripes: Stripes::SINGLE,
     }
 }
 
@@ -66,9 +67,20 @@ impl World {
         Self::of_run(7)
     }
 
+    /// A run of which the chunks are cut like this.
+    pub(crate) fn striped(k: u8, m: u8) -> Self {
+        let mut statement = run_statement(&key(1), 7);
+        statement.stripes = Stripes::new(k, m).unwrap();
+        Self::of(&statement)
+    }
+
     pub(crate) fn of_run(run: u8) -> Self {
+        Self::of(&run_statement(&key(1), run))
+    }
+
+    fn of(statement: &RunStatement) -> Self {
         let stream = key(1);
-        let signed = sign(&stream, &run_statement(&stream, run));
+        let signed = sign(&stream, statement);
         let run = certs::run::verify(&signed, &stream_id(&stream), NOW).unwrap();
         Self {
             stream,
@@ -104,7 +116,7 @@ impl World {
         Permit {
             scope: self.scope(),
             serial: 1,
-            stripe: Stripe(0),
+            stripes: Stripes::SINGLE.into(),
             rendition: Rendition(0),
             parent: other(),
             child: me(),
@@ -124,7 +136,6 @@ impl World {
             Epoch(0),
             &secret(),
             Rendition(0),
-            (1, 0),
         )
         .unwrap()
     }

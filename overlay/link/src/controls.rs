@@ -17,6 +17,8 @@ pub struct Controls {
     pub permits: PermitCheck,
     /// Which blocks belong to a chunk (threat D1).
     pub blocks: BlockCheck,
+    /// Which stripes a parent may send (threat D6).
+    pub stripes: StripeCheck,
     /// When a parent withholds the stream (threat D6).
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
@@ -171,10 +173,51 @@ impl BlockCheck {
     }
 }
 
-/// How long a parent may leave a chunk out that a head beacon names.
+/// Which stripes a child takes from a parent. Who sends more than the
+/// coordinator gave it would become the only parent of a child that counts on
+/// several, and take them all along when it goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StripeCheck(Allowed);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Allowed {
+    #[default]
+    Permitted,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl StripeCheck {
+    /// Any stripe, whatever the permit says.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Allowed::Any)
+    }
+
+    pub(crate) const fn of(self, permitted: bool) -> Result<(), crate::Error> {
+        match self.0 {
+            Allowed::Permitted if permitted => Ok(()),
+            Allowed::Permitted => Err(crate::Error::StripeNotPermitted),
+            #[cfg(feature = "ablation")]
+            Allowed::Any => Ok(()),
+        }
+    }
+}
+
+/// A stripe of which nothing comes for so long, while others bring its chunks,
+/// has failed, in milliseconds: two and a half chunks of 200 ms, so that one
+/// late chunk is none, and a quarter of the time that a viewer may wait for a
+/// repair.
+const SILENT_MS_MAX: u64 = 500;
+
+/// How long a parent may leave a chunk out that a head beacon names, or a stripe
+/// of chunks of which others have come.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadCheck {
     behind_ms_max: u64,
+    silent_ms_max: u64,
 }
 
 impl Default for HeadCheck {
@@ -190,7 +233,23 @@ impl HeadCheck {
     /// This long, in milliseconds.
     #[must_use]
     pub const fn within_ms(behind_ms_max: u64) -> Self {
-        Self { behind_ms_max }
+        Self {
+            behind_ms_max,
+            silent_ms_max: SILENT_MS_MAX,
+        }
+    }
+
+    /// Stripes within this long, in milliseconds.
+    #[must_use]
+    pub const fn stripes_within_ms(self, silent_ms_max: u64) -> Self {
+        Self {
+            silent_ms_max,
+            ..self
+        }
+    }
+
+    pub(crate) const fn silent_ms_max(self) -> u64 {
+        self.silent_ms_max
     }
 
     pub(crate) const fn behind_ms_max(self) -> u64 {

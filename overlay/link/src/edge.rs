@@ -3,6 +3,8 @@
 
 mod beacon;
 mod roles;
+mod silence;
+mod stripes;
 mod table;
 
 pub(crate) use table::Edges;
@@ -17,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use stripes::Flow;
 use table::{EdgeKey, Handle, Slot, Table};
 use tokio::sync::{Notify, watch};
 use wire::message::StreamKind;
@@ -56,12 +59,14 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
     let key = (order.other.spki, permit.child == me);
     let dial = order.dial;
     if let Some(slot) = table.edges.get_mut(&key) {
-        slot.budget_left = permit.byte_budget;
-        slot.permit = Arc::new(permit);
-        slot.order = order;
+        let told = permit.serial == slot.permit.serial;
+        slot.flow.untold |= slot.renew(permit, order) && !told;
         return Ok(());
     }
+    let mut flow = Flow::default();
+    flow.allow(&permit);
     let slot = Slot {
+        flow,
         budget_left: permit.byte_budget,
         permit: Arc::new(permit),
         order,
@@ -77,6 +82,31 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
     node.edges.changed.notify_waiters();
     if dial {
         tokio::spawn(dial_edge(node.clone(), key));
+    }
+    Ok(())
+}
+
+/// Takes a permit for other stripes that the other end of a running edge has
+/// heard of first.
+fn renew(node: &Node, key: EdgeKey, signed: Signed<Permit>) -> Result<(), Error> {
+    let run = node.run().ok_or(Error::OutOfTurn("no run"))?;
+    let mut table = lock(&node.edges.table);
+    let expect = certs::permit::Expect {
+        me: node.config.me,
+        other: key.0,
+        role: if key.1 { Role::Child } else { Role::Parent },
+        epoch_min: table.epoch_min,
+    };
+    let permit = node
+        .controls
+        .permits
+        .verify(&signed, &run, &expect, node.clock.unix())?;
+    if let Some(slot) = table.edges.get_mut(&key) {
+        let order = EdgeOrder {
+            permit: signed,
+            ..slot.order.clone()
+        };
+        slot.renew(permit, order);
     }
     Ok(())
 }

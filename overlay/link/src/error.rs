@@ -52,6 +52,11 @@ pub enum Error {
     /// A signature, permit or proof was refused.
     #[error(transparent)]
     Refused(#[from] certs::Error),
+    /// A block of a stripe that its sender has no permit for.
+    #[error(
+        "block: its sender has no permit for this stripe; close the link and take another parent"
+    )]
+    StripeNotPermitted,
     /// Evidence was refused.
     #[error("{0}")]
     Evidence(Box<attest::Refusal>),
@@ -76,6 +81,7 @@ impl Error {
             Self::Decode(_) | Self::OutOfTurn(_) => "nonsense",
             Self::Timeout(_) => "timeout",
             Self::Unanswered(_) => Reason::ChallengeUnanswered.name(),
+            Self::StripeNotPermitted => "stripe_not_permitted",
             Self::Evidence(r) => r.reason(),
             Self::Remote(r) => r.name(),
             Self::Random => "random_missing",
@@ -90,6 +96,7 @@ impl Error {
             Self::Certificate(e) | Self::Refused(e) => e.wire_reason(),
             Self::Decode(_) | Self::OutOfTurn(_) => Reason::Nonsense,
             Self::Timeout(_) => Reason::Timeout,
+            Self::StripeNotPermitted => Reason::PermitInvalid,
             Self::Unanswered(_) => Reason::ChallengeUnanswered,
             Self::Evidence(r) => match r.reason() {
                 "evidence_missing" => Reason::EvidenceMissing,
@@ -117,7 +124,11 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::SpkiNotAdmitted | Self::Certificate(_) | Self::Refused(_) | Self::Evidence(_)
+            Self::SpkiNotAdmitted
+                | Self::StripeNotPermitted
+                | Self::Certificate(_)
+                | Self::Refused(_)
+                | Self::Evidence(_)
         )
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Framed {
     data_len: usize,
     /// Who sent it; none at the station.
     from: Option<SpkiHash>,
+    /// When it came, on the node's monotonic clock.
+    at_ms: u64,
 }
 
 impl Framed {
@@ -41,6 +43,7 @@ impl Framed {
         path: &Path,
         data: &[u8],
         from: Option<SpkiHash>,
+        at_ms: u64,
     ) -> Self {
         let mut head = Vec::with_capacity(HEAD_BYTES_MAX);
         put_varint(&mut head, BLOCK_RECORD);
@@ -59,11 +62,16 @@ impl Framed {
             record: Bytes::from(record),
             data_len: data.len(),
             from,
+            at_ms,
         }
     }
 
     pub(crate) const fn from(&self) -> Option<SpkiHash> {
         self.from
+    }
+
+    pub(crate) const fn at_ms(&self) -> u64 {
+        self.at_ms
     }
 
     /// The block itself.
@@ -108,8 +116,18 @@ pub(crate) async fn send_queue(
             Outgoing::Block { payload, .. } => {
                 write(node, child, stream.as_mut(), payload.record).await?;
             }
-            Outgoing::Dropped { from, to, reason } => {
-                let dropped = Dropped { from, to, reason };
+            Outgoing::Dropped {
+                from,
+                to,
+                stripes,
+                reason,
+            } => {
+                let dropped = Dropped {
+                    from,
+                    to,
+                    stripes,
+                    reason,
+                };
                 node.tell_left_out(child, &dropped);
                 let record = framed(&Record::Dropped(dropped));
                 write(node, child, stream.as_mut(), record).await?;
@@ -192,8 +210,8 @@ async fn receive_group(
         None => return Ok(()),
         Some(_) => return Err(Error::OutOfTurn("a stream that is no group")),
     }
-    // GroupStart has no length: its three numbers are read one by one.
-    let mut fields = [0u64; 3];
+    // GroupStart has no length: its two numbers are read one by one.
+    let mut fields = [0u64; 2];
     for field in &mut fields {
         *field = recv_varint(&mut stream)
             .await?

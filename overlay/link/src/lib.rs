@@ -26,13 +26,14 @@ mod turns;
 pub use clock::Clock;
 pub use controls::{
     AddressCheck, BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification,
+    StripeCheck,
 };
 pub use emit::{Audience, Emitter, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
 pub use live::{Attester, Binding, challenge};
-pub use node::{BySender, Node, NodeConfig, NodeEvent, NodeLoad};
+pub use node::{BySender, Came, Node, NodeConfig, NodeEvent, NodeLoad};
 pub use rate::SendRate;
 pub use reverify::{Again, Reverified, ReverifyTimes, reverify};
 pub use trust::{Keeper, Proof, RelayTrust, Verification, verify_relay};

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use certs::Verified;
 use certs::block::VerifiedBlock;
 use certs::chunk::{HeaderLimits, HeaderVerifier};
-use overlay::forwarder::{Begin, Forwarder, Outgoing};
+use certs::seal::Piece;
+use overlay::forwarder::{Begin, Forwarder, Kept, Outgoing};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use wire::codec::List;
@@ -23,7 +24,7 @@ use wire::message::group::{Block, Dropped};
 use wire::statement::{
     ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
 };
-use wire::{Digest, Epoch, Reason, Rendition, Sequence, SpkiHash};
+use wire::{Digest, Epoch, Reason, Rendition, Sequence, SpkiHash, StripeSet};
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -71,13 +72,16 @@ pub enum NodeEvent {
         /// Whether this node is the child.
         child: bool,
     },
-    /// An edge works: the child's first block has come, or the child has
-    /// said where to start.
+    /// An edge works: at the child, the first block of a stripe has come from
+    /// this parent (told for each stripe); at the parent, the child has said
+    /// where to start (told once).
     EdgeUp {
         /// Who is at the other end.
         other: NodeRef,
         /// Whether this node is the child.
         child: bool,
+        /// Which stripes work.
+        stripes: StripeSet,
         /// Where the child resumed, if it did.
         resume: Option<Resume>,
     },
@@ -99,16 +103,17 @@ pub enum NodeEvent {
         /// every check up to the one that failed.
         verdict: Option<Box<Verdict<Live>>>,
     },
-    /// All blocks of a chunk are here.
+    /// A chunk is here: any k blocks of each of its rows.
     Chunk {
         /// The chunk.
         key: ChunkKey,
         /// Who gave the last block; none at the station.
         from: Option<SpkiHash>,
     },
-    /// A parent left chunks out.
+    /// Chunks will not come: parents left out more of their stripes than
+    /// parity makes up for.
     Dropped {
-        /// The parent.
+        /// The parent that did so last.
         from: SpkiHash,
         /// What, and why.
         dropped: Dropped,
@@ -124,14 +129,18 @@ pub enum NodeEvent {
     /// How far the stream is: a beacon that is news, from whichever path was
     /// the first to bring it.
     Beacon(Verified<HeadBeacon>),
-    /// A parent has let this node fall behind what a beacon says, and does
-    /// not catch up. Told again for as long as that lasts.
+    /// A parent does not send what it should: it has let this node fall
+    /// behind what a beacon says and does not catch up, or a stripe of its is
+    /// silent while others bring the chunks. Told again for as long as that
+    /// lasts.
     Withheld {
         /// The parent.
         from: SpkiHash,
-        /// The newest published chunk.
+        /// Which of its stripes.
+        stripes: StripeSet,
+        /// The newest published chunk that is known here.
         head: Sequence,
-        /// The newest one here, if there is any.
+        /// The newest one that is whole in these stripes, if there is any.
         newest: Option<Sequence>,
     },
     /// The byte cap is reached.
@@ -152,8 +161,21 @@ pub struct NodeLoad {
     pub left_out_times: u64,
 }
 
-/// A chunk's header and its blocks by index, each with its sender.
-pub type BySender = (Arc<Verified<ChunkHeader>>, Vec<(Option<SpkiHash>, Bytes)>);
+/// A block that is here, and how it came.
+#[derive(Debug, Clone)]
+pub struct Came {
+    /// Index within the chunk.
+    pub index: u16,
+    /// Who was the first to send it; none at the station.
+    pub from: Option<SpkiHash>,
+    /// When, on the node's monotonic clock, in milliseconds.
+    pub at_ms: u64,
+    /// The data.
+    pub data: Bytes,
+}
+
+/// A chunk's header and those of its blocks that are here, by index.
+pub type BySender = (Arc<Verified<ChunkHeader>>, Vec<Came>);
 
 /// The run that a node takes part in.
 pub(crate) struct Run {
@@ -319,34 +341,44 @@ impl Node {
             forwarder.header(now_ms, header, signed);
             for (block, path, data) in blocks {
                 let len = data.len();
-                let framed = Framed::new((key, block.index()), &path, &data, None);
+                let framed = Framed::new((key, block.index()), &path, &data, None, now_ms);
                 forwarder.block(now_ms, block, path, framed, len);
             }
         }
-        self.edges.wake_children();
+        self.edges.wake_children(StripeSet::ALL);
         let _ = self.events.send(NodeEvent::Chunk { key, from: None });
     }
 
-    /// The header and blocks of a kept chunk that is complete.
+    /// The header and blocks of a kept chunk that is complete, for
+    /// `certs::seal::assemble`.
     #[must_use]
-    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Bytes>)> {
+    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Piece>)> {
         let (header, blocks) = lock(&self.forwarder).chunk(key)?;
-        Some((header, blocks.iter().map(Framed::data).collect()))
+        let piece = |kept: Kept<Framed>| Piece {
+            index: kept.index,
+            path: kept.path,
+            data: kept.payload.data(),
+        };
+        Some((header, blocks.into_iter().map(piece).collect()))
     }
 
-    /// As [`Node::chunk`], each block with who was the first to send it (none
-    /// at the station).
+    /// As [`Node::chunk`], each block with how it came.
     #[must_use]
     pub fn chunk_by_sender(&self, key: ChunkKey) -> Option<BySender> {
         let (header, blocks) = lock(&self.forwarder).chunk(key)?;
-        let blocks = blocks.iter().map(|b| (b.from(), b.data())).collect();
-        Some((header, blocks))
+        let came = |kept: Kept<Framed>| Came {
+            index: kept.index,
+            from: kept.payload.from(),
+            at_ms: kept.payload.at_ms(),
+            data: kept.payload.data(),
+        };
+        Some((header, blocks.into_iter().map(came).collect()))
     }
 
-    /// What this node already has, for a new parent.
+    /// What this node already has, for a new parent of these stripes.
     #[must_use]
-    pub fn resume(&self, rendition: Rendition) -> Option<Resume> {
-        lock(&self.forwarder).resume(rendition)
+    pub fn resume(&self, rendition: Rendition, stripes: StripeSet) -> Option<Resume> {
+        lock(&self.forwarder).resume(rendition, stripes)
     }
 
     /// Where to go on for who still lacks `next`, if nobody can bring it any
@@ -356,11 +388,28 @@ impl Node {
         lock(&self.forwarder).passed(rendition, next)
     }
 
-    /// The newest media chunk that is complete here.
-    pub(crate) fn newest(&self, rendition: Rendition) -> Option<Sequence> {
-        let kept = lock(&self.forwarder).kept(rendition);
-        let newest = kept.iter().rev().find(|(_, complete)| *complete);
-        newest.map(|(sequence, _)| *sequence)
+    /// The newest media chunk that is complete here, or whole in `stripes`.
+    pub(crate) fn newest(&self, rendition: Rendition, stripes: StripeSet) -> Option<Sequence> {
+        lock(&self.forwarder).newest(rendition, stripes)
+    }
+
+    /// The newest media chunk that is whole in `stripes`.
+    pub(crate) fn whole(&self, rendition: Rendition, stripes: StripeSet) -> Option<Sequence> {
+        lock(&self.forwarder).whole(rendition, stripes)
+    }
+
+    /// See [`Forwarder::overdue`]; and the newest chunk of which a header is
+    /// here.
+    pub(crate) fn overdue(
+        &self,
+        rendition: Rendition,
+        stripes: StripeSet,
+        from: Sequence,
+        before_ms: u64,
+    ) -> (StripeSet, Option<Sequence>) {
+        let forwarder = lock(&self.forwarder);
+        let overdue = forwarder.overdue(rendition, stripes, from, before_ms);
+        (overdue, forwarder.newest(rendition, StripeSet::EMPTY))
     }
 
     /// What the node carries now, and has carried in all.
@@ -376,18 +425,29 @@ impl Node {
         }
     }
 
+    /// The stripes that this parent sends by its newest permit.
+    #[must_use]
+    pub fn stripes_from(&self, parent: SpkiHash) -> StripeSet {
+        self.edges.stripes_of(parent)
+    }
+
     /// Whether there is an edge with this node.
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
         self.edges.has(other, child)
     }
 
-    /// Adds a child, or lets it start again; tells whether it awaits chunks
-    /// that this node does not have.
-    pub(crate) fn add_child(&self, child: SpkiHash, start: Start) -> bool {
+    /// Adds a child, or lets it start again, with these stripes; tells whether
+    /// it awaits blocks that this node does not have.
+    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, stripes: StripeSet) -> bool {
         let now_ms = self.clock.mono_ms();
-        let begin = lock(&self.forwarder).add_child(child, start, now_ms);
+        let begin = lock(&self.forwarder).add_child(child, start, stripes, now_ms);
         matches!(begin, Begin::Awaiting(_))
+    }
+
+    /// Gives a child no other stripes than these from now on.
+    pub(crate) fn set_stripes(&self, child: SpkiHash, stripes: StripeSet) {
+        lock(&self.forwarder).set_stripes(child, stripes);
     }
 
     pub(crate) fn remove_child(&self, child: SpkiHash) {
@@ -432,12 +492,13 @@ impl Node {
         };
         let verified = self.controls.blocks.verify(&header, &block)?;
         let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
+        let stripe = verified.stripe();
+        self.edges.note_block(self, parent, stripe, now_ms)?;
         let place = (block.chunk, block.index);
-        let framed = Framed::new(place, &block.path, &block.data, Some(parent));
+        let framed = Framed::new(place, &block.path, &block.data, Some(parent), now_ms);
         let taken = lock(&self.forwarder).block(now_ms, verified, block.path, framed, len);
-        self.edges.first_block(self, parent);
         if taken.fresh {
-            self.edges.wake_children();
+            self.edges.wake_children(stripe.into());
         }
         if taken.complete {
             let _ = self.events.send(NodeEvent::Chunk {
@@ -457,14 +518,23 @@ impl Node {
     }
 
     pub(crate) fn note_dropped(&self, parent: SpkiHash, rendition: Rendition, dropped: &Dropped) {
-        {
-            let mut forwarder = lock(&self.forwarder);
-            forwarder.dropped(rendition, dropped.from, dropped.to, dropped.reason);
+        // A parent speaks for the stripes that are its own now.
+        let stripes = self.edges.stripes_of(parent).both(dropped.stripes);
+        if stripes.is_empty() {
+            return;
         }
-        self.edges.wake_children();
-        let _ = self.events.send(NodeEvent::Dropped {
-            from: parent,
-            dropped: dropped.clone(),
-        });
+        let range = (dropped.from, dropped.to);
+        let gone = lock(&self.forwarder).dropped(rendition, range, stripes, dropped.reason);
+        self.edges.wake_children(stripes);
+        for (from, to) in gone {
+            let dropped = Dropped {
+                from,
+                to,
+                stripes,
+                reason: dropped.reason,
+            };
+            let from = parent;
+            let _ = self.events.send(NodeEvent::Dropped { from, dropped });
+        }
     }
 }

@@ -68,7 +68,9 @@ impl Scene {
         self.honest.publish(init);
         self.honest.publish(chunk);
         assert_eq!(self.below.chunk(key).await, Some(self.node.spki));
-        assert_eq!(self.below.node.chunk(key).unwrap().1, blocks);
+        let (_, held) = self.below.node.chunk(key).unwrap();
+        let held: Vec<_> = held.into_iter().map(|piece| piece.data).collect();
+        assert_eq!(held, blocks);
     }
 
     fn two_chunks(&self) -> [SealedChunk; 2] {

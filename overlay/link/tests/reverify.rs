@@ -17,7 +17,7 @@ use support::relay::{Cloud, Manner, TestRelay};
 use support::{Running, Setup, Stream, loopback, media, now, order, soon, stranger};
 use wire::message::control::NodeKind;
 use wire::statement::Permit;
-use wire::{Reason, SpkiHash, UnixMs};
+use wire::{Reason, SpkiHash, Stripe, UnixMs};
 
 /// Short, so that nobody waits; the relay of these tests counts nothing.
 const TIMES: ReverifyTimes = ReverifyTimes {
@@ -84,13 +84,13 @@ impl Evening {
         let admitted = Relay {
             sponsor: SpkiHash([9; 32]),
             order: relay.order,
-            slots: 4,
+            edges: 4,
             lease_end_ms: 3_600_000,
         };
         let spki = relay.running.spki;
         planner.relay_admitted(0, spki, admitted).unwrap();
         planner.join(0, child.spki, Peer::default()).unwrap();
-        planner.edge_up(spki, station.spki);
+        planner.edge_up(spki, station.spki, Stripe(0));
         let (publisher, init) = stream.publisher();
         station.publish(init);
         let mut evening = Self {
@@ -190,7 +190,7 @@ impl Evening {
         let child = self.child.spki;
         let seen = match event {
             NodeEvent::EdgeUp { other, .. } => {
-                self.planner.edge_up(child, other.spki);
+                self.planner.edge_up(child, other.spki, Stripe(0));
                 Seen::Up(other.spki)
             }
             NodeEvent::RelayUnresponsive { relay, .. } => {

@@ -34,7 +34,7 @@ async fn each_block_is_kept_with_the_parent_that_sent_it() {
     let key = chunk.header.key();
     child.chunk(key).await;
     let (_, blocks) = child.node.chunk_by_sender(key).unwrap();
-    let senders: Vec<_> = blocks.iter().map(|(from, _)| from.unwrap()).collect();
+    let senders: Vec<_> = blocks.iter().map(|block| block.from.unwrap()).collect();
     let expected: Vec<_> = held.iter().map(|(spki, ..)| *spki).collect();
     assert_eq!(senders, expected);
 }

@@ -2,11 +2,12 @@
 //! whole chunks, up to the next one where playback can start.
 
 use super::Outgoing;
+use super::block_set::BlockSet;
 use super::chunk::{Block, Chunk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::message::group::GroupStart;
 use wire::statement::{ChunkHeader, ChunkKey, Signed};
-use wire::{Reason, Rendition, Sequence, Stripe};
+use wire::{Reason, Rendition, Sequence, Stripe, StripeSet};
 
 /// What a child was given and spared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,11 +53,13 @@ enum Item<P> {
     Block {
         key: ChunkKey,
         index: u16,
+        stripe: Stripe,
         block: Block<P>,
     },
     Dropped {
         from: Sequence,
         to: Sequence,
+        stripes: StripeSet,
         reason: Reason,
     },
 }
@@ -80,13 +83,16 @@ pub(super) struct Child<P> {
     pub(super) awaiting: Option<Sequence>,
     /// The init segment that it had when it resumed.
     has_init: Option<Sequence>,
-    /// Blocks that it has of the chunk where it resumes.
-    have: (Sequence, BTreeSet<u16>),
+    /// The stripes that it is given, and of each the first chunk.
+    stripes: StripeSet,
+    since: BTreeMap<Stripe, Sequence>,
     queue: VecDeque<Item<P>>,
     /// What it needed to catch up when it started; shrinks as it does.
     allowance_bytes: u64,
     /// Chunks of which the header is queued or sent.
     opened: BTreeSet<ChunkKey>,
+    /// Blocks of each chunk that are queued or sent, or that it has.
+    given: BTreeMap<ChunkKey, BlockSet>,
     /// Chunks are left out from here until one to start at.
     skipping: Option<(Sequence, Reason)>,
     group: Group,
@@ -104,10 +110,12 @@ impl<P: Clone> Child<P> {
             from: None,
             awaiting: None,
             has_init: None,
-            have: (Sequence(0), BTreeSet::new()),
+            stripes: StripeSet::EMPTY,
+            since: BTreeMap::new(),
             queue: VecDeque::new(),
             allowance_bytes: 0,
             opened: BTreeSet::new(),
+            given: BTreeMap::new(),
             skipping: None,
             group: Group::None,
             told: BTreeSet::new(),
@@ -124,6 +132,9 @@ impl<P: Clone> Child<P> {
     pub(super) fn begin(&mut self, from: Sequence) {
         let earlier = self.from.map_or(from, |f| f.min(from));
         self.from = Some(earlier);
+        for stripe in self.stripes.iter() {
+            self.since.entry(stripe).or_insert(from);
+        }
         if self.group == Group::None {
             self.next_media = from;
         }
@@ -134,9 +145,78 @@ impl<P: Clone> Child<P> {
         self.has_init = Some(sequence);
     }
 
-    /// The child has these blocks of this chunk.
-    pub(super) fn has_blocks(&mut self, sequence: Sequence, blocks: BTreeSet<u16>) {
-        self.have = (sequence, blocks);
+    /// The child has these blocks of this media chunk.
+    pub(super) fn has_blocks(&mut self, sequence: Sequence, blocks: &[u16]) {
+        let key = ChunkKey {
+            rendition: self.rendition,
+            init: false,
+            sequence,
+        };
+        let given = self.given.entry(key).or_default();
+        blocks.iter().for_each(|index| {
+            given.insert(*index);
+        });
+    }
+
+    pub(super) const fn stripes(&self) -> StripeSet {
+        self.stripes
+    }
+
+    /// The stripes that it wants of this media chunk.
+    pub(super) fn wants(&self, sequence: Sequence) -> StripeSet {
+        let since = self.since.iter().filter(|(_, since)| **since <= sequence);
+        since.map(|(stripe, _)| *stripe).collect()
+    }
+
+    /// It is given these stripes and no others from now on. New ones begin at
+    /// `from`, and those that it had go back to there if that is earlier;
+    /// true if there is anything new in that.
+    pub(super) fn give(&mut self, stripes: StripeSet, from: Sequence) -> bool {
+        self.take_away(stripes);
+        self.stripes = stripes;
+        let mut news = false;
+        for stripe in stripes.iter() {
+            let since = self.since.entry(stripe).or_insert(Sequence(u64::MAX));
+            news |= from < *since;
+            *since = from.min(*since);
+        }
+        news
+    }
+
+    /// The stripes that it is given once it begins; until then none counts.
+    pub(super) fn promise(&mut self, stripes: StripeSet) {
+        self.take_away(stripes);
+        self.stripes = stripes;
+    }
+
+    /// What is queued of other stripes than these does not go out.
+    fn take_away(&mut self, stripes: StripeSet) {
+        let gone = self.stripes.minus(stripes);
+        if gone.is_empty() {
+            return;
+        }
+        self.stripes = stripes;
+        self.since.retain(|stripe, _| stripes.has(*stripe));
+        let queue = std::mem::take(&mut self.queue);
+        for item in queue {
+            match &item {
+                Item::Block {
+                    key,
+                    index,
+                    stripe,
+                    block,
+                } if gone.has(*stripe) => self.unqueue(*key, *index, block.bytes),
+                _ => self.queue.push_back(item),
+            }
+        }
+    }
+
+    /// A queued block is not sent after all.
+    fn unqueue(&mut self, key: ChunkKey, index: u16, bytes: u64) {
+        self.stats.queued_bytes = self.stats.queued_bytes.saturating_sub(bytes);
+        if let Some(given) = self.given.get_mut(&key) {
+            given.remove(index);
+        }
     }
 
     pub(super) fn has_opened(&self, key: &ChunkKey) -> bool {
@@ -158,7 +238,7 @@ impl<P: Clone> Child<P> {
             Some((since, reason)) if sequence >= since => {
                 if is_key {
                     self.skipping = None;
-                    self.push_dropped(since, sequence, reason);
+                    self.push_dropped(since, sequence, self.stripes, reason);
                 } else if reason == Reason::SlowReader {
                     self.stats.dropped_chunks = self.stats.dropped_chunks.saturating_add(1);
                 }
@@ -181,48 +261,69 @@ impl<P: Clone> Child<P> {
         self.skipping.is_some()
     }
 
-    /// Queues a chunk's header and the blocks that are here.
+    /// Queues a chunk's header and the blocks that are here, as far as they
+    /// are not yet queued or sent.
     pub(super) fn open(&mut self, chunk: &Chunk<P>) {
         let key = chunk.key();
-        let has = key.init && self.has_init == Some(key.sequence);
-        if has || !self.opened.insert(key) {
+        if key.init && self.has_init == Some(key.sequence) {
             return;
         }
-        self.queue.push_back(Item::Header {
-            key,
-            opens: chunk.header.flags.key || key.init,
-            signed: chunk.signed.clone(),
-        });
+        if self.opened.insert(key) {
+            self.queue.push_back(Item::Header {
+                key,
+                opens: chunk.header.flags.key || key.init,
+                signed: chunk.signed.clone(),
+            });
+        }
         for (index, block) in chunk.arrived() {
-            self.push_block(key, index, block);
+            self.push_block(key, (index, chunk.stripe_of(index)), block);
         }
-        if chunk.is_complete() && chunk.header.flags.end {
-            self.ended = true;
-        }
+        self.ended |= chunk.ends(self.stripes);
     }
 
-    pub(super) fn push_block(&mut self, key: ChunkKey, index: u16, block: &Block<P>) {
-        let had = !key.init && self.have.0 == key.sequence && self.have.1.contains(&index);
-        if had || !self.opened.contains(&key) {
+    pub(super) fn push_block(
+        &mut self,
+        key: ChunkKey,
+        (index, stripe): (u16, Stripe),
+        block: &Block<P>,
+    ) {
+        let begun = self.since.get(&stripe).copied();
+        let wanted = begun.is_some_and(|since| key.init || since <= key.sequence);
+        if !wanted || !self.opened.contains(&key) {
+            return;
+        }
+        if !self.given.entry(key).or_default().insert(index) {
             return;
         }
         self.stats.queued_bytes = self.stats.queued_bytes.saturating_add(block.bytes);
         self.queue.push_back(Item::Block {
             key,
             index,
+            stripe,
             block: block.clone(),
         });
     }
 
-    pub(super) fn push_dropped(&mut self, from: Sequence, to: Sequence, reason: Reason) {
-        if from < to {
-            self.queue.push_back(Item::Dropped { from, to, reason });
+    pub(super) fn push_dropped(
+        &mut self,
+        from: Sequence,
+        to: Sequence,
+        stripes: StripeSet,
+        reason: Reason,
+    ) {
+        if from < to && !stripes.is_empty() {
+            self.queue.push_back(Item::Dropped {
+                from,
+                to,
+                stripes,
+                reason,
+            });
         }
     }
 
-    /// The run's last chunk is complete.
-    pub(super) fn end(&mut self) {
-        self.ended = true;
+    /// The run's last chunk may be here as far as it concerns the child.
+    pub(super) fn note_end(&mut self, chunk: &Chunk<P>) {
+        self.ended |= chunk.ends(self.stripes);
     }
 
     /// What is queued now is needed to catch up, and is no sign of slowness.
@@ -269,14 +370,16 @@ impl<P: Clone> Child<P> {
             .count();
         let mut place = None;
         let mut kept = VecDeque::with_capacity(self.queue.len());
-        for item in self.queue.drain(..) {
+        for item in std::mem::take(&mut self.queue) {
             match &item {
-                Item::Header { key, .. } | Item::Block { key, .. } if gone(key) => {
+                Item::Header { key, .. } if gone(key) => {
                     place.get_or_insert(kept.len());
-                    if let Item::Block { block, .. } = &item {
-                        let left = self.stats.queued_bytes.saturating_sub(block.bytes);
-                        self.stats.queued_bytes = left;
-                    }
+                }
+                Item::Block {
+                    key, index, block, ..
+                } if gone(key) => {
+                    place.get_or_insert(kept.len());
+                    self.unqueue(*key, *index, block.bytes);
                 }
                 _ => kept.push_back(item),
             }
@@ -287,6 +390,7 @@ impl<P: Clone> Child<P> {
                 let dropped = Item::Dropped {
                     from: first,
                     to,
+                    stripes: self.stripes,
                     reason: Reason::SlowReader,
                 };
                 kept.insert(place.unwrap_or(kept.len()), dropped);
@@ -326,7 +430,6 @@ impl<P: Clone> Child<P> {
             self.told.clear();
             return Some(Outgoing::GroupStart(GroupStart {
                 rendition: self.rendition,
-                stripe: Stripe(0),
                 first,
             }));
         }
@@ -350,7 +453,9 @@ impl<P: Clone> Child<P> {
                 }
                 Outgoing::Header(signed)
             }
-            Item::Block { key, index, block } => {
+            Item::Block {
+                key, index, block, ..
+            } => {
                 let stats = &mut self.stats;
                 stats.queued_bytes = stats.queued_bytes.saturating_sub(block.bytes);
                 stats.sent_blocks = stats.sent_blocks.saturating_add(1);
@@ -363,9 +468,19 @@ impl<P: Clone> Child<P> {
                     payload: block.payload,
                 }
             }
-            Item::Dropped { from, to, reason } => {
+            Item::Dropped {
+                from,
+                to,
+                stripes,
+                reason,
+            } => {
                 self.next_media = self.next_media.max(to);
-                Outgoing::Dropped { from, to, reason }
+                Outgoing::Dropped {
+                    from,
+                    to,
+                    stripes,
+                    reason,
+                }
             }
         }
     }
@@ -378,6 +493,8 @@ impl<P: Clone> Child<P> {
 
     /// Chunks below cannot come any more.
     pub(super) fn forget_below(&mut self, floor: Sequence) {
-        self.opened.retain(|key| key.init || key.sequence >= floor);
+        let kept = |key: &ChunkKey| key.init || key.sequence >= floor;
+        self.opened.retain(kept);
+        self.given.retain(|key, _| kept(key));
     }
 }

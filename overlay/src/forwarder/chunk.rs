@@ -1,12 +1,13 @@
 //! One chunk as far as it has come.
 
-use super::Arrival;
 use super::config::{BLOCK_OVERHEAD_BYTES, CHUNK_OVERHEAD_BYTES};
+use super::{Arrival, Kept};
 use certs::Verified;
 use certs::block::Path;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::statement::{ChunkHeader, ChunkKey, Signed};
+use wire::{Stripe, StripeSet};
 
 /// A verified block with its proof, shared by all children.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(super) struct Chunk<P> {
     /// Blocks by row, and rows that lack some of the k they need.
     row_blocks: BTreeMap<u16, u8>,
     rows_open: u32,
+    /// Blocks by stripe.
+    stripe_blocks: Vec<u32>,
     pub(super) bytes: u64,
 }
 
@@ -37,6 +40,7 @@ impl<P: Clone> Chunk<P> {
         signed: Signed<ChunkHeader>,
     ) -> Self {
         let rows_open = header.layout.rows();
+        let width = usize::from(header.layout.k) + usize::from(header.layout.m);
         Self {
             header: Arc::new(header),
             signed,
@@ -48,6 +52,7 @@ impl<P: Clone> Chunk<P> {
             arrived: Vec::new(),
             row_blocks: BTreeMap::new(),
             rows_open,
+            stripe_blocks: vec![0; width],
             bytes: CHUNK_OVERHEAD_BYTES,
         }
     }
@@ -56,8 +61,42 @@ impl<P: Clone> Chunk<P> {
         self.header.key()
     }
 
+    /// Any k blocks of each row are here.
     pub(super) fn is_complete(&self) -> bool {
         self.rows_open == 0
+    }
+
+    fn width(&self) -> u16 {
+        u16::from(self.header.layout.k).saturating_add(u16::from(self.header.layout.m))
+    }
+
+    pub(super) fn stripe_of(&self, index: u16) -> Stripe {
+        self.header.layout.stripe_of(index)
+    }
+
+    fn count_of(&self, stripe: Stripe) -> u32 {
+        let count = self.stripe_blocks.get(usize::from(stripe.0));
+        count.copied().unwrap_or(0)
+    }
+
+    /// Those of `stripes` of which a block is missing.
+    pub(super) fn lacking(&self, stripes: StripeSet) -> StripeSet {
+        let rows = self.header.layout.rows();
+        stripes
+            .iter()
+            .filter(|s| self.count_of(*s) < rows)
+            .collect()
+    }
+
+    /// Whether a block of one of `stripes` is here.
+    pub(super) fn has_any(&self, stripes: StripeSet) -> bool {
+        stripes.iter().any(|s| self.count_of(s) > 0)
+    }
+
+    /// Whether this is the run's last chunk, and as much of it is here as
+    /// there will be for who gets `stripes`.
+    pub(super) fn ends(&self, stripes: StripeSet) -> bool {
+        self.header.flags.end && (self.is_complete() || self.lacking(stripes).is_empty())
     }
 
     /// Takes a block in; false if it was there.
@@ -71,12 +110,14 @@ impl<P: Clone> Chunk<P> {
             .saturating_add(BLOCK_OVERHEAD_BYTES);
         self.blocks.insert(index, block);
         self.arrived.push(index);
-        let layout = &self.header.layout;
-        let width = u16::from(layout.k).saturating_add(u16::from(layout.m));
-        let row = index.checked_div(width).unwrap_or(0);
+        let stripe = usize::from(self.stripe_of(index).0);
+        if let Some(count) = self.stripe_blocks.get_mut(stripe) {
+            *count = count.saturating_add(1);
+        }
+        let row = index.checked_div(self.width()).unwrap_or(0);
         let count = self.row_blocks.entry(row).or_insert(0);
         *count = count.saturating_add(1);
-        if *count == layout.k {
+        if *count == self.header.layout.k {
             self.rows_open = self.rows_open.saturating_sub(1);
             if self.rows_open == 0 {
                 self.arrival.complete_ms = Some(now_ms);
@@ -92,9 +133,14 @@ impl<P: Clone> Chunk<P> {
             .filter_map(|index| Some((*index, self.blocks.get(index)?)))
     }
 
-    /// The payloads in order of their indices.
-    pub(super) fn payloads(&self) -> Vec<P> {
-        self.blocks.values().map(|b| b.payload.clone()).collect()
+    /// The blocks in order of their indices.
+    pub(super) fn kept(&self) -> Vec<Kept<P>> {
+        let kept = |(index, block): (&u16, &Block<P>)| Kept {
+            index: *index,
+            path: block.path.clone(),
+            payload: block.payload.clone(),
+        };
+        self.blocks.iter().map(kept).collect()
     }
 
     pub(super) fn indices(&self) -> Vec<u16> {

@@ -1,12 +1,13 @@
 //! The kept window of one rendition.
 
 use super::chunk::Chunk;
-use super::config::{Config, HOLES_MAX, INITS_MAX};
+use super::config::{Config, INITS_MAX};
+use super::holes::Holes;
 use std::collections::BTreeMap;
-use wire::Sequence;
 use wire::codec::List;
 use wire::message::edge::Resume;
 use wire::statement::ChunkKey;
+use wire::{Sequence, StripeSet};
 
 #[derive(Debug, Clone)]
 pub(super) struct Track<P> {
@@ -14,8 +15,9 @@ pub(super) struct Track<P> {
     inits: BTreeMap<Sequence, Chunk<P>>,
     /// Media chunks below are gone for good.
     pub(super) floor: Sequence,
-    /// Ranges, from and to, that a parent will not send.
-    holes: BTreeMap<Sequence, Sequence>,
+    holes: Holes,
+    /// Parity stripes of the run, as headers say.
+    parity: u8,
     bytes: u64,
 }
 
@@ -25,7 +27,8 @@ impl<P> Default for Track<P> {
             media: BTreeMap::new(),
             inits: BTreeMap::new(),
             floor: Sequence(0),
-            holes: BTreeMap::new(),
+            holes: Holes::default(),
+            parity: 0,
             bytes: 0,
         }
     }
@@ -42,6 +45,7 @@ impl<P: Clone> Track<P> {
 
     pub(super) fn insert(&mut self, chunk: Chunk<P>) {
         let key = chunk.key();
+        self.parity = chunk.header.layout.m;
         self.bytes = self.bytes.saturating_add(chunk.bytes);
         if key.init {
             self.inits.insert(key.sequence, chunk);
@@ -129,27 +133,39 @@ impl<P: Clone> Track<P> {
             self.bytes = self.bytes.saturating_sub(chunk.bytes);
             self.floor = self.floor.max(sequence.next());
         }
-        let floor = self.floor;
-        self.holes.retain(|_, to| *to > floor);
+        self.holes.forget_below(self.floor);
     }
 
-    /// Notes that a parent left out [from, to).
-    pub(super) fn note_hole(&mut self, from: Sequence, to: Sequence) {
-        let end = self.holes.entry(from).or_insert(to);
-        *end = to.max(*end);
-        while self.holes.len() > HOLES_MAX {
-            self.holes.pop_first();
-        }
+    /// Notes that the parents of these stripes left out [from, to).
+    pub(super) fn note_hole(&mut self, from: Sequence, to: Sequence, stripes: StripeSet) {
+        self.holes.note(from, to, stripes);
     }
 
-    /// The parts of [from, to) of which no chunk is kept.
-    pub(super) fn absent(&self, from: Sequence, to: Sequence) -> Vec<(Sequence, Sequence)> {
+    /// Whether what parents left out of this chunk is all of `stripes`, or
+    /// more than parity makes up for.
+    pub(super) fn is_hole(&self, at: Sequence, stripes: StripeSet) -> bool {
+        self.is_gone(self.holes.at(at), stripes)
+    }
+
+    fn is_gone(&self, left_out: StripeSet, stripes: StripeSet) -> bool {
+        let all_of_them = !stripes.is_empty() && stripes.within(left_out);
+        all_of_them || left_out.len() > u32::from(self.parity)
+    }
+
+    /// The parts of [from, to) of which no block of these stripes is here.
+    pub(super) fn absent(
+        &self,
+        from: Sequence,
+        to: Sequence,
+        stripes: StripeSet,
+    ) -> Vec<(Sequence, Sequence)> {
         let mut parts = Vec::new();
         let mut at = from;
         if from < to {
-            for sequence in self.media.range(from..to).map(|(s, _)| *s) {
-                if at < sequence {
-                    parts.push((at, sequence));
+            let here = self.media.range(from..to);
+            for (sequence, _) in here.filter(|(_, c)| c.has_any(stripes)) {
+                if at < *sequence {
+                    parts.push((at, *sequence));
                 }
                 at = sequence.next();
             }
@@ -160,15 +176,25 @@ impl<P: Clone> Track<P> {
         parts
     }
 
-    /// Known holes at or after `from`.
-    pub(super) fn holes_from(&self, from: Sequence) -> Vec<(Sequence, Sequence)> {
-        let holes = self.holes.iter().filter(|(_, to)| **to > from);
-        holes.map(|(f, to)| ((*f).max(from), *to)).collect()
+    /// What parents left out of these stripes at or after `from`.
+    pub(super) fn holes_from(
+        &self,
+        from: Sequence,
+        stripes: StripeSet,
+    ) -> Vec<(Sequence, Sequence, StripeSet)> {
+        self.holes.from(from, stripes)
     }
 
-    /// What is here, for a new parent: from the first chunk that is missing
-    /// or not complete. `wanted` is the oldest chunk that a child waits for.
-    pub(super) fn resume(&self, wanted: Option<Sequence>) -> Option<Resume> {
+    /// What is here, for a parent of `stripes`: from the first chunk that lacks
+    /// any of them and is not complete, or is `wanted` by a child. `wanted`
+    /// gives the stripes that children want of a chunk; `awaited` is the
+    /// oldest chunk that a child waits for.
+    pub(super) fn resume(
+        &self,
+        stripes: StripeSet,
+        wanted: impl Fn(Sequence) -> StripeSet,
+        awaited: Option<Sequence>,
+    ) -> Option<Resume> {
         let init = self
             .inits
             .iter()
@@ -176,18 +202,20 @@ impl<P: Clone> Track<P> {
             .find(|(_, c)| c.is_complete())
             .map(|(sequence, _)| *sequence);
         let first = self.media.keys().next().copied();
-        let start = match (first, wanted) {
-            (Some(first), Some(wanted)) => first.min(wanted),
-            (first, wanted) => first.or(wanted)?,
+        let start = match (first, awaited) {
+            (Some(first), Some(awaited)) => first.min(awaited),
+            (first, awaited) => first.or(awaited)?,
         };
-        let mut next = self.past_hole(start);
+        let mut next = self.past_hole(start, stripes);
         let mut have = Vec::new();
         while let Some(chunk) = self.media.get(&next) {
-            if !chunk.is_complete() {
+            let lacking = chunk.lacking(stripes).minus(self.holes.at(next));
+            let of_use = !chunk.is_complete() || lacking.intersects(wanted(next));
+            if !lacking.is_empty() && of_use {
                 have = chunk.indices();
                 break;
             }
-            next = self.past_hole(next.next());
+            next = self.past_hole(next.next(), stripes);
         }
         Some(Resume {
             init,
@@ -196,15 +224,62 @@ impl<P: Clone> Track<P> {
         })
     }
 
-    fn past_hole(&self, mut at: Sequence) -> Sequence {
+    fn past_hole(&self, mut at: Sequence, stripes: StripeSet) -> Sequence {
         while !self.media.contains_key(&at)
-            && let Some((_, to)) = self.holes.range(..=at).next_back()
-            && *to > at
+            && let Some((to, left_out)) = self.holes.around(at)
+            && self.is_gone(left_out, stripes)
         {
             // Part of the hole may have been filled by another parent.
-            let filled = self.media.range(at..*to).next();
-            at = filled.map_or(*to, |(sequence, _)| *sequence);
+            let filled = self.media.range(at..to).next();
+            at = filled.map_or(to, |(sequence, _)| *sequence);
         }
         at
+    }
+
+    /// The parts of [from, to) of which more is left out than parity makes up
+    /// for.
+    pub(super) fn beyond_repair(&self, from: Sequence, to: Sequence) -> Vec<(Sequence, Sequence)> {
+        let parts = self.holes.from(from, StripeSet::ALL);
+        parts
+            .into_iter()
+            .filter(|(at, _, left_out)| *at < to && self.is_gone(*left_out, StripeSet::EMPTY))
+            .map(|(at, end, _)| (at, end.min(to)))
+            .collect()
+    }
+
+    /// The first chunk from `from` on, but for the newest, of which blocks of
+    /// these stripes may still have to be asked for.
+    pub(super) fn first_lacking(&self, from: Sequence, stripes: StripeSet) -> Option<Sequence> {
+        let newest = self.media.keys().next_back().copied()?;
+        let mut but_newest = self.media.range(from.min(newest)..newest);
+        but_newest
+            .find(|(at, c)| !c.lacking(stripes).minus(self.holes.at(**at)).is_empty())
+            .map(|(at, _)| *at)
+    }
+
+    /// The newest media chunk that is complete, or whole in these stripes.
+    pub(super) fn newest(&self, stripes: StripeSet) -> Option<Sequence> {
+        let mut newest = self.media.iter().rev();
+        newest
+            .find(|(_, c)| c.is_complete() || c.lacking(stripes).is_empty())
+            .map(|(sequence, _)| *sequence)
+    }
+
+    /// The newest media chunk that is whole in these stripes.
+    pub(super) fn whole(&self, stripes: StripeSet) -> Option<Sequence> {
+        let mut newest = self.media.iter().rev();
+        newest
+            .find(|(_, c)| c.lacking(stripes).is_empty())
+            .map(|(sequence, _)| *sequence)
+    }
+
+    /// Those of `stripes` of which a block is missing in a chunk from `from`
+    /// on that began to come at `before_ms` or earlier, and that no parent
+    /// has said to leave out.
+    pub(super) fn overdue(&self, stripes: StripeSet, from: Sequence, before_ms: u64) -> StripeSet {
+        let due = self.media.range(from..);
+        due.filter(|(_, c)| c.arrival.header_ms <= before_ms)
+            .map(|(sequence, c)| c.lacking(stripes).minus(self.holes.at(*sequence)))
+            .fold(StripeSet::EMPTY, StripeSet::union)
     }
 }

@@ -40,18 +40,19 @@ pub enum Action<N> {
         /// Who sent.
         parent: N,
     },
-    /// The node lost its place and waits for another.
+    /// The viewer or relay lost so many stripes that it is without the stream,
+    /// and waits for places.
     Orphaned {
         /// The node.
         node: N,
     },
-    /// There are fewer slots than viewers.
+    /// There are fewer edges than the viewers need.
     CapacityShort {
         /// What made capacity short.
         cause: Cause,
-        /// Missing slots, each of one child's full rate.
-        deficit_slots: u32,
-        /// Viewers without the stream.
+        /// Missing edges; k+m are one child's full rate.
+        deficit_edges: u32,
+        /// Viewers without the stream; who has k stripes or more is not short.
         viewers_short: u32,
     },
     /// Ask a member whether he would sponsor a relay.
@@ -60,9 +61,9 @@ pub enum Action<N> {
         to: N,
         /// The question.
         question: Question,
-        /// Missing slots.
-        deficit_slots: u32,
-        /// Viewers without the stream.
+        /// Missing edges.
+        deficit_edges: u32,
+        /// Viewers without the stream; who has k stripes or more is not short.
         viewers_short: u32,
         /// Rounds that would end the shortage, less those that are granted.
         rounds_wanted: u32,

@@ -1,13 +1,15 @@
 //! Who is asked to sponsor, in the paper's order: the affected, the other
 //! leaves, the inner peers; each step in growing waves.
 
-use super::config::{WAVE_FIRST, WAVE_GROWTH};
+use super::config::{SCAN_INTERVAL_MS, WAVE_FIRST, WAVE_GROWTH};
+use super::forest::Ix;
+use super::shortage::Shortage;
 use super::{Action, Answered, Planner, Question};
 use crate::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::message::control::Choice;
 use wire::statement::{Cause, Step};
-use wire::{AskId, Reason};
+use wire::AskId;
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {
@@ -21,7 +23,7 @@ struct Deficit<N> {
     ask: AskId,
     cause: Cause,
     /// The greatest deficit announced.
-    announced_slots: u32,
+    announced_edges: u32,
     /// Asked, not answered.
     pending: BTreeMap<N, Pending>,
     /// Said no, were late, or failed: not asked again for this deficit.
@@ -31,6 +33,25 @@ struct Deficit<N> {
     withdrawn: BTreeSet<N>,
     /// Waves begun, by step.
     waves: BTreeMap<Step, u32>,
+    /// Of the affected, only those who came since have not been looked at.
+    drained: bool,
+}
+
+/// What a member was asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// When he last was asked, by cause.
+    at_ms: BTreeMap<Cause, u64>,
+    /// The question that he was asked last.
+    question: Question,
+}
+
+/// Everybody was asked, and everybody who has the stream keeps it, if without
+/// protection: nobody is asked again for a while unless more is missing.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until_ms: u64,
+    edges: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -38,17 +59,11 @@ pub(super) struct Asking<N> {
     open: Option<Deficit<N>>,
     /// Sponsors who may redeem; the deadline ends the reservation.
     grants: BTreeMap<N, Pending>,
+    asked: BTreeMap<Ix, Asked>,
+    rest: Option<Rest>,
+    /// Not before this time the audience is looked through for protection.
+    scan_after_ms: u64,
     last_ask: u64,
-}
-
-/// What is missing.
-#[derive(Debug, Clone, Copy)]
-struct Shortage {
-    cause: Cause,
-    slots: u32,
-    viewers: u32,
-    /// Rounds that are still to be granted.
-    rounds_wanted: u32,
 }
 
 impl<N: NodeId> Asking<N> {
@@ -56,6 +71,9 @@ impl<N: NodeId> Asking<N> {
         Self {
             open: None,
             grants: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            rest: None,
+            scan_after_ms: 0,
             last_ask: 0,
         }
     }
@@ -85,7 +103,32 @@ impl<N: NodeId> Asking<N> {
         granted
     }
 
-    pub(super) fn forget(&mut self, node: N) {
+    /// The question that the member was asked last.
+    pub(super) fn question_of(&self, ix: Ix) -> Option<Question> {
+        self.asked.get(&ix).map(|asked| asked.question)
+    }
+
+    pub(super) fn grants_len(&self) -> u32 {
+        u32::try_from(self.grants.len()).unwrap_or(u32::MAX)
+    }
+
+    fn note_asked(&mut self, ix: Ix, question: Question, now_ms: u64) {
+        let asked = self.asked.entry(ix).or_insert_with(|| Asked {
+            at_ms: BTreeMap::new(),
+            question,
+        });
+        asked.at_ms.insert(question.cause, now_ms);
+        asked.question = question;
+    }
+
+    /// Whether asking again for this cause would be too soon.
+    fn asked_within(&self, ix: Ix, cause: Cause, now_ms: u64, interval_ms: u64) -> bool {
+        let at_ms = self.asked.get(&ix).and_then(|a| a.at_ms.get(&cause));
+        at_ms.is_some_and(|at| now_ms.saturating_sub(*at) < interval_ms)
+    }
+
+    pub(super) fn forget(&mut self, ix: Ix, node: N) {
+        self.asked.remove(&ix);
         self.grants.remove(&node);
         if let Some(open) = &mut self.open {
             open.pending.remove(&node);
@@ -118,8 +161,13 @@ impl<N: NodeId> Planner<N> {
         let Some(shortage) = self.shortage() else {
             self.withdraw();
             self.asking.open = None;
+            self.asking.rest = None;
+            self.waiting.forget_news();
             return false;
         };
+        if self.rests(now_ms, &shortage) {
+            return false;
+        }
         self.open_deficit(&shortage);
         if shortage.rounds_wanted == 0 {
             self.withdraw();
@@ -131,7 +179,26 @@ impl<N: NodeId> Planner<N> {
             .open
             .as_ref()
             .is_some_and(|open| !open.pending.is_empty());
-        !waits && self.asking.grants.is_empty() && self.refuse_waiting()
+        if waits || !self.asking.grants.is_empty() {
+            return false;
+        }
+        if self.forest.starved() > 0 && self.refuse_waiting() {
+            return true;
+        }
+        self.asking.open = None;
+        self.asking.rest = Some(Rest {
+            until_ms: now_ms.saturating_add(self.config.ask_interval_ms),
+            edges: shortage.edges,
+        });
+        false
+    }
+
+    fn rests(&self, now_ms: u64, shortage: &Shortage) -> bool {
+        self.forest.starved() == 0
+            && self
+                .asking
+                .rest
+                .is_some_and(|rest| now_ms < rest.until_ms && shortage.edges <= rest.edges)
     }
 
     pub(super) fn take_answer(
@@ -245,44 +312,6 @@ impl<N: NodeId> Planner<N> {
         }
     }
 
-    /// Parts without a place that carry viewers; none if there are none.
-    fn shortage(&self) -> Option<Shortage> {
-        let mut shortage = Shortage {
-            cause: Cause::Join,
-            slots: 0,
-            viewers: 0,
-            rounds_wanted: 0,
-        };
-        for (top, cause) in &self.waiting {
-            let viewers = self.viewers_within(*top);
-            if viewers > 0 {
-                shortage.slots = shortage.slots.saturating_add(1);
-                shortage.viewers = shortage.viewers.saturating_add(viewers);
-                if *cause == Cause::Leave {
-                    shortage.cause = Cause::Leave;
-                }
-            }
-        }
-        let granted = u32::try_from(self.asking.grants.len()).unwrap_or(u32::MAX);
-        let needed = rounds(shortage.slots, self.config.round_slots);
-        shortage.rounds_wanted = needed.saturating_sub(granted);
-        (shortage.slots > 0).then_some(shortage)
-    }
-
-    pub(super) fn viewers_within(&self, top: N) -> u32 {
-        let peers = self
-            .tree
-            .subtree(top)
-            .into_iter()
-            .filter(|n| self.is_peer(*n))
-            .count();
-        u32::try_from(peers).unwrap_or(u32::MAX)
-    }
-
-    fn is_peer(&self, node: N) -> bool {
-        self.members.get(&node).is_some_and(super::Member::is_peer)
-    }
-
     /// Opens a deficit if none is open. A leave is a new deficit even while
     /// one of a join is open: more people have lost more.
     fn open_deficit(&mut self, shortage: &Shortage) {
@@ -300,20 +329,21 @@ impl<N: NodeId> Planner<N> {
             self.asking.open = Some(Deficit {
                 ask,
                 cause: shortage.cause,
-                announced_slots: 0,
+                announced_edges: 0,
                 pending: BTreeMap::new(),
                 closed: BTreeSet::new(),
                 withdrawn: BTreeSet::new(),
                 waves: BTreeMap::new(),
+                drained: false,
             });
         }
         if let Some(open) = &mut self.asking.open
-            && shortage.slots > open.announced_slots
+            && shortage.edges > open.announced_edges
         {
-            open.announced_slots = shortage.slots;
+            open.announced_edges = shortage.edges;
             self.actions.push_back(Action::CapacityShort {
                 cause: open.cause,
-                deficit_slots: shortage.slots,
+                deficit_edges: shortage.edges,
                 viewers_short: shortage.viewers,
             });
         }
@@ -346,6 +376,12 @@ impl<N: NodeId> Planner<N> {
                 continue;
             }
             let size = self.begin_wave(step);
+            if step == Step::Affected
+                && wave.len() > size
+                && let Some(open) = &mut self.asking.open
+            {
+                open.drained = false;
+            }
             let question = Question { ask, cause, step };
             for to in wave.into_iter().take(size) {
                 self.ask(now_ms, to, question, shortage);
@@ -364,22 +400,21 @@ impl<N: NodeId> Planner<N> {
         size
     }
 
-    fn ask(&mut self, now_ms: u64, to: N, question: Question, shortage: &Shortage) {
+    fn ask(&mut self, now_ms: u64, to: Ix, question: Question, shortage: &Shortage) {
+        let Some(name) = self.name_of(to) else { return };
         let deadline_ms = now_ms.saturating_add(self.config.ask_deadline_ms);
         let pending = Pending {
             question,
             deadline_ms,
         };
         if let Some(open) = &mut self.asking.open {
-            open.pending.insert(to, pending);
+            open.pending.insert(name, pending);
         }
-        if let Some(member) = self.members.get_mut(&to) {
-            member.note_asked(question, now_ms);
-        }
+        self.asking.note_asked(to, question, now_ms);
         self.actions.push_back(Action::Ask {
-            to,
+            to: name,
             question,
-            deficit_slots: shortage.slots,
+            deficit_edges: shortage.edges,
             viewers_short: shortage.viewers,
             rounds_wanted: shortage.rounds_wanted,
             deadline_ms: self.config.ask_deadline_ms,
@@ -389,90 +424,71 @@ impl<N: NodeId> Planner<N> {
     /// Who can be asked in this step: the affected in the order of their
     /// standing; of the others those who have not paid yet first, and among
     /// equals by lot.
-    fn candidates(&self, now_ms: u64, step: Step, cause: Cause, ask: AskId) -> Vec<N> {
-        let affected = self.affected();
+    fn candidates(&mut self, now_ms: u64, step: Step, cause: Cause, ask: AskId) -> Vec<Ix> {
         if step == Step::Affected {
+            let affected = self.new_affected();
             return affected
                 .into_iter()
                 .filter(|node| self.may_be_asked(now_ms, *node, cause))
                 .collect();
         }
-        let affected: BTreeSet<N> = affected.into_iter().collect();
-        let mut found: Vec<(bool, u64, N)> = self
-            .members
-            .keys()
-            .filter(|node| {
-                let leaf = self.tree.children_len(**node) == 0;
+        let optional = self.forest.starved() == 0;
+        if optional && now_ms < self.asking.scan_after_ms {
+            return Vec::new();
+        }
+        let affected: BTreeSet<Ix> = self.affected(self.waiting.in_order()).into_iter().collect();
+        let mut found: Vec<(bool, u64, N, Ix)> = self
+            .index
+            .iter()
+            .filter(|(_, node)| {
+                let leaf = self.forest.feeds_nobody(**node);
                 leaf == (step == Step::Leaves)
                     && !affected.contains(node)
                     && self.may_be_asked(now_ms, **node, cause)
             })
-            .map(|node| {
+            .map(|(name, node)| {
                 let lot = mix(self.seed ^ mix(ask.0 ^ mix(self.serial_of(*node))));
-                (self.sponsored.contains_key(node), lot, *node)
+                (self.sponsored.contains_key(name), lot, *name, *node)
             })
             .collect();
         found.sort_unstable();
-        found.into_iter().map(|(_, _, node)| node).collect()
-    }
-
-    /// The peers without a parent, and the nearest peers below a relay
-    /// without one.
-    fn affected(&self) -> Vec<N> {
-        let mut found = Vec::new();
-        for top in self.waiting_in_order() {
-            let mut todo = vec![top];
-            while let Some(node) = todo.pop() {
-                if self.is_peer(node) {
-                    found.push(node);
-                } else {
-                    todo.extend(self.tree.children(node).into_iter().rev());
-                }
-            }
+        if found.is_empty() && optional && step == Step::Inner {
+            self.asking.scan_after_ms = now_ms.saturating_add(SCAN_INTERVAL_MS);
         }
-        found
+        found.into_iter().map(|(_, _, _, node)| node).collect()
     }
 
-    fn may_be_asked(&self, now_ms: u64, node: N, cause: Cause) -> bool {
-        let (Some(member), Some(open)) = (self.members.get(&node), &self.asking.open) else {
+    /// The affected, without those who were looked at before while questions
+    /// are open: nobody comes into question again before these end.
+    fn new_affected(&mut self) -> Vec<Ix> {
+        let drained = self
+            .asking
+            .open
+            .as_ref()
+            .is_some_and(|open| open.drained && !open.pending.is_empty());
+        let news = self.waiting.take_news();
+        if let Some(open) = &mut self.asking.open {
+            open.drained = true;
+        }
+        let tops = if drained {
+            news
+        } else {
+            self.waiting.in_order()
+        };
+        self.affected(tops)
+    }
+
+    fn may_be_asked(&self, now_ms: u64, node: Ix, cause: Cause) -> bool {
+        let (Some(member), Some(open)) = (self.member(node), &self.asking.open) else {
             return false;
         };
         let interval_ms = self.config.ask_interval_ms;
         member.may_be_asked()
-            && !open.closed.contains(&node)
-            && !self.asking.is_pending(node)
-            && (open.withdrawn.contains(&node) || !member.asked_within(cause, now_ms, interval_ms))
+            && !open.closed.contains(&member.name)
+            && !self.asking.is_pending(member.name)
+            && (open.withdrawn.contains(&member.name)
+                || !self.asking.asked_within(node, cause, now_ms, interval_ms))
     }
-
-    /// Nobody is willing: who waits goes without. A relay is kept; what hangs
-    /// below it waits on its own from now on.
-    fn refuse_waiting(&mut self) -> bool {
-        let mut changed = false;
-        for node in self.waiting_in_order() {
-            if self.is_peer(node) {
-                self.forget(node);
-                self.actions.push_back(Action::Refuse {
-                    node,
-                    reason: Reason::NoCapacity,
-                });
-                changed = true;
-            } else {
-                for child in self.tree.children(node) {
-                    self.tree.detach(child);
-                    self.waiting.insert(child, Cause::Leave);
-                    changed = true;
-                }
-            }
-        }
-        changed
-    }
-}
-
-/// Rounds that bring so many slots; a relay takes a place itself, whose
-/// holder moves under it.
-fn rounds(deficit_slots: u32, round_slots: u32) -> u32 {
-    let gain = round_slots.saturating_sub(1).max(1);
-    deficit_slots.div_ceil(gain)
 }
 
 /// SplitMix64's finalizer (Steele et al., 2014): spreads a seed over the

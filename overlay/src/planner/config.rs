@@ -1,8 +1,12 @@
 //! The planner's limits.
 
+use wire::Stripes;
+
 /// What the station's operator may change, with defaults for a real evening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
+    /// How many stripes every member receives.
+    pub stripes: Stripes,
     /// Time to answer a question: long enough to read a price, short enough
     /// that who waits for a place does not give up.
     pub ask_deadline_ms: u64,
@@ -12,13 +16,13 @@ pub struct Config {
     /// Time from the grant to the relay's admission: redemption, boot and
     /// verification.
     pub grant_expiry_ms: u64,
-    /// Slots that one more relay is expected to bring; decides how many
-    /// rounds a shortage needs.
+    /// Slots, k+m edges each, that one more relay is expected to bring;
+    /// decides how many rounds a shortage needs.
     pub round_slots: u32,
     /// A relay with less paid time left is not placed at the root: its end
     /// would move everybody.
     pub lease_left_near_root_ms_min: u64,
-    /// Edges that a parent may carry above its slots while one of its
+    /// Edges that a parent may carry above its own while one of its
     /// children moves away: 1 makes before it breaks, 0 breaks first.
     pub handover_edges_max: u32,
 }
@@ -26,6 +30,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            stripes: Stripes::SINGLE,
             ask_deadline_ms: 20_000,
             ask_interval_ms: 5 * 60_000,
             grant_expiry_ms: 60_000,
@@ -45,9 +50,22 @@ pub(super) const WAVE_GROWTH: usize = 4;
 pub(super) const TRIES_MAX: u8 = 2;
 /// Children in a row that could not reach a peer before it is held to be
 /// unreachable, which makes it a leaf.
-pub(super) const UNREACHED_MAX: u32 = 2;
+pub(super) const UNREACHED_MAX: u8 = 2;
 /// Parents that a child remembers as out of reach; bounds memory per child.
 pub(super) const AVOIDED_MAX: usize = 64;
+/// A node that was lost and is back within this time has no standing until so
+/// much time has passed since it came back: what hung on it would only break
+/// again. A restart of a client or a router's new address takes seconds; who
+/// is away for longer comes like anybody else.
+pub(super) const FLAP_MS: u64 = 60_000;
+/// Candidates that are looked at before a place is taken that makes a viewer
+/// depend on one ancestor, or is not taken at all; bounds the cost of a join.
+pub(super) const CANDIDATES_MAX: usize = 24;
+/// Children of a node whose place is taken together with them.
+pub(super) const SUPPLANT_MAX: usize = 64;
+/// If only protection is missing, the whole audience is looked through for
+/// somebody to ask at most once in this time.
+pub(super) const SCAN_INTERVAL_MS: u64 = 1_000;
 /// How long an edge carries on whose relay no longer answers, and its child is
 /// offered other places. The next parent has to be found, dialled (two round
 /// trips) and, if it is a relay, verified (five seconds at most); longer than

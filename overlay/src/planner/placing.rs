@@ -1,20 +1,82 @@
-//! Where a node goes. Relays near the root, sponsors directly under their
-//! own relay, free riders at the leaves; subtrees move whole.
+//! Who waits, and in which order places are given: first to those who have too
+//! little to watch, then to those who lack protection.
 
-use super::standing::{Class, Standing};
+use super::forest::{HUB_RANKS, Ix};
+use super::standing::Class;
+use super::waiting::Entry;
 use super::{Member, Planner};
 use crate::NodeId;
 use std::cmp::Reverse;
 use wire::statement::Cause;
 
+/// Free edges, for each stripe, beyond which a joiner is placed without
+/// counting first whether there are enough for him.
+const PLENTY: u64 = 64;
+
 impl<N: NodeId> Planner<N> {
+    /// Puts a node into the queue of one stripe, or of those who have none.
+    pub(super) fn wait(&mut self, ix: Ix, lane: u8, cause: Cause) {
+        if let Some(entry) = self.entry(ix, lane, cause) {
+            self.forest.set_watched(ix, true);
+            self.waiting.insert(ix, lane, entry);
+        }
+    }
+
+    fn entry(&self, ix: Ix, lane: u8, cause: Cause) -> Option<Entry> {
+        let member = self.member(ix)?;
+        let joins = cause == Cause::Join;
+        let standing = if joins {
+            (Class::FreeRider, Reverse(0), self.age(ix))
+        } else {
+            self.standing(ix, lane)
+        };
+        let relay = member.is_relay();
+        let unprotected = lane < self.nowhere() && !relay && !self.forest.is_starved(ix);
+        let special = relay
+            || member.relay_only
+            || member.has_failures
+            || self.forest.edges(ix) > 0
+            || !self.forest.feeds_nobody(ix)
+            || self.sponsored.contains_key(&member.name);
+        Some(Entry {
+            cause,
+            key: (unprotected, joins, standing),
+            plain: !special,
+            relay,
+        })
+    }
+
+    /// What decides about a node's place in the queues may have changed.
+    pub(super) fn requeue(&mut self, ix: Ix) {
+        for (lane, former) in self.waiting.lanes_of(ix) {
+            if let Some(entry) = self.entry(ix, lane, former.cause) {
+                self.waiting.insert(ix, lane, entry);
+            }
+        }
+    }
+
+    /// A relay waits for places in as many stripes as it can be of use in: it
+    /// takes an edge of each and should bring at least as many again.
+    pub(super) fn want_stripes(&mut self, relay: Ix) {
+        if !self.member(relay).is_some_and(Member::is_relay) {
+            return;
+        }
+        let count = u32::from(self.config.stripes.count());
+        let wanted = (self.forest.edges(relay) / 2).clamp(1, count);
+        for n in 0..wanted {
+            let s = u8::try_from((relay + n) % count).unwrap_or(0);
+            let placed = self.forest.parent(relay, s).is_some();
+            if !placed && self.waiting.get(relay, s).is_none() {
+                self.wait(relay, s, Cause::Leave);
+            }
+        }
+    }
+
     /// Gives places to those who wait, until nobody can be helped any more.
     pub(super) fn place_waiting(&mut self, now_ms: u64) {
         loop {
-            let mut placed = false;
-            for node in self.waiting_in_order() {
-                placed |= self.waiting.contains_key(&node) && self.place(now_ms, node);
-            }
+            self.requeue_touched();
+            let mut placed = !self.waiting.is_empty() && self.serve_all(now_ms);
             placed |= self.move_doubted(now_ms);
             if !placed && !self.reunite_one() {
                 break;
@@ -22,304 +84,147 @@ impl<N: NodeId> Planner<N> {
         }
     }
 
-    /// Brings one sponsor, who may have been placed before his relay was,
-    /// under it; false if all of them are.
-    fn reunite_one(&mut self) -> bool {
-        let apart = self.sponsored.keys().copied().find_map(|sponsor| {
-            let placed = self.tree.depth(sponsor).is_some() && !self.under_own_relay(sponsor);
-            placed.then(|| self.own_relay(sponsor)).flatten()
-        });
-        if let Some(relay) = apart {
-            self.reunite(relay);
-        }
-        apart.is_some()
-    }
-
-    /// Who lost a place before who never had one; the former by standing,
-    /// the latter as they came.
-    pub(super) fn waiting_in_order(&self) -> Vec<N> {
-        let mut keyed: Vec<(bool, Standing, N)> = self
-            .waiting
-            .iter()
-            .map(|(node, cause)| match cause {
-                Cause::Leave => (false, self.standing(*node), *node),
-                Cause::Join => {
-                    let age = (Class::FreeRider, Reverse(0), self.serial_of(*node));
-                    (true, age, *node)
-                }
-            })
-            .collect();
-        keyed.sort_unstable();
-        keyed.into_iter().map(|(_, _, node)| node).collect()
-    }
-
-    pub(super) fn place(&mut self, now_ms: u64, node: N) -> bool {
-        let Some(member) = self.members.get(&node) else {
-            return false;
-        };
-        if member.is_relay() {
-            return self.place_relay(now_ms, node);
-        }
-        if let Some(relay) = self.own_relay(node) {
-            return self.seat_sponsor(node, relay);
-        }
-        let free = self
-            .tree
-            .free_place(member.relay_only(), |p| !member.avoids(p));
-        match free {
-            Some(parent) => self.seat(node, parent),
-            None => self.place_by_displacing(node),
-        }
-    }
-
-    fn seat(&mut self, node: N, parent: N) -> bool {
-        let seated = self.tree.attach(node, parent);
-        if seated {
-            self.waiting.remove(&node);
-        }
-        seated
-    }
-
-    /// Whether the edge is allowed: a relay-only member links to the station
-    /// and to relays, and nobody is sent where he failed before.
-    fn may_link(&self, child: N, parent: N) -> bool {
-        let (Some(c), Some(p)) = (self.members.get(&child), self.members.get(&parent)) else {
-            return false;
-        };
-        !c.avoids(parent) && (p.is_hub() || !c.relay_only())
-    }
-
-    /// A node that brings a free slot is worth a leaf's place: the leaf moves
-    /// under it, and nobody loses anything.
-    fn place_by_displacing(&mut self, node: N) -> bool {
-        let spare = self
-            .tree
-            .subtree(node)
-            .into_iter()
-            .find(|n| self.tree.free(*n) > 0);
-        let Some(spare) = spare else { return false };
-        let victim = self.tree.leaves().find_map(|leaf| {
-            let parent = self.tree.parent(leaf)?;
-            let fits = self.may_link(node, parent)
-                && self.may_link(leaf, spare)
-                && !self.under_own_relay(leaf);
-            fits.then_some((leaf, parent))
-        });
-        let Some((leaf, parent)) = victim else {
-            return false;
-        };
-        self.tree.detach(leaf);
-        let swapped = self.seat(node, parent) && self.tree.attach(leaf, spare);
-        if !swapped {
-            self.waiting.insert(leaf, Cause::Leave);
-        }
-        swapped
-    }
-
-    /// A relay goes to the shallowest level where it can take a place. With
-    /// little paid time left it goes to the root only if nothing else is left.
-    fn place_relay(&mut self, now_ms: u64, node: N) -> bool {
-        if self.tree.slots(node) == 0 && self.tree.children_len(node) == 0 {
-            return false;
-        }
-        let below = self.tree.deepest().saturating_add(1);
-        let first = if self.ends_soon(now_ms, node) { 2 } else { 1 };
-        let placed = (first..=below)
-            .chain(1..first)
-            .any(|depth| self.seat_relay_at(node, depth));
-        if placed {
-            self.reunite(node);
+    fn serve_all(&mut self, now_ms: u64) -> bool {
+        let mut placed = false;
+        let nowhere = self.nowhere();
+        for unprotected in [false, true] {
+            for lane in 0..=nowhere {
+                placed |= self.serve(now_ms, lane, unprotected);
+            }
         }
         placed
     }
 
-    pub(super) fn ends_soon(&self, now_ms: u64, relay: N) -> bool {
-        let least_ms = self.config.lease_left_near_root_ms_min;
-        self.members
-            .get(&relay)
-            .and_then(Member::relay)
-            .is_some_and(|r| r.lease_end_ms < now_ms.saturating_add(least_ms))
-    }
-
-    /// Its sponsor's place, else a free one, else that of the least worthy
-    /// peer there, who moves under it.
-    fn seat_relay_at(&mut self, relay: N, depth: u32) -> bool {
-        let sponsor = self
-            .members
-            .get(&relay)
-            .and_then(Member::relay)
-            .map(|r| r.sponsor);
-        if let Some(sponsor) = sponsor
-            && self.tree.depth(sponsor) == Some(depth)
-            && !self.under_own_relay(sponsor)
-            && self.take_place_of(relay, sponsor)
-        {
-            return true;
-        }
-        let fits = |parent: N| {
-            self.may_link(relay, parent) && sponsor.is_none_or(|s| !self.tree.is_within(parent, s))
-        };
-        let free = self.tree.free_place_at(depth.saturating_sub(1), fits);
-        if let Some(parent) = free {
-            return self.seat(relay, parent);
-        }
-        let has_room = self.tree.free(relay) > 0;
-        let victim = self
-            .tree
-            .level(depth)
-            .filter(|peer| {
-                let class = self.class(*peer);
-                let movable = if has_room {
-                    class != Class::Relay && self.may_link(*peer, relay)
+    /// One queue in order. Of the plain ones, none is tried after one for whom
+    /// there was nothing.
+    fn serve(&mut self, now_ms: u64, lane: u8, unprotected: bool) -> bool {
+        let special = self.waiting.special(lane, unprotected);
+        let mut special = special.into_iter().peekable();
+        let mut plain = self.waiting.plain_after(lane, unprotected, None);
+        let mut placed = false;
+        loop {
+            let plain_first = match (plain, special.peek()) {
+                (Some(p), Some(s)) => p < *s,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (None, None) => return placed,
+            };
+            let next = if plain_first { plain } else { special.next() };
+            let Some((_, ix)) = next else { return placed };
+            let found =
+                self.waiting.get(ix, lane).is_some() && self.place_waiter(now_ms, ix, lane);
+            placed |= found;
+            if plain_first {
+                plain = if found {
+                    self.waiting.plain_after(lane, unprotected, plain)
                 } else {
-                    class == Class::FreeRider
+                    None
                 };
-                movable && !self.under_own_relay(*peer) && self.tree.parent(*peer).is_some_and(fits)
-            })
-            .max_by_key(|peer| (self.tree.children_len(*peer) == 0, self.standing(*peer)));
-        victim.is_some_and(|peer| self.take_place_of(relay, peer))
-    }
-
-    /// `node`, which waits, takes the place of `peer`, who moves under it or,
-    /// if it is full, waits.
-    fn take_place_of(&mut self, node: N, peer: N) -> bool {
-        let Some(parent) = self.tree.parent(peer) else {
-            return false;
-        };
-        if !self.may_link(node, parent) {
-            return false;
-        }
-        self.tree.detach(peer);
-        let seated = self.seat(node, parent);
-        if !(self.may_link(peer, node) && self.tree.attach(peer, node)) {
-            self.waiting.insert(peer, Cause::Leave);
-        }
-        seated
-    }
-
-    /// A relay of the node's own that can feed it.
-    fn own_relay(&self, node: N) -> Option<N> {
-        self.sponsored
-            .get(&node)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|relay| {
-                self.tree.depth(*relay).is_some()
-                    && self.tree.slots(*relay) > 0
-                    && self.may_link(node, *relay)
-            })
-            .min_by_key(|relay| (self.tree.free(*relay) == 0, self.tree.depth(*relay)))
-    }
-
-    /// Hangs a sponsor, who has no parent, under his relay; the least worthy
-    /// child makes room.
-    fn seat_sponsor(&mut self, sponsor: N, relay: N) -> bool {
-        if self.tree.free(relay) == 0 {
-            self.evict(relay, |_| true);
-        }
-        self.seat(sponsor, relay)
-    }
-
-    /// Brings a relay's sponsor directly under it.
-    pub(super) fn reunite(&mut self, relay: N) {
-        let Some(sponsor) = self
-            .members
-            .get(&relay)
-            .and_then(Member::relay)
-            .map(|r| r.sponsor)
-        else {
-            return;
-        };
-        let apart = self.members.contains_key(&sponsor)
-            && self.tree.depth(relay).is_some()
-            && self.tree.slots(relay) > 0
-            && !self.under_own_relay(sponsor)
-            && self.may_link(sponsor, relay);
-        if !apart {
-            return;
-        }
-        if self.tree.is_within(relay, sponsor) {
-            // The relay hangs on its own sponsor: they change places.
-            self.tree.detach(relay);
-            if self.take_place_of(relay, sponsor) && self.under_own_relay(sponsor) {
-                return;
             }
         }
-        self.tree.detach(sponsor);
-        self.waiting.insert(sponsor, Cause::Leave);
-        if self.tree.depth(relay).is_some() {
-            self.seat_sponsor(sponsor, relay);
+    }
+
+    fn place_waiter(&mut self, now_ms: u64, ix: Ix, lane: u8) -> bool {
+        if lane < self.nowhere() {
+            self.place(now_ms, ix, lane)
         } else {
-            self.waiting.insert(relay, Cause::Leave);
+            self.place_whole(now_ms, ix)
         }
     }
 
-    /// The worst child that `may` go loses its place; false if there is none.
-    pub(super) fn evict(&mut self, parent: N, may: impl Fn(N) -> bool) -> bool {
-        let Some(child) = self.worst_child(parent, may) else {
+    /// Gives a node that has no stripe all of them, or as many as there are if
+    /// they are enough to watch; else nothing.
+    fn place_whole(&mut self, now_ms: u64, ix: Ix) -> bool {
+        let count = self.config.stripes.count();
+        let k = u32::from(self.config.stripes.k());
+        if count > 1 && !self.has_plenty(ix) && self.obtainable(ix) < k {
+            return false;
+        }
+        let Some(entry) = self.waiting.remove(ix, self.nowhere()) else {
             return false;
         };
-        self.tree.detach(child);
-        self.waiting.insert(child, Cause::Leave);
+        let first = self.forest.primary(ix);
+        let mut placed = false;
+        let mut lacking = Vec::new();
+        for n in 0..count {
+            let s = (first + n) % count;
+            if self.place(now_ms, ix, s) {
+                placed = true;
+            } else {
+                lacking.push(s);
+            }
+        }
+        if !placed {
+            self.waiting.insert(ix, self.nowhere(), entry);
+            return false;
+        }
+        for s in lacking {
+            if self.forest.parent(ix, s).is_none() {
+                self.wait(ix, s, entry.cause);
+            }
+        }
         true
     }
 
-    /// The relay that takes the place of an inner node: the strongest of the
-    /// lower ones, by preference one that hangs below it anyway.
-    pub(super) fn successor(&self, now_ms: u64, leaving: N) -> Option<N> {
-        let depth = self.tree.depth(leaving)?;
-        let parent = self.tree.parent(leaving)?;
-        if self.tree.children_len(leaving) == 0 {
-            return None;
-        }
-        self.members
-            .iter()
-            .filter(|(node, member)| {
-                member.is_relay()
-                    && self.tree.depth(**node).is_some_and(|d| d > depth)
-                    && self.tree.slots(**node) > 0
-                    && self.may_link(**node, parent)
-                    && !self.ends_soon(now_ms, **node)
-            })
-            .map(|(node, _)| *node)
-            .min_by_key(|node| {
-                (
-                    Reverse(self.tree.slots(*node)),
-                    !self.tree.is_within(*node, leaving),
-                    self.tree.depth(*node),
-                    self.serial_of(*node),
-                )
-            })
+    /// Whether a joiner who may hang anywhere will surely find enough.
+    fn has_plenty(&self, ix: Ix) -> bool {
+        let bound = self.member(ix).is_some_and(|m| m.relay_only || m.has_failures);
+        let enough = PLENTY * u64::from(self.config.stripes.count());
+        !bound && self.forest.free_total() >= enough
     }
 
-    /// Moves the successor up with its subtree. Orphans that are no free
-    /// riders may take the places of free riders there, the last to come
-    /// first.
-    pub(super) fn succeed(&mut self, now_ms: u64, successor: N, parent: N, orphans: Vec<N>) {
-        self.tree.detach(successor);
-        if !self.seat(successor, parent) {
-            self.waiting.insert(successor, Cause::Leave);
-            return;
-        }
-        self.reunite(successor);
-        let mut orphans: Vec<N> = orphans
-            .into_iter()
-            .filter(|node| self.class(*node) != Class::FreeRider)
-            .collect();
-        orphans.sort_by_key(|node| self.standing(*node));
-        for node in orphans {
-            if !self.waiting.contains_key(&node) || self.place(now_ms, node) {
+    /// Stripes that the node could be given now.
+    fn obtainable(&self, ix: Ix) -> u32 {
+        let mut taken: Vec<Ix> = Vec::new();
+        let mut own = self.forest.free_of(ix);
+        let mut found = 0u32;
+        let ranks = self.ranks_for(ix);
+        for s in 0..self.config.stripes.count() {
+            if self.own_relay(ix, s).is_some() {
+                found += 1;
                 continue;
             }
-            let leaf = |n: N| self.class(n) == Class::FreeRider;
-            if self.may_link(node, successor)
-                && let Some(victim) = self.worst_child(successor, leaf)
-            {
-                self.tree.detach(victim);
-                self.waiting.insert(victim, Cause::Leave);
-                self.seat(node, successor);
+            let left = |p: Ix| {
+                let used = taken.iter().filter(|t| **t == p).count();
+                self.forest.free_of(p) as usize > used
+            };
+            let mut free = self.forest.free_places(s, ranks);
+            if let Some(parent) = free.find(|p| self.may_link(ix, *p) && left(*p)) {
+                taken.push(parent);
+                found += 1;
+            } else if own > 0 && self.victim(ix, ix, s, false).is_some() {
+                own -= 1;
+                found += 1;
             }
         }
+        found
+    }
+
+    /// Whom the node may hang under.
+    pub(super) fn ranks_for(&self, ix: Ix) -> u64 {
+        let relay_only = self.member(ix).is_some_and(|m| m.relay_only);
+        if relay_only { HUB_RANKS } else { u64::MAX }
+    }
+
+    /// Gives the node, which has no parent in this stripe, a place there.
+    pub(super) fn place(&mut self, now_ms: u64, node: Ix, s: u8) -> bool {
+        let Some(member) = self.member(node) else {
+            return false;
+        };
+        if member.is_relay() {
+            return self.place_relay(now_ms, node, s);
+        }
+        if let Some(relay) = self.own_relay(node, s) {
+            return self.seat_sponsor(node, relay, s);
+        }
+        self.place_peer(node, s)
+    }
+
+    /// The child loses this edge and waits; false if there is none.
+    pub(super) fn evict(&mut self, edge: Option<(Ix, u8)>) -> bool {
+        let Some((child, s)) = edge else { return false };
+        self.forest.detach(child, s);
+        self.wait(child, s, Cause::Leave);
+        true
     }
 }

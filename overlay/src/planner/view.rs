@@ -1,31 +1,36 @@
 //! The tree to look at: for the driver's permits and for the page.
 
-use super::member::Kind;
+use super::forest::Ix;
 use super::{Member, Planner};
 use crate::NodeId;
+use std::collections::BTreeSet;
 use wire::message::control::NodeKind;
 use wire::statement::Priority;
 use wire::{OrderId, Stripe};
 
 /// One node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeView<N> {
     /// The node.
     pub node: N,
     /// What it is.
     pub kind: NodeKind,
-    /// Its planned parent.
-    pub parent: Option<N>,
-    /// Children that it may have.
-    pub slots: u32,
-    /// Children that it has.
-    pub children: u32,
-    /// Planned edges to the station; none if it cannot be reached.
+    /// Its planned parents, by stripe.
+    pub parents: Vec<Option<N>>,
+    /// Edges that it may feed, in all stripes together.
+    pub edges: u32,
+    /// Edges that it feeds.
+    pub edges_used: u32,
+    /// Planned edges to the station in the stripe where they are most; none if
+    /// it cannot be reached in any.
     pub depth: Option<u32>,
-    /// It has no place, and waits for one.
+    /// It lacks a parent, and waits for one.
     pub waiting: bool,
-    /// Every edge from the station to it works.
-    pub fed: bool,
+    /// Stripes of which every edge from the station to it works.
+    pub fed: u8,
+    /// It has all stripes, and no single ancestor but the station carries more
+    /// than m of them: no end of another node makes it miss a chunk.
+    pub guaranteed: bool,
 }
 
 /// One edge, for permits and their renewal.
@@ -59,67 +64,104 @@ pub struct RoundView<N> {
 }
 
 impl<N: NodeId> Planner<N> {
-    /// Every node, parents before children, those without a place last.
+    /// Every node; at 1+0 parents before children, those without a place
+    /// last. Walks through all members.
     #[must_use]
     pub fn view(&self) -> Vec<NodeView<N>> {
-        let mut nodes: Vec<NodeView<N>> = self
-            .members
-            .keys()
-            .filter_map(|node| self.node(*node))
+        let mut nodes: Vec<(u64, NodeView<N>)> = self
+            .index
+            .values()
+            .filter_map(|ix| Some((self.serial_of(*ix), self.view_of(*ix)?)))
             .collect();
-        nodes.sort_by_key(|v| (v.depth.unwrap_or(u32::MAX), self.serial_of(v.node)));
-        nodes
+        nodes.sort_by_key(|(serial, v)| (v.depth.unwrap_or(u32::MAX), *serial));
+        nodes.into_iter().map(|(_, view)| view).collect()
     }
 
     /// One node; none if it is not a member.
     #[must_use]
     pub fn node(&self, node: N) -> Option<NodeView<N>> {
-        let member = self.members.get(&node)?;
+        self.view_of(self.ix(node)?)
+    }
+
+    fn view_of(&self, ix: Ix) -> Option<NodeView<N>> {
+        let member = self.member(ix)?;
+        let stripes = 0..self.config.stripes.count();
+        let parent = |s| self.forest.parent(ix, s).and_then(|p| self.name_of(p));
+        let fed = stripes.clone().filter(|s| self.is_fed(ix, *s)).count();
         Some(NodeView {
-            node,
-            kind: member.node_kind(),
-            parent: self.tree.parent(node),
-            slots: self.tree.slots(node),
-            children: self.tree.children_len(node),
-            depth: self.tree.depth(node),
-            waiting: self.waiting.contains_key(&node),
-            fed: self.is_fed(node),
+            node: member.name,
+            kind: member.kind,
+            parents: stripes.clone().map(parent).collect(),
+            edges: self.forest.edges(ix),
+            edges_used: self.forest.used(ix),
+            depth: stripes.filter_map(|s| self.forest.depth(ix, s)).max(),
+            waiting: self.waiting.waits(ix),
+            fed: u8::try_from(fed).unwrap_or(u8::MAX),
+            guaranteed: self.forest.is_guaranteed(ix),
+        })
+    }
+
+    /// Viewers whom no single node's end makes miss a chunk, see
+    /// [`NodeView::guaranteed`], and all viewers. Walks through all members.
+    #[must_use]
+    pub fn guaranteed(&self) -> (u32, u32) {
+        let peers = self.index.values().filter(|ix| self.is_peer(**ix));
+        peers.fold((0, 0), |(sure, all), ix| {
+            (sure + u32::from(self.forest.is_guaranteed(*ix)), all + 1)
         })
     }
 
     /// Every edge that is permitted now, old ones included.
     #[must_use]
     pub fn edges(&self) -> Vec<EdgeView<N>> {
-        self.links
-            .edges()
-            .map(|(parent, child)| EdgeView {
-                stripe: Self::STRIPE,
-                child,
-                parent,
-                priority: self.priority(child, parent),
-                old: self.tree.parent(child) != Some(parent),
-            })
-            .collect()
+        let mut edges = Vec::new();
+        for (child, ix) in &self.index {
+            for stripe in self.config.stripes.all() {
+                let planned = self.forest.parent(*ix, stripe.0);
+                let target = self.links.target(*ix, stripe.0);
+                let old = self.links.old_of(*ix, stripe.0);
+                for parent in target.into_iter().chain(old) {
+                    let Some(name) = self.name_of(parent) else {
+                        continue;
+                    };
+                    edges.push(EdgeView {
+                        stripe,
+                        child: *child,
+                        parent: name,
+                        priority: self.priority_of(*ix, parent),
+                        old: planned != Some(parent),
+                    });
+                }
+            }
+        }
+        edges
     }
 
     /// The relays, in the order in which they came.
     #[must_use]
     pub fn rounds(&self) -> Vec<RoundView<N>> {
-        let mut relays: Vec<(&N, &Member<N>)> =
-            self.members.iter().filter(|(_, m)| m.is_relay()).collect();
-        relays.sort_by_key(|(_, member)| member.serial);
-        relays
-            .into_iter()
-            .filter_map(|(node, member)| match &member.kind {
-                Kind::Relay(relay) => Some(RoundView {
-                    relay: *node,
-                    sponsor: relay.sponsor,
-                    order: relay.order,
-                    lease_end_ms: relay.lease_end_ms,
-                    carries: self.viewers_within(*node),
-                }),
-                Kind::Station | Kind::Peer(_) => None,
+        let mut relays: Vec<Ix> = self.relays.keys().copied().collect();
+        relays.sort_by_key(|ix| self.serial_of(*ix));
+        let round = |ix: &Ix| {
+            let relay = self.relays.get(ix)?;
+            Some(RoundView {
+                relay: self.name_of(*ix)?,
+                sponsor: relay.sponsor,
+                order: relay.order,
+                lease_end_ms: relay.lease_end_ms,
+                carries: self.viewers_below(*ix),
             })
-            .collect()
+        };
+        relays.iter().filter_map(round).collect()
+    }
+
+    /// Viewers who get any stripe through this node.
+    fn viewers_below(&self, ix: Ix) -> u32 {
+        let parts = self.forest.inner_stripes(ix);
+        let below: BTreeSet<Ix> = parts
+            .flat_map(|s| self.forest.part(ix, s))
+            .filter(|node| self.member(*node).is_some_and(Member::is_peer))
+            .collect();
+        u32::try_from(below.len()).unwrap_or(u32::MAX)
     }
 }

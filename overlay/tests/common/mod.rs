@@ -8,9 +8,12 @@ use certs::{SigningKey, sign};
 use overlay::forwarder::{Forwarder, Outgoing, Taken};
 use wire::message::edge::{Resume, Start};
 use wire::statement::{ChunkFlags, ChunkKey, RunStatement, Scope};
-use wire::{Decode, Epoch, Rendition, RunId, Sequence, SpkiHash, StreamId, UnixMs};
+use wire::{
+    Decode, Epoch, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, StripeSet, Stripes,
+    UnixMs,
+};
 
-/// Data blocks of every chunk here.
+/// Data blocks of every chunk here, each a stripe of its own.
 pub const BLOCKS: u16 = 4;
 /// Media time of a chunk.
 pub const CHUNK_MS: u64 = 200;
@@ -19,10 +22,25 @@ pub const RENDITION: Rendition = Rendition(0);
 pub struct Station {
     publisher: Publisher,
     time_us: u64,
+    /// Length of a chunk in bytes.
+    pub chunk_len: usize,
+}
+
+/// All stripes of the usual station here.
+pub fn all() -> StripeSet {
+    set(0..u8::try_from(BLOCKS).unwrap())
+}
+
+pub fn set(stripes: impl IntoIterator<Item = u8>) -> StripeSet {
+    stripes.into_iter().map(Stripe).collect()
 }
 
 impl Station {
     pub fn new() -> Self {
+        Self::striped(u8::try_from(BLOCKS).unwrap(), 0)
+    }
+
+    pub fn striped(k: u8, m: u8) -> Self {
         let [stream, chunk, ca, permit, beacon] =
             [1, 2, 3, 7, 8].map(|n| SigningKey::from_seed([n; 32]));
         let statement = RunStatement {
@@ -38,15 +56,16 @@ impl Station {
             permit_key: permit.public(),
             beacon_key: beacon.public(),
             coordinator: SpkiHash([5; 32]),
+            stripes: Stripes::new(k, m).unwrap(),
         };
         let signed = sign(&stream, &statement);
         let run = certs::run::verify(&signed, &statement.scope.stream, UnixMs(2_000)).unwrap();
         let secret = EpochSecret::new([6; 32]);
-        let k = u8::try_from(BLOCKS).unwrap();
-        let publisher = Publisher::new(chunk, &run, Epoch(0), &secret, RENDITION, (k, 0)).unwrap();
+        let publisher = Publisher::new(chunk, &run, Epoch(0), &secret, RENDITION).unwrap();
         Self {
             publisher,
             time_us: 0,
+            chunk_len: 4_000,
         }
     }
 
@@ -79,7 +98,7 @@ impl Station {
 
     pub fn publish(&mut self, flags: ChunkFlags) -> SealedChunk {
         let published = UnixMs(2_000 + self.time_us / 1_000);
-        let text = [7; 4_000];
+        let text = vec![7; self.chunk_len];
         let chunk = self
             .publisher
             .publish(&text, self.time_us, CHUNK_MS * 1_000, published, flags)
@@ -110,7 +129,7 @@ pub fn give_block(to: &mut Forwarder<Bytes, u32>, chunk: &SealedChunk, index: u1
 
 pub fn give(to: &mut Forwarder<Bytes, u32>, chunk: &SealedChunk) {
     give_header(to, chunk);
-    for index in 0..BLOCKS {
+    for index in 0..u16::try_from(chunk.blocks.len()).unwrap() {
         give_block(to, chunk, index);
     }
 }
@@ -118,6 +137,7 @@ pub fn give(to: &mut Forwarder<Bytes, u32>, chunk: &SealedChunk) {
 pub fn start() -> Start {
     Start {
         rendition: RENDITION,
+        stripes: all(),
         resume: None,
     }
 }
@@ -125,6 +145,7 @@ pub fn start() -> Start {
 pub fn resume(init: Option<u64>, next: u64, have: &[u16]) -> Start {
     Start {
         rendition: RENDITION,
+        stripes: all(),
         resume: Some(Resume {
             init: init.map(Sequence),
             next: Sequence(next),

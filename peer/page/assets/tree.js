@@ -15,7 +15,8 @@ let rows = [];
 
 export function showTree(tree) {
   const names = new Map(tree.map((node) => [node.id, node.name]));
-  rows = tree.map((node) => ({ ...node, parentName: names.get(node.parent) ?? "" }));
+  const known = (ids) => ids.map((id) => names.get(id)).filter((name) => name !== undefined);
+  rows = tree.map((node) => ({ ...node, parentName: known(node.parents).join(", ") }));
   showTable();
   const pictured = tree.slice(0, PICTURED_MAX);
   const picture = byId("tree-picture");
@@ -34,8 +35,9 @@ function place(tree) {
   const children = new Map();
   const roots = [];
   for (const node of tree) {
-    if (node.parent === null || !known.has(node.parent) || node.parent === node.id) roots.push(node);
-    else children.set(node.parent, [...(children.get(node.parent) ?? []), node]);
+    const parent = mainParent(node, known);
+    if (parent === null) roots.push(node);
+    else children.set(parent, [...(children.get(parent) ?? []), node]);
   }
   const placed = new Map();
   let column = 0;
@@ -55,6 +57,11 @@ function place(tree) {
   return { placed, width, height: (depthMax + 1) * ROW };
 }
 
+// With several trees a node hangs under whom it gets the first stripe from.
+function mainParent(node, known) {
+  return node.parents.find((id) => known.has(id) && id !== node.id) ?? null;
+}
+
 function draw({ placed }) {
   const edges = [];
   const boxes = [];
@@ -62,8 +69,9 @@ function draw({ placed }) {
     const left = x * COLUMN + (COLUMN - BOX.width) / 2;
     const top = y * ROW + (ROW - BOX.height) / 2;
     const middle = left + BOX.width / 2;
-    const parent = placed.get(node.parent);
-    if (parent && parent.y < y) {
+    for (const id of node.parents) {
+      const parent = placed.get(id);
+      if (!parent || parent.y >= y) continue;
       const from = parent.x * COLUMN + COLUMN / 2;
       const start = parent.y * ROW + (ROW + BOX.height) / 2;
       const bend = (start + top) / 2;

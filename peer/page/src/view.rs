@@ -183,11 +183,12 @@ pub struct TreeNode {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// The parent's `id`; none for the station.
-    pub parent: Option<String>,
-    /// Children it can carry.
+    /// The `id` of each parent, the one that stripe 0 comes from first; none
+    /// for the station.
+    pub parents: Vec<String>,
+    /// Edges it can carry: a child takes one for each stripe.
     pub slots: u32,
-    /// Children it carries.
+    /// Edges it carries.
     pub children: u32,
     /// Of a relay: who bought it, if the sponsor shows the name.
     pub sponsor: Option<String>,

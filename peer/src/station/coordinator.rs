@@ -20,7 +20,7 @@ use wire::message::control::{
     Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up,
 };
 use wire::statement::{CapacityClaim, HeadBeacon, Revocation, Signed};
-use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash};
+use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash, Stripe};
 use zeroize::Zeroizing;
 
 /// How often deadlines are looked at.
@@ -305,7 +305,7 @@ impl Coordinator {
             Up::Claim(claim) => self.claim(from, &claim),
             Up::Answer(answer) => self.answer(from, &answer),
             Up::Introduce(introduce) => self.introduced(from, introduce),
-            Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other),
+            Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other, Stripe(0)),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
@@ -349,7 +349,7 @@ impl Coordinator {
         member.placed = true;
         self.pictures.forget(from);
         let peer = Peer {
-            slots,
+            edges: slots,
             never_ask: member.never_ask,
             relay_only: member.relay_only,
         };
@@ -387,7 +387,7 @@ impl Coordinator {
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
             Reason::BudgetSpent if self.renew_spent(from, edge.other) => {}
-            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other),
+            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other, Stripe(0)),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,

@@ -97,10 +97,10 @@ impl Coordinator {
                 }
                 Action::CapacityShort {
                     cause,
-                    deficit_slots,
+                    deficit_edges,
                     viewers_short,
                 } => {
-                    let bps = self.rate_of(deficit_slots);
+                    let bps = self.rate_of(deficit_edges);
                     self.emit.tell(
                         "capacity_short",
                         json!({
@@ -114,14 +114,14 @@ impl Coordinator {
                 Action::Ask {
                     to,
                     question,
-                    deficit_slots,
+                    deficit_edges,
                     viewers_short,
                     rounds_wanted,
                     deadline_ms,
                 } => self.ask(
                     to,
                     &question,
-                    deficit_slots,
+                    deficit_edges,
                     viewers_short,
                     rounds_wanted,
                     deadline_ms,
@@ -180,7 +180,7 @@ impl Coordinator {
         &self,
         to: SpkiHash,
         question: &Question,
-        deficit_slots: u32,
+        deficit_edges: u32,
         viewers_short: u32,
         rounds_wanted: u32,
         deadline_ms: u64,
@@ -191,7 +191,7 @@ impl Coordinator {
             member: to,
             cause: question.cause,
             step: question.step,
-            deficit_bps: self.rate_of(deficit_slots),
+            deficit_bps: self.rate_of(deficit_edges),
             viewers_short,
             rounds_wanted,
             deadline_ms,

@@ -154,7 +154,7 @@ impl Coordinator {
         self.proven.capacity.receipt(now_ms, parent, summary);
         if parent != self.me {
             let slots = self.slots_of(parent);
-            let planned = self.planner.node(parent).map(|n| n.slots);
+            let planned = self.planner.node(parent).map(|n| n.edges);
             if planned.is_some_and(|planned| slots > planned) {
                 let _ = self.planner.claim(now_ms, parent, slots);
             }
@@ -189,8 +189,8 @@ impl Coordinator {
     pub(super) fn lower_slots(&mut self) {
         let lower = |node: &SpkiHash| {
             let planned = self.planner.node(*node)?;
-            let slots = self.slots_of(*node).max(planned.children);
-            (slots < planned.slots).then_some((*node, slots))
+            let slots = self.slots_of(*node).max(planned.edges_used);
+            (slots < planned.edges).then_some((*node, slots))
         };
         let lower: Vec<(SpkiHash, u32)> = self.members.keys().filter_map(lower).collect();
         let now_ms = self.clock.mono_ms();

@@ -176,7 +176,7 @@ impl Coordinator {
         let planned = Relay {
             sponsor,
             order,
-            slots: self.slots_of(relay),
+            edges: self.slots_of(relay),
             lease_end_ms: now_ms.saturating_add(parameters.lease_end.since_ms(now)),
         };
         if self.planner.relay_admitted(now_ms, relay, planned).is_err() {

@@ -25,8 +25,8 @@ impl Coordinator {
                 spki: node.node,
                 kind: node.kind,
                 name: Name::new(self.name_of(node.node)).unwrap_or_default(),
-                parent: node.parent,
-                slots: node.slots,
+                parent: node.parents.first().copied().flatten(),
+                slots: node.edges,
                 delay_ms: load.map_or(0, |l| l.delay_ms),
                 sent_bps: match load {
                     Some(load) => load.sent_bps,

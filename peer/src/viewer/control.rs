@@ -15,15 +15,15 @@ use crate::sponsor::{Choice, Setting, Sponsor};
 use certs::seal::Openers;
 use link::{Channel, Clock, Emitter, Endpoint, Node, NodeEvent, NodeLoad, Proof};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::message::control::{
-    Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
+    Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up, Withheld,
 };
 use wire::statement::{CapacityClaim, Signed};
-use wire::{Reason, Sequence, SpkiHash};
+use wire::{Reason, Sequence, SpkiHash, Stripe, StripeSet};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -51,7 +51,8 @@ pub(crate) struct Session {
     pub(super) archive: Option<Archive>,
     /// Relays whose metadata have expired since they were verified.
     pub(crate) expired: BTreeSet<SpkiHash>,
-    pub(crate) parent: Option<NodeRef>,
+    /// Who is the last to have brought a first block of each stripe.
+    pub(crate) parents: BTreeMap<Stripe, NodeRef>,
     /// The tree, and when (Unix, in milliseconds) it was told.
     pub(crate) tree: Option<(TreePicture, u64)>,
     pub(crate) notices: Vec<page::Notice>,
@@ -60,6 +61,7 @@ pub(crate) struct Session {
     pub(super) openers: Openers,
     pub(super) receipts: Receipts,
     last_receipt_ms: u64,
+    pub(super) to_receipt: VecDeque<super::stream::Done>,
     pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
     pub(super) up: mpsc::UnboundedSender<Up>,
@@ -123,12 +125,13 @@ impl Session {
             refused: Vec::new(),
             archive,
             expired: BTreeSet::new(),
-            parent: None,
+            parents: BTreeMap::new(),
             tree: None,
             notices: Vec::new(),
             sent: link::SendRate::default(),
             receipts: Receipts::new(scope.clone(), membership.identity.spki()),
             last_receipt_ms: 0,
+            to_receipt: VecDeque::new(),
             leaving: Leaving::No,
             last_path: serde_json::Value::Null,
             options,
@@ -316,12 +319,16 @@ impl Session {
     }
 
     /// The station hangs this viewer under somebody, or somebody under it.
-    fn order_edge(&self, order: EdgeOrder) -> Result<(), Error> {
+    fn order_edge(&mut self, order: EdgeOrder) -> Result<(), Error> {
         if self.options.relay_only {
             let links = self.options.controls.links;
             links.allows(&order.other, self.membership.run.coordinator)?;
         }
-        Ok(self.node.order_edge(order)?)
+        let other = order.other.spki;
+        self.node.order_edge(order)?;
+        // The stripes that moved elsewhere are judged by what they brought.
+        self.keep_receipts(other, self.node.stripes_from(other));
+        Ok(())
     }
 
     fn epoch(&mut self, sealed: &[u8]) -> Result<(), Error> {
@@ -344,8 +351,9 @@ impl Session {
             NodeEvent::EdgeUp {
                 other,
                 child,
+                stripes,
                 resume,
-            } => self.edge_up(other, child, resume.map(|r| r.next.0)),
+            } => self.edge_up(&other, child, stripes, resume.map(|r| r.next.0)),
             NodeEvent::EdgeDown {
                 other,
                 child,
@@ -374,15 +382,28 @@ impl Session {
                 self.emit.tell("child_left_out", fields);
             }
             NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
-            NodeEvent::Withheld { from, head, newest } => self.withheld(from, head, newest),
+            NodeEvent::Withheld {
+                from,
+                stripes,
+                head,
+                newest,
+            } => self.withheld(from, stripes, head, newest),
             NodeEvent::ByteCapReached => {}
         }
         Ok(None)
     }
 
-    fn edge_up(&mut self, other: NodeRef, child: bool, resume_from: Option<u64>) {
+    /// An edge works: as a parent's, or these stripes of a parent.
+    fn edge_up(
+        &mut self,
+        other: &NodeRef,
+        child: bool,
+        stripes: StripeSet,
+        resume_from: Option<u64>,
+    ) {
         let fields = json!({
             "other": other.spki.to_hex(), "child": child, "node": other.kind.name(),
+            "stripes": numbers(stripes),
         });
         self.emit.tell("edge_up", fields);
         if !child {
@@ -391,19 +412,24 @@ impl Session {
         let _ = self.up.send(Up::EdgeUp(EdgeReport {
             other: other.spki,
             child,
+            stripes,
         }));
-        self.receipts.open(other.spki);
-        let text = format!("the stream comes from {}", other.name);
-        self.notice(page::Level::Info, text);
-        let old = self.parent.replace(other.clone());
-        if let Some(old) = old {
-            self.emit.tell(
-                "reparented",
-                json!({
-                    "from": old.spki.to_hex(), "to": other.spki.to_hex(),
-                    "resume_from": resume_from,
-                }),
-            );
+        if self.parents.values().all(|p| p.spki != other.spki) {
+            let text = format!("the stream comes from {}", other.name);
+            self.notice(page::Level::Info, text);
+        }
+        for stripe in stripes.iter() {
+            self.receipts.open(other.spki, stripe);
+            let old = self.parents.insert(stripe, other.clone());
+            if let Some(old) = old.filter(|old| old.spki != other.spki || stripes.len() == 1) {
+                self.emit.tell(
+                    "reparented",
+                    json!({
+                        "from": old.spki.to_hex(), "to": other.spki.to_hex(),
+                        "stripe": stripe.0, "resume_from": resume_from,
+                    }),
+                );
+            }
         }
         self.report_path();
     }
@@ -438,7 +464,7 @@ impl Session {
         });
         self.emit.tell("edge_down", fields);
         if child {
-            self.close_receipts(other);
+            self.keep_receipts(other, StripeSet::EMPTY);
         }
         let _ = self.up.send(Up::EdgeDown(EdgeFailure {
             other,
@@ -449,17 +475,23 @@ impl Session {
 
     /// A parent lets us fall behind what the station has signed. Who of those
     /// above is to blame, the coordinator knows.
-    fn withheld(&mut self, from: SpkiHash, head: Sequence, newest: Option<Sequence>) {
+    fn withheld(
+        &mut self,
+        from: SpkiHash,
+        stripes: StripeSet,
+        head: Sequence,
+        newest: Option<Sequence>,
+    ) {
         let fields = json!({
-            "from": from.to_hex(), "head": head.0, "newest": newest.map(|n| n.0),
+            "from": from.to_hex(), "stripes": numbers(stripes), "head": head.0,
+            "newest": newest.map(|n| n.0),
         });
         self.emit.tell("stream_withheld", fields);
         let text = format!("{} does not send what is published", from.short());
         self.notice(page::Level::Warning, text);
-        let _ = self.up.send(Up::EdgeDown(EdgeFailure {
-            other: from,
-            child: true,
-            reason: Reason::Withheld,
+        let _ = self.up.send(Up::Withheld(Withheld {
+            parent: from,
+            stripes,
         }));
     }
 
@@ -528,6 +560,11 @@ impl Session {
         self.notices.insert(0, page::Notice { level, at_ms, text });
         self.notices.truncate(NOTICES_MAX);
     }
+}
+
+/// Stripes as they are told.
+pub(super) fn numbers(stripes: StripeSet) -> Vec<u8> {
+    stripes.iter().map(|stripe| stripe.0).collect()
 }
 
 async fn next_reply(replies: &mut Option<mpsc::Receiver<page::Reply>>) -> Option<page::Reply> {

@@ -150,7 +150,7 @@ impl Session {
             .add(secrets.epoch, secrets.epoch_secret.clone());
         self.node.raise_epoch(secrets.epoch);
         self.membership = membership;
-        self.leave_parent().await;
+        self.leave_parents().await;
         while let Ok(event) = events.try_recv() {
             if let Some(end) = self.node_event(event)? {
                 return Ok(Some(end));
@@ -163,18 +163,19 @@ impl Session {
         Ok(None)
     }
 
-    /// The place in the tree was given up with the old link: its edge has to
-    /// be gone before the next one is ordered, perhaps with the same parent.
-    async fn leave_parent(&self) {
-        let Some(parent) = self.parent.as_ref().map(|p| p.spki) else {
-            return;
-        };
-        self.node.end_edge(parent, true, Reason::Reparented);
+    /// The places in the trees were given up with the old link: their edges
+    /// have to be gone before the next are ordered, perhaps with the same
+    /// parents.
+    async fn leave_parents(&self) {
+        let parents: BTreeSet<SpkiHash> = self.parents.values().map(|p| p.spki).collect();
+        for parent in &parents {
+            self.node.end_edge(*parent, true, Reason::Reparented);
+        }
         for _ in 0..LEFT_LOOKS_MAX {
-            tokio::time::sleep(Duration::from_millis(LEFT_LOOK_MS)).await;
-            if !self.node.has_edge(parent, true) {
+            if !parents.iter().any(|p| self.node.has_edge(*p, true)) {
                 return;
             }
+            tokio::time::sleep(Duration::from_millis(LEFT_LOOK_MS)).await;
         }
     }
 

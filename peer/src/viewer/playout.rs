@@ -6,7 +6,7 @@ use super::report::{self, Report};
 use crate::Error;
 use bytes::Bytes;
 use certs::Verified;
-use certs::seal::Openers;
+use certs::seal::{Openers, Piece};
 use link::Node;
 use media::{Fragmenter, Item};
 use wire::message::group::Dropped;
@@ -197,7 +197,7 @@ impl Playout {
 
 fn unseal(
     header: &Verified<ChunkHeader>,
-    blocks: &[Bytes],
+    blocks: &[Piece],
     openers: &mut Openers,
 ) -> Result<Bytes, Error> {
     let sealed = certs::seal::assemble(header, blocks)?;

@@ -1,4 +1,4 @@
-//! This viewer's receipts: one account for each edge from a parent, so that
+//! This viewer's receipts: one account for each stripe of each parent, so that
 //! each is judged by what it sent itself.
 
 use bytes::Bytes;
@@ -8,14 +8,14 @@ use certs::receipt::Accumulator;
 use std::collections::BTreeMap;
 use wire::message::receipt::Receipt;
 use wire::statement::ChunkHeader;
-use wire::{Rendition, Scope, SpkiHash, Stripe};
+use wire::{Rendition, Scope, SpkiHash, Stripe, StripeSet};
 
 /// The accounts of one session.
 #[derive(Debug)]
 pub(crate) struct Receipts {
     scope: Scope,
     me: SpkiHash,
-    accounts: BTreeMap<SpkiHash, Accumulator>,
+    accounts: BTreeMap<(SpkiHash, Stripe), Accumulator>,
     interval: u64,
 }
 
@@ -29,19 +29,29 @@ impl Receipts {
         }
     }
 
-    /// An edge from this parent works. What is counted begins at zero, as the
+    /// A stripe of this parent works. What is counted begins at zero, as the
     /// coordinator's account of it does.
-    pub(super) fn open(&mut self, parent: SpkiHash) {
+    pub(super) fn open(&mut self, parent: SpkiHash, stripe: Stripe) {
         let scope = self.scope.clone();
-        let account = Accumulator::new(scope, self.me, parent, Stripe(0), Rendition(0));
-        self.accounts.insert(parent, account);
+        let account = Accumulator::new(scope, self.me, parent, stripe, Rendition(0));
+        self.accounts.insert((parent, stripe), account);
     }
 
-    /// The edge is over; the receipt for what it brought last, if there is
-    /// anything.
-    pub(super) fn close(&mut self, parent: SpkiHash, secrets: &MemberSecrets) -> Option<Receipt> {
-        let mut account = self.accounts.remove(&parent)?;
-        finish(&mut account, &mut self.interval, secrets)
+    /// Of this parent only these stripes go on; the receipts for what the
+    /// others brought last, if there is anything.
+    pub(super) fn keep(
+        &mut self,
+        parent: SpkiHash,
+        stripes: StripeSet,
+        secrets: &MemberSecrets,
+    ) -> Vec<Receipt> {
+        let over = |(from, stripe): &(SpkiHash, Stripe)| *from == parent && !stripes.has(*stripe);
+        let over: Vec<_> = self.accounts.keys().copied().filter(over).collect();
+        let closed = over.into_iter().filter_map(|edge| {
+            let mut account = self.accounts.remove(&edge)?;
+            finish(&mut account, &mut self.interval, secrets)
+        });
+        closed.collect()
     }
 
     /// Takes a verified block that `from` sent; in time or late.
@@ -52,8 +62,9 @@ impl Receipts {
         (index, block): (u16, &Bytes),
         in_time: bool,
     ) {
-        if let Some(account) = self.accounts.get_mut(&from) {
-            // One that is refused is of no stripe that this edge carries.
+        let stripe = header.layout.stripe_of(index);
+        if let Some(account) = self.accounts.get_mut(&(from, stripe)) {
+            // Refused is only what is of another run.
             let _ = account.add(header, index, block, in_time);
         }
     }
@@ -96,7 +107,7 @@ mod tests {
     use certs::seal::{EpochSecret, Publisher, SealedChunk};
     use ring::rand::SystemRandom;
     use wire::statement::{ChunkFlags, RunStatement};
-    use wire::{Epoch, RunId, StreamId, UnixMs};
+    use wire::{Epoch, RunId, StreamId, Stripes, UnixMs};
 
     const OLD: SpkiHash = SpkiHash([1; 32]);
     const NEW: SpkiHash = SpkiHash([2; 32]);
@@ -128,12 +139,13 @@ mod tests {
             permit_key: key(4).public(),
             beacon_key: key(5).public(),
             coordinator: SpkiHash([9; 32]),
+            stripes: Stripes::SINGLE,
         };
         let signed = certs::sign(&key(1), &statement);
         let run = certs::run::verify(&signed, &statement.scope.stream, NOW).unwrap();
         let (epoch, secret) = (secrets.epoch, &secrets.epoch_secret);
         let mut publisher =
-            Publisher::new(key(3), &run, epoch, secret, Rendition(0), (1, 0)).unwrap();
+            Publisher::new(key(3), &run, epoch, secret, Rendition(0)).unwrap();
         let init = ChunkFlags {
             init: true,
             ..ChunkFlags::default()
@@ -154,6 +166,12 @@ mod tests {
         }
     }
 
+    fn close(receipts: &mut Receipts, parent: SpkiHash, secrets: &MemberSecrets) -> Receipt {
+        let mut last = receipts.keep(parent, StripeSet::EMPTY, secrets);
+        assert_eq!(last.len(), 1);
+        last.remove(0)
+    }
+
     fn marked(receipt: &Receipt) -> u32 {
         receipt.in_time.iter().map(|byte| byte.count_ones()).sum()
     }
@@ -164,8 +182,8 @@ mod tests {
         let (scope, chunks) = programme(&secrets, 4);
         assert_eq!(chunks[0].blocks.len(), 2);
         let mut receipts = Receipts::new(scope, ME);
-        receipts.open(OLD);
-        receipts.open(NEW);
+        receipts.open(OLD, Stripe(0));
+        receipts.open(NEW, Stripe(0));
         add(&mut receipts, &chunks[0], [OLD, OLD]);
         add(&mut receipts, &chunks[1], [OLD, NEW]);
         add(&mut receipts, &chunks[2], [NEW, NEW]);
@@ -181,14 +199,14 @@ mod tests {
         let secrets = secrets();
         let (scope, chunks) = programme(&secrets, 3);
         let mut receipts = Receipts::new(scope, ME);
-        receipts.open(OLD);
+        receipts.open(OLD, Stripe(0));
         add(&mut receipts, &chunks[0], [OLD, OLD]);
-        let last = receipts.close(OLD, &secrets).unwrap();
+        let last = close(&mut receipts, OLD, &secrets);
         add(&mut receipts, &chunks[1], [OLD, OLD]);
         assert!(receipts.write(&secrets).is_empty(), "no edge, no receipt");
-        receipts.open(OLD);
+        receipts.open(OLD, Stripe(0));
         add(&mut receipts, &chunks[2], [OLD, OLD]);
-        let next = receipts.close(OLD, &secrets).unwrap();
+        let next = close(&mut receipts, OLD, &secrets);
         assert_eq!(next.cumulative_bytes, last.cumulative_bytes);
         assert!(next.interval > last.interval);
     }

@@ -4,16 +4,25 @@ use super::control::Session;
 use super::playout::Played;
 use crate::Error;
 use serde_json::json;
-use wire::SpkiHash;
+use wire::{SpkiHash, StripeSet};
 use wire::message::control::Up;
 use wire::statement::ChunkKey;
 
-/// A chunk that comes later than this behind its publishing is late.
+/// A block that comes later than this behind its publishing is late.
 const IN_TIME_MS: u64 = 2_000;
+/// Chunks that wait to be receipted; what is more is not receipted.
+const TO_RECEIPT_MAX: usize = 512;
+
+/// A chunk that was complete at this time; more of its blocks may come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    key: ChunkKey,
+    mono_ms: u64,
+}
 
 impl Session {
     pub(super) fn chunk(&mut self, key: ChunkKey, from: Option<SpkiHash>) -> Result<(), Error> {
-        self.count_receipt(key);
+        self.note_done(key);
         let now = (self.clock.unix(), self.clock.mono_ms());
         let first = self.playout.report.first_ms().is_none();
         let played = match self
@@ -59,30 +68,59 @@ impl Session {
         );
     }
 
+    /// A chunk is complete. Without parity these are all of its blocks; else
+    /// others may come as long as they are in time.
+    fn note_done(&mut self, key: ChunkKey) {
+        let mono_ms = self.clock.mono_ms();
+        self.to_receipt.push_back(Done { key, mono_ms });
+        if self.to_receipt.len() > TO_RECEIPT_MAX {
+            self.to_receipt.pop_front();
+        }
+        if self.membership.run.stripes.m() == 0 {
+            self.count_done(0);
+        }
+    }
+
+    /// Counts the blocks of chunks that were complete so long ago.
+    fn count_done(&mut self, age_ms: u64) {
+        let now_ms = self.clock.mono_ms();
+        while let Some(done) = self.to_receipt.front().copied()
+            && now_ms.saturating_sub(done.mono_ms) >= age_ms
+        {
+            self.to_receipt.pop_front();
+            self.count_receipt(done.key);
+        }
+    }
+
     /// Each block counts for who sent it, and for nobody else.
     fn count_receipt(&mut self, key: ChunkKey) {
         let Some((header, blocks)) = self.node.chunk_by_sender(key) else {
             return;
         };
-        let in_time = self.clock.unix().since_ms(header.published) <= IN_TIME_MS;
-        for (index, (from, block)) in (0u16..).zip(&blocks) {
-            if let Some(from) = from {
-                self.receipts.add(*from, &header, (index, block), in_time);
-            }
+        let (now, now_ms) = (self.clock.unix(), self.clock.mono_ms());
+        for block in &blocks {
+            let Some(from) = block.from else { continue };
+            let ago_ms = now_ms.saturating_sub(block.at_ms);
+            let delay_ms = now.since_ms(header.published).saturating_sub(ago_ms);
+            let in_time = delay_ms <= IN_TIME_MS;
+            self.receipts
+                .add(from, &header, (block.index, &block.data), in_time);
         }
     }
 
     /// Reports what has come since the last time, of each parent.
     pub(super) fn send_receipts(&mut self) {
+        self.count_done(IN_TIME_MS);
         for receipt in self.receipts.write(&self.membership.secrets) {
             let _ = self.up.send(Up::Receipt(receipt));
         }
     }
 
-    /// The edge from this parent is over: reports the rest of it.
-    pub(super) fn close_receipts(&mut self, parent: SpkiHash) {
-        let last = self.receipts.close(parent, &self.membership.secrets);
-        if let Some(receipt) = last {
+    /// Of this parent only these stripes go on: reports the rest of the others.
+    pub(super) fn keep_receipts(&mut self, parent: SpkiHash, stripes: StripeSet) {
+        self.count_done(0);
+        let secrets = &self.membership.secrets;
+        for receipt in self.receipts.keep(parent, stripes, secrets) {
             let _ = self.up.send(Up::Receipt(receipt));
         }
     }

@@ -6,7 +6,7 @@ use crate::codec::{Blob, List, Text};
 use crate::id::{AskId, Digest, Nonce, SpkiHash};
 use crate::limits::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, SEALED_BYTES_MAX,
-    TREE_NODES_MAX,
+    STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::receipt::Receipt;
 use crate::order::Order;
@@ -15,6 +15,7 @@ use crate::statement::{
     Ask, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Permit, Revocation,
     RunStatement, Signed,
 };
+use crate::stripe_set::StripeSet;
 
 /// A node's name as it gives it.
 pub type Name = Text<NAME_BYTES_MAX>;
@@ -38,8 +39,7 @@ crate::messages! {
         4 => Introduce(Introduce),
         /// An edge of mine works (verified, if the other end is a relay).
         5 => EdgeUp(EdgeReport),
-        /// An edge of mine is gone or was refused; or its parent withholds
-        /// the stream, and it still stands.
+        /// An edge of mine is gone or was refused.
         6 => EdgeDown(EdgeFailure),
         /// What I received from my parents.
         7 => Receipt(Receipt),
@@ -54,6 +54,8 @@ crate::messages! {
         /// An edge of mine still carries, and should be replaced: the relay
         /// at its other end cannot be verified any more.
         12 => EdgeDoubt(EdgeFailure),
+        /// A parent of mine does not send what it should; the edge stands.
+        13 => Withheld(Withheld),
     }
 }
 
@@ -195,6 +197,18 @@ crate::record! {
         pub other: SpkiHash,
         /// Whether I am the child.
         pub child: bool,
+        /// The stripes of which the first block has come.
+        pub stripes: StripeSet,
+    }
+}
+
+crate::record! {
+    /// Stripes that a parent was permitted and does not send.
+    pub struct Withheld {
+        /// The parent.
+        pub parent: SpkiHash,
+        /// The stripes.
+        pub stripes: StripeSet,
     }
 }
 
@@ -277,9 +291,9 @@ crate::record! {
 }
 
 crate::record! {
-    /// A picture of the tree; display only, nothing is decided from it.
+    /// A picture of the trees; display only, nothing is decided from it.
     pub struct TreePicture {
-        /// The nodes, parents before children.
+        /// The nodes, the station first.
         pub nodes: List<TreeNode, TREE_NODES_MAX>,
         /// Round on the house: sponsor's relays and their lease.
         pub rounds: List<Round, 16>,
@@ -295,14 +309,42 @@ crate::record! {
         pub kind: NodeKind,
         /// Its name.
         pub name: Name,
-        /// Its parent, none for the station and for orphans.
-        pub parent: Option<SpkiHash>,
-        /// Children it may have.
-        pub slots: u32,
+        /// Its parents, none for the station and for orphans.
+        pub parents: List<TreeParent, { STRIPES_MAX as usize }>,
+        /// Edges that it may feed: a child takes one for each stripe.
+        pub edges: u32,
         /// Its delay by its own word, in milliseconds.
         pub delay_ms: u64,
         /// Its upload by its own word, in bit/s.
         pub sent_bps: u64,
+    }
+}
+
+crate::record! {
+    /// Who gives a node of the picture some stripes.
+    pub struct TreeParent {
+        /// The place of the parent among the picture's nodes, from 0.
+        pub node: u16,
+        /// The stripes.
+        pub stripes: StripeSet,
+    }
+}
+
+impl TreePicture {
+    /// A node of the picture by its key.
+    #[must_use]
+    pub fn node(&self, spki: SpkiHash) -> Option<&TreeNode> {
+        self.nodes.iter().find(|node| node.spki == spki)
+    }
+
+    /// Who gives this node what; a parent that is not in the picture is left
+    /// out.
+    pub fn parents<'a>(
+        &'a self,
+        node: &'a TreeNode,
+    ) -> impl Iterator<Item = (&'a TreeNode, StripeSet)> {
+        let parents = node.parents.iter();
+        parents.filter_map(|p| Some((self.nodes.get(usize::from(p.node))?, p.stripes)))
     }
 }
 

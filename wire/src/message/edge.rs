@@ -7,6 +7,7 @@ use crate::codec::List;
 use crate::id::{Rendition, Sequence};
 use crate::reason::Reason;
 use crate::statement::{HeadBeacon, Permit, Revocation, Signed};
+use crate::stripe_set::StripeSet;
 
 crate::messages! {
     /// Messages of an edge, in both directions.
@@ -17,7 +18,8 @@ crate::messages! {
         2 => Welcome(super::control::Empty),
         /// Child to parent: begin.
         3 => Start(Start),
-        /// The permit was renewed.
+        /// The permit was renewed for other stripes than before: whoever hears
+        /// of it from the coordinator first tells the other end.
         4 => Renew(Signed<Permit>),
         /// A head beacon on this path.
         5 => Beacon(Signed<HeadBeacon>),
@@ -29,10 +31,14 @@ crate::messages! {
 }
 
 crate::record! {
-    /// Where the child wants to begin.
+    /// Where the child wants to begin. Said again when the permit names more
+    /// stripes, or when the child needs older chunks: what was sent is not
+    /// sent again.
     pub struct Start {
         /// The rendition.
         pub rendition: Rendition,
+        /// What it wants; the parent sends those of its own permit alone.
+        pub stripes: StripeSet,
         /// What the child already has; none: start at the newest key frame.
         pub resume: Option<Resume>,
     }
@@ -43,7 +49,7 @@ crate::record! {
     pub struct Resume {
         /// The newest init segment it has.
         pub init: Option<Sequence>,
-        /// The first media chunk that is not complete.
+        /// The first media chunk of which it needs blocks of these stripes.
         pub next: Sequence,
         /// Block indices of that chunk which it already has.
         pub have: List<u16, 1024>,

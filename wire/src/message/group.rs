@@ -1,11 +1,12 @@
-//! A unidirectional stream per group of pictures: [`GroupStart`], then
-//! [`Record`]s, each prefixed by its length.
+//! A unidirectional stream per group of pictures, for all stripes of the edge:
+//! [`GroupStart`], then [`Record`]s, each prefixed by its length.
 
 use crate::codec::{Blob, List};
-use crate::id::{Digest, Rendition, Sequence, Stripe};
+use crate::id::{Digest, Rendition, Sequence};
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_PATH_MAX};
 use crate::reason::Reason;
 use crate::statement::{ChunkHeader, ChunkKey, Signed};
+use crate::stripe_set::StripeSet;
 
 /// A record, in bytes: a block, its path and framing.
 pub const RECORD_BYTES_MAX: usize = BLOCK_BYTES_MAX + BLOCK_PATH_MAX * 32 + 64;
@@ -15,8 +16,6 @@ crate::record! {
     pub struct GroupStart {
         /// The rendition.
         pub rendition: Rendition,
-        /// The stripe.
-        pub stripe: Stripe,
         /// The first media chunk of this stream.
         pub first: Sequence,
     }
@@ -49,12 +48,14 @@ crate::record! {
 }
 
 crate::record! {
-    /// Whole chunks left out.
+    /// Whole chunks left out, as far as this parent was to send them.
     pub struct Dropped {
         /// The first one left out.
         pub from: Sequence,
         /// The first one sent again.
         pub to: Sequence,
+        /// The stripes that it does not send of them.
+        pub stripes: StripeSet,
         /// Why.
         pub reason: Reason,
     }

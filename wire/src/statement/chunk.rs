@@ -2,7 +2,7 @@
 
 use super::{Scope, statement};
 use crate::codec::{Decode, DecodeError, Encode, Reader};
-use crate::id::{Digest, Rendition, Sequence, UnixMs};
+use crate::id::{Digest, Rendition, Sequence, Stripe, UnixMs};
 use crate::limits::{BLOCK_BYTES_MAX, CHUNK_BLOCKS_MAX, CHUNK_BYTES_MAX, STRIPES_MAX};
 
 /// What a chunk is.
@@ -73,6 +73,14 @@ impl Layout {
     pub fn rows(&self) -> u32 {
         let row = u32::from(self.k).saturating_mul(self.block_len).max(1);
         self.chunk_len.div_ceil(row)
+    }
+
+    /// The stripe of the block of this index.
+    #[must_use]
+    pub fn stripe_of(&self, index: u16) -> Stripe {
+        let width = u16::from(self.k).saturating_add(u16::from(self.m));
+        let stripe = index.checked_rem(width).unwrap_or(0);
+        Stripe(u8::try_from(stripe).unwrap_or(u8::MAX))
     }
 
     /// Blocks of the chunk, parity included.

@@ -1,7 +1,8 @@
 //! Permits: the coordinator's leave for one edge of the tree.
 
 use super::{Scope, statement};
-use crate::id::{OrderId, Rendition, SpkiHash, Stripe, UnixMs};
+use crate::id::{OrderId, Rendition, SpkiHash, UnixMs};
+use crate::stripe_set::StripeSet;
 
 crate::code! {
     /// Who is served first when an uplink is full (paper, sections 2.3, 2.4).
@@ -20,14 +21,15 @@ crate::code! {
 }
 
 crate::record! {
-    /// One edge: this child may take this stripe from this parent until then.
+    /// One edge: this child may take these stripes from this parent until then.
     pub struct Permit {
         /// Stream, run, epoch.
         pub scope: Scope,
-        /// Distinguishes this permit in logs and revocations.
+        /// Grows with every permit of the run: of two for the same edge the
+        /// one with the larger number counts.
         pub serial: u64,
-        /// The stripe.
-        pub stripe: Stripe,
+        /// The stripes: the parent sends the child blocks of these alone.
+        pub stripes: StripeSet,
         /// The rendition.
         pub rendition: Rendition,
         /// Who sends.

@@ -2,6 +2,7 @@
 
 use super::{Scope, statement};
 use crate::id::{PublicKey, SpkiHash, UnixMs};
+use crate::stripes::Stripes;
 
 crate::record! {
     /// Signed by the stream key once per run; names the run's online keys.
@@ -22,6 +23,8 @@ crate::record! {
         pub beacon_key: PublicKey,
         /// Who coordinates: the SPKI that members expect at control links.
         pub coordinator: SpkiHash,
+        /// How every chunk of the run is cut.
+        pub stripes: Stripes,
     }
 }
 statement!(RunStatement, "roundcast/run/v1", 512);

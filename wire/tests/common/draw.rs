@@ -6,8 +6,8 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreePicture,
-    Up,
+    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent, TreePicture,
+    Up, Withheld,
 };
 use wire::message::edge::{Edge, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
@@ -20,7 +20,7 @@ use wire::statement::{
 };
 use wire::{
     AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope, Sequence,
-    Signed, SpkiHash, Statement, StreamId, Stripe, UnixMs,
+    Signed, SpkiHash, Statement, StreamId, Stripe, StripeSet, Stripes, UnixMs,
 };
 
 /// A value can be drawn.
@@ -163,11 +163,28 @@ impl Draw for Layout {
     }
 }
 
+impl Draw for Stripes {
+    fn draw(dice: &mut Dice<'_>) -> Self {
+        let k = 1 + u8::try_from(dice.choice(8)).unwrap();
+        let m = u8::try_from(dice.choice(4)).unwrap();
+        Stripes::new(k, m).unwrap()
+    }
+}
+impl Draw for StripeSet {
+    fn draw(dice: &mut Dice<'_>) -> Self {
+        let (a, b) = (dice.choice(16), dice.choice(16));
+        [a, b]
+            .map(|s| Stripe(u8::try_from(s).unwrap()))
+            .into_iter()
+            .collect()
+    }
+}
+
 records! {
     Scope { stream, run, epoch }
-    RunStatement { scope, start, end, ca_key, chunk_key, permit_key, beacon_key, coordinator }
+    RunStatement { scope, start, end, ca_key, chunk_key, permit_key, beacon_key, coordinator, stripes }
     Permit {
-        scope, serial, stripe, rendition, parent, child, parent_order, child_order, priority,
+        scope, serial, stripes, rendition, parent, child, parent_order, child_order, priority,
         byte_budget, issued, expiry
     }
     Revocation { scope, member, issued }
@@ -193,7 +210,8 @@ records! {
     NodeRef { spki, kind, name, addresses, admission }
     Admission { order, introduction }
     EdgeOrder { permit, other, dial }
-    EdgeReport { other, child }
+    EdgeReport { other, child, stripes }
+    Withheld { parent, stripes }
     EdgeFailure { other, child, reason }
     Answer { ask, choice, show_name }
     Introduce { ask, admission }
@@ -201,13 +219,14 @@ records! {
     Load { children, sent_bytes, sent_bps, delay_ms }
     RelayRefusal { relay, reason }
     TreePicture { nodes, rounds }
-    TreeNode { spki, kind, name, parent, slots, delay_ms, sent_bps }
+    TreeNode { spki, kind, name, parents, edges, delay_ms, sent_bps }
+    TreeParent { node, stripes }
     Round { relay, sponsor, left_ms, carries }
-    Start { rendition, resume }
+    Start { rendition, stripes, resume }
     Resume { init, next, have }
-    GroupStart { rendition, stripe, first }
+    GroupStart { rendition, first }
     Block { chunk, index, path, data }
-    Dropped { from, to, reason }
+    Dropped { from, to, stripes, reason }
     Challenge { nonce }
     Response { index, count, path, quote }
     Serve { run, coordinator, rate_bps_max }
@@ -220,7 +239,7 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt
+        RedeemFailed, EdgeDoubt, Withheld
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,

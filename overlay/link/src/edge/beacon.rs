@@ -1,7 +1,8 @@
 //! Head beacons on the edges: taken from whichever path brings them, handed
 //! on once, and compared with what the parent sends (threat D6).
 
-use super::table::Handle;
+use super::roles::grant;
+use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent};
 use crate::{Error, Sender};
 use certs::Verified;
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
 use wire::statement::{HeadBeacon, Signed};
-use wire::{Rendition, Sequence};
+use wire::{Rendition, Sequence, StripeSet};
 
 /// A beacon that was verified here, and its bytes for the children.
 #[derive(Debug)]
@@ -77,16 +78,34 @@ fn is_news(known: &HeadBeacon, beacon: &HeadBeacon) -> bool {
     known.scope.run != beacon.scope.run || (beacon.head, beacon.now) > (known.head, known.now)
 }
 
-/// Hands every new beacon to a child, for as long as the edge runs. The
-/// beacons have a stream of their own and never hold up the data.
+/// Tells a child of every new beacon, and of a permit for other stripes, for as
+/// long as the edge runs. They have a stream of their own and never hold up the
+/// data.
 ///
 /// # Errors
 /// The link has ended.
-pub(super) async fn hand_down(node: &Node, child: &mut Sender) -> Result<(), Error> {
+pub(super) async fn hand_down(
+    node: &Node,
+    key: EdgeKey,
+    handle: &Handle,
+    child: &mut Sender,
+) -> Result<(), Error> {
     let mut newest = node.edges.beacons.newest.subscribe();
     // The newest from before the edge is news to this child.
     newest.mark_changed();
-    while newest.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = newest.changed() => if changed.is_err() {
+                return Ok(());
+            },
+            () = handle.again.notified() => {
+                grant(node, key, handle);
+                if let Some(permit) = node.edges.untold(key) {
+                    child.send(&Edge::Renew(permit)).await?;
+                }
+                continue;
+            }
+        }
         let known = newest
             .borrow_and_update()
             .as_ref()
@@ -95,14 +114,14 @@ pub(super) async fn hand_down(node: &Node, child: &mut Sender) -> Result<(), Err
             child.send(&Edge::Beacon(signed)).await?;
         }
     }
-    Ok(())
 }
 
 /// How far a node is behind the newest beacon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lag {
     head: Sequence,
-    /// The newest media chunk that is complete here.
+    /// The newest media chunk that is complete here, or whole in the parent's
+    /// stripes.
     newest: Option<Sequence>,
 }
 
@@ -119,10 +138,15 @@ impl Lag {
     }
 }
 
-/// The lag of the node, if it has any.
-fn lag(node: &Node, rendition: Rendition, known: Option<&Known>) -> Option<Lag> {
+/// The lag of the node in these stripes, if it has any.
+fn lag(
+    node: &Node,
+    rendition: Rendition,
+    stripes: StripeSet,
+    known: Option<&Known>,
+) -> Option<Lag> {
     let beacon = &known?.beacon;
-    let newest = node.newest(rendition);
+    let newest = node.newest(rendition, stripes);
     let lag = Lag {
         head: beacon.head,
         newest,
@@ -134,30 +158,32 @@ fn lag(node: &Node, rendition: Rendition, known: Option<&Known>) -> Option<Lag> 
 /// as long as the parent lets the node fall behind. The edge stays: whether
 /// the parent withholds or is starved itself, the coordinator knows better.
 /// Never returns.
-pub(super) async fn watch_head(node: &Node, handle: &Handle) -> Infallible {
+pub(super) async fn watch_head(node: &Node, key: EdgeKey, handle: &Handle) -> Infallible {
     if handle.other.kind == NodeKind::Station {
         // It names its head itself: there is nothing to learn about it.
         return std::future::pending().await;
     }
     let mut newest = node.edges.beacons.newest.subscribe();
     let rendition = handle.permit.rendition;
+    let stripes = || node.edges.stripes_of(key.0);
     let patience = Duration::from_millis(node.controls.heads.behind_ms_max());
     loop {
         let mut before = None;
         let lags = newest.wait_for(|known| {
-            before = lag(node, rendition, known.as_ref());
+            before = lag(node, rendition, stripes(), known.as_ref());
             before.is_some()
         });
         if lags.await.is_err() {
             return std::future::pending().await;
         }
         tokio::time::sleep(patience).await;
-        let after = lag(node, rendition, newest.borrow().as_ref());
+        let after = lag(node, rendition, stripes(), newest.borrow().as_ref());
         if let (Some(before), Some(after)) = (before, after)
             && after.is_withheld(before)
         {
             let _ = node.events.send(NodeEvent::Withheld {
                 from: handle.other.spki,
+                stripes: stripes(),
                 head: after.head,
                 newest: after.newest,
             });

@@ -2,6 +2,7 @@
 
 use super::TURN_MS_MAX;
 use super::beacon::{hand_down, watch_head};
+use super::silence::watch_stripes;
 use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error, Link, Receiver, group};
@@ -18,16 +19,15 @@ pub(super) async fn as_child(
     link: &Link,
     channel: Channel,
 ) -> Result<(), Error> {
-    let rendition = handle.permit.rendition;
     let (mut sender, messages) = channel.split::<Edge>();
-    if let Some(slot) = lock(&node.edges.table).edges.get_mut(&key) {
-        slot.resume = node.resume(rendition);
-    }
     let starting = async {
         loop {
-            let resume = node.resume(rendition);
-            let start = Edge::Start(Start { rendition, resume });
-            sender.send(&start).await?;
+            if let Some(permit) = node.edges.untold(key) {
+                sender.send(&Edge::Renew(permit)).await?;
+            }
+            let start = node.edges.next_start(node, key);
+            let start = start.ok_or(Error::OutOfTurn("the edge has ended"))?;
+            sender.send(&Edge::Start(start)).await?;
             handle.again.notified().await;
         }
     };
@@ -35,7 +35,8 @@ pub(super) async fn as_child(
         outcome = starting => outcome,
         outcome = group::receive_groups(node, link, key.0) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
-        never = watch_head(node, handle) => match never {},
+        never = watch_head(node, key, handle) => match never {},
+        never = watch_stripes(node, key, handle) => match never {},
     }
 }
 
@@ -58,34 +59,48 @@ pub(super) async fn as_parent(
     let resume = start.resume.clone();
     // What an earlier edge with the same child sent, counts no more.
     node.remove_child(key.0);
-    add_child(node, key, handle, start)?;
+    let stripes = start.stripes;
+    started(node, key, handle, start)?;
     if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
         slot.up.store(true, Ordering::Relaxed);
     }
     let _ = node.events.send(NodeEvent::EdgeUp {
         other: handle.other.clone(),
         child: false,
+        stripes,
         resume,
     });
     let (mut sender, messages) = channel.split::<Edge>();
     tokio::select! {
         outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
-        outcome = hand_down(node, &mut sender) => outcome,
+        outcome = hand_down(node, key, handle, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
     }
 }
 
-fn add_child(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result<(), Error> {
-    if start.rendition != handle.permit.rendition {
-        return Err(Error::Remote(Reason::PermitInvalid));
-    }
-    if node.add_child(key.0, start) {
+/// The child has said where to start.
+fn started(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result<(), Error> {
+    let noted = node.edges.note_start(key, start);
+    noted.ok_or(Error::Remote(Reason::PermitInvalid))?;
+    grant(node, key, handle);
+    Ok(())
+}
+
+/// Gives the child what it asked for, as far as its permit goes; done anew
+/// whenever either changes. A child that has heard of a larger permit first
+/// gets the rest when this end has heard of it, too.
+pub(super) fn grant(node: &Node, key: EdgeKey, handle: &Handle) {
+    let Some((start, stripes)) = node.edges.granted(key) else {
+        return;
+    };
+    if stripes.is_empty() {
+        node.set_stripes(key.0, stripes);
+    } else if node.add_child(key.0, start, stripes) {
         // It awaits what this node does not have, e.g. after both came under
-        // a new relay: this node's own parent may still keep it.
+        // a new relay: this node's own parents may still keep it.
         node.edges.start_again();
     }
     handle.wake.notify_one();
-    Ok(())
 }
 
 /// Messages of a running edge.
@@ -97,7 +112,8 @@ async fn listen(
 ) -> Result<(), Error> {
     loop {
         match messages.recv().await? {
-            Some(Edge::Start(start)) if !key.1 => add_child(node, key, handle, start)?,
+            Some(Edge::Start(start)) if !key.1 => started(node, key, handle, start)?,
+            Some(Edge::Renew(permit)) => super::renew(node, key, permit)?,
             // Beacons come from above, as the stream does.
             Some(Edge::Beacon(beacon)) if key.1 => node.take_beacon(&beacon)?,
             Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,

@@ -1,6 +1,7 @@
 //! The edges of one node: what was ordered, what runs, what was spent.
 
 use super::beacon::Beacons;
+use super::stripes::Flow;
 use crate::Error;
 use crate::node::{Node, NodeEvent, lock};
 use certs::Verified;
@@ -9,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 use wire::message::control::{EdgeOrder, NodeRef};
-use wire::message::edge::Resume;
+use wire::message::edge::{Resume, Start};
 use wire::statement::{Permit, Priority, Signed};
-use wire::{Epoch, Reason, SpkiHash, UnixMs};
+use wire::{Epoch, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs};
 
 /// An edge is known by its other end and by whether this node is the child:
 /// while the tree is rebuilt, two nodes may be each other's old and new parent.
@@ -42,8 +43,29 @@ pub(super) struct Slot {
     pub(super) running: bool,
     pub(super) up: Arc<AtomicBool>,
     pub(super) resume: Option<Resume>,
-    /// A child of this node awaits what only the parent still has.
+    /// The permit names other stripes; or, at the child, somebody below awaits
+    /// what only the parent still has.
     pub(super) again: Arc<Notify>,
+    pub(super) flow: Flow,
+}
+
+impl Slot {
+    /// A permit follows; one that is older than the present one changes
+    /// nothing. True if it is for other stripes.
+    pub(super) fn renew(&mut self, permit: Verified<Permit>, order: EdgeOrder) -> bool {
+        if permit.serial < self.permit.serial {
+            return false;
+        }
+        let other_stripes = permit.stripes != self.permit.stripes;
+        self.flow.allow(&permit);
+        self.budget_left = permit.byte_budget;
+        self.permit = Arc::new(permit);
+        self.order = order;
+        if other_stripes {
+            self.again.notify_one();
+        }
+        other_stripes
+    }
 }
 
 /// What a running edge holds of its slot.
@@ -79,9 +101,11 @@ impl Edges {
         table.epoch_min = table.epoch_min.max(epoch);
     }
 
-    pub(crate) fn wake_children(&self) {
+    /// Something of these stripes has come: their children may have to be sent
+    /// something.
+    pub(crate) fn wake_children(&self, stripes: StripeSet) {
         for ((_, child), slot) in &lock(&self.table).edges {
-            if !child {
+            if !child && slot.permit.stripes.intersects(stripes) {
                 slot.wake.notify_one();
             }
         }
@@ -89,8 +113,9 @@ impl Edges {
 
     /// Asks the parents for more: a child awaits older chunks.
     pub(crate) fn start_again(&self) {
-        for ((_, child), slot) in &lock(&self.table).edges {
+        for ((_, child), slot) in &mut lock(&self.table).edges {
             if *child {
+                slot.flow.ask_all = true;
                 slot.again.notify_one();
             }
         }
@@ -143,18 +168,103 @@ impl Edges {
         Ok(priority)
     }
 
-    /// The first block from a parent: the edge is up.
-    pub(crate) fn first_block(&self, node: &Node, parent: SpkiHash) {
-        let table = lock(&self.table);
-        if let Some(slot) = table.edges.get(&(parent, true))
-            && !slot.up.swap(true, Ordering::Relaxed)
-        {
+    /// A verified block from a parent: its first of a stripe tells that this
+    /// works.
+    ///
+    /// # Errors
+    /// The parent has no permit for the stripe.
+    pub(crate) fn note_block(
+        &self,
+        node: &Node,
+        parent: SpkiHash,
+        stripe: Stripe,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        let mut table = lock(&self.table);
+        let Some(slot) = table.edges.get_mut(&(parent, true)) else {
+            // The edge has just ended.
+            return Ok(());
+        };
+        let allowed = slot.flow.allows(stripe, &slot.permit, node.clock.unix());
+        node.controls.stripes.of(allowed)?;
+        slot.up.store(true, Ordering::Relaxed);
+        if slot.flow.note_block(stripe, now_ms) {
             let _ = node.events.send(NodeEvent::EdgeUp {
                 other: slot.order.other.clone(),
                 child: true,
+                stripes: stripe.into(),
                 resume: slot.resume.clone(),
             });
         }
+        Ok(())
+    }
+
+    /// The stripes that a parent sends by its newest permit; none without one.
+    pub(crate) fn stripes_of(&self, parent: SpkiHash) -> StripeSet {
+        let table = lock(&self.table);
+        let slot = table.edges.get(&(parent, true));
+        slot.map_or(StripeSet::EMPTY, |slot| slot.permit.stripes)
+    }
+
+    /// What the child of this edge says next to its parent.
+    pub(super) fn next_start(&self, node: &Node, key: EdgeKey) -> Option<Start> {
+        let (rendition, stripes, ask) = {
+            let mut table = lock(&self.table);
+            let Slot { permit, flow, .. } = table.edges.get_mut(&key)?;
+            (permit.rendition, permit.stripes, flow.to_ask(permit))
+        };
+        // Not under the table's lock: the forwarder has its own.
+        let resume = node.resume(rendition, ask);
+        let mut table = lock(&self.table);
+        let slot = table.edges.get_mut(&key)?;
+        let from = resume.as_ref().map(|resume| resume.next);
+        slot.flow.note_asked(ask, from, node.clock.mono_ms());
+        slot.resume.clone_from(&resume);
+        Some(Start {
+            rendition,
+            stripes,
+            resume,
+        })
+    }
+
+    /// The child of this edge has said where to start; none if that is not
+    /// what its permit is for.
+    pub(super) fn note_start(&self, key: EdgeKey, start: Start) -> Option<()> {
+        let mut table = lock(&self.table);
+        let slot = table.edges.get_mut(&key)?;
+        let right = start.rendition == slot.permit.rendition;
+        right.then(|| slot.flow.start = Some(start))
+    }
+
+    /// What the child of this edge has asked for, and what it may have of it.
+    pub(super) fn granted(&self, key: EdgeKey) -> Option<(Start, StripeSet)> {
+        let table = lock(&self.table);
+        let slot = table.edges.get(&key)?;
+        let start = slot.flow.start.clone()?;
+        let stripes = start.stripes.both(slot.permit.stripes);
+        Some((start, stripes))
+    }
+
+    /// The newest permit, if the other end may not know of it yet.
+    pub(super) fn untold(&self, key: EdgeKey) -> Option<Signed<Permit>> {
+        let mut table = lock(&self.table);
+        let slot = table.edges.get_mut(&key)?;
+        std::mem::take(&mut slot.flow.untold).then(|| slot.order.permit.clone())
+    }
+
+    /// Stripes of this parent of which nothing has come for so long, and from
+    /// where each was asked for.
+    pub(super) fn silent(
+        &self,
+        key: EdgeKey,
+        now_ms: u64,
+        silent_ms: u64,
+    ) -> Vec<(Stripe, Sequence)> {
+        let table = lock(&self.table);
+        let slot = table.edges.get(&key);
+        slot.map_or_else(Vec::new, |slot| {
+            slot.flow.silent(now_ms, silent_ms).collect()
+        })
     }
 
     pub(super) fn start(&self, key: EdgeKey) -> Option<Handle> {

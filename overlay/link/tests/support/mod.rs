@@ -34,7 +34,8 @@ use wire::statement::{
     ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
 };
 use wire::{
-    Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, UnixMs,
+    Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, StripeSet,
+    Stripes, UnixMs,
 };
 
 /// Longer than any single step, an unanswered one of the protocol included.
@@ -92,6 +93,11 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn begin() -> Self {
+        Self::striped(Stripes::SINGLE)
+    }
+
+    /// A stream that is cut like this.
+    pub(crate) fn striped(stripes: Stripes) -> Self {
         let (root, ca_key, chunk_key, permit_key, node) = (key(), key(), key(), key(), key());
         let beacon_key = key();
         let stream = StreamId(*root.public().as_bytes());
@@ -108,6 +114,7 @@ impl Stream {
             permit_key: permit_key.public(),
             beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
+            stripes,
         };
         let signed_run = certs::sign(&root, &statement);
         let run = certs::run::verify(&signed_run, &stream, now()).unwrap();
@@ -138,11 +145,16 @@ impl Stream {
         issue(&self.ca, &self.run, member.key.clone(), self.run.end)
     }
 
+    /// Every stripe of the run.
+    pub(crate) fn stripes(&self) -> StripeSet {
+        self.run.stripes.into()
+    }
+
     pub(crate) fn permit(&self, parent: SpkiHash, child: SpkiHash) -> Permit {
         Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            stripe: Stripe(0),
+            stripes: self.stripes(),
             rendition: Rendition(0),
             parent,
             child,
@@ -190,8 +202,7 @@ impl Stream {
             &made_up
         };
         let epoch = Epoch(0);
-        let mut publisher =
-            Publisher::new(key.clone(), run, epoch, &secret, Rendition(0), (1, 0)).unwrap();
+        let mut publisher = Publisher::new(key.clone(), run, epoch, &secret, Rendition(0)).unwrap();
         let init = ChunkFlags {
             init: true,
             ..ChunkFlags::default()
@@ -426,6 +437,7 @@ pub(crate) async fn child(
     assert_eq!(welcome.unwrap(), Edge::Welcome(Empty {}));
     let start = Start {
         rendition: Rendition(0),
+        stripes: StripeSet::ALL,
         resume: None,
     };
     channel.send(&Edge::Start(start)).await.unwrap();
@@ -478,7 +490,6 @@ pub(crate) fn group_start() -> Vec<u8> {
     let mut bytes = StreamKind::Group.to_bytes();
     GroupStart {
         rendition: Rendition(0),
-        stripe: Stripe(0),
         first: Sequence(0),
     }
     .encode(&mut bytes);

@@ -7,11 +7,10 @@ use super::*;
 use link::NodeEvent;
 use overlay::planner::{Peer, Relay};
 use tokio::sync::mpsc;
-use wire::Decode;
-use wire::OrderId;
 use wire::codec::List;
 use wire::message::control::{Down, EdgeReport, Name, NodeKind, NodeRef, Up};
 use wire::statement::Permit;
+use wire::{Decode, OrderId, Stripe};
 
 const RELAY: SpkiHash = SpkiHash([1; 32]);
 const CHILD: SpkiHash = SpkiHash([2; 32]);
@@ -59,14 +58,14 @@ impl Scene {
         let admitted = Relay {
             sponsor: SpkiHash([9; 32]),
             order: OrderId([1; 32]),
-            slots: 4,
+            edges: 4,
             lease_end_ms: 3_600_000,
         };
         let planner = &mut coordinator.planner;
         planner.relay_admitted(0, RELAY, admitted).unwrap();
         planner.join(0, CHILD, Peer::default()).unwrap();
-        planner.edge_up(RELAY, station);
-        planner.edge_up(CHILD, RELAY);
+        planner.edge_up(RELAY, station, Stripe(0));
+        planner.edge_up(CHILD, RELAY, Stripe(0));
         planner.claim(0, station, 2).unwrap();
         coordinator.act();
         let mut scene = Self {
@@ -153,7 +152,7 @@ async fn a_relay_that_is_silent_to_the_coordinator_is_emptied_first_and_then_los
     }));
     assert!(!scene.coordinator.is_relay(RELAY));
     let view = scene.coordinator.planner.node(CHILD).unwrap();
-    assert_eq!((view.parent, view.fed), (Some(station), true));
+    assert_eq!((view.parents, view.fed), (vec![Some(station)], 1));
 }
 
 #[tokio::test]

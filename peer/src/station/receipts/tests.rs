@@ -42,14 +42,14 @@ impl Scene {
         let now = coordinator.clock.unix();
         let _ = publisher.publish(b"init", 0, 0, now, init).unwrap();
         let mut inboxes = Vec::new();
-        for (node, slots) in [(PARENT, 1), (CHILD, 0), (LIAR, 0)] {
+        for (node, edges) in [(PARENT, 1), (CHILD, 0), (LIAR, 0)] {
             inboxes.push(enlist(&mut coordinator, node, NodeKind::Peer));
             let key = ReceiptKey::generate(&SystemRandom::new()).unwrap();
             coordinator.members.get_mut(&node).unwrap().receipt_key = Some(key);
             coordinator.proven.claim(node, 100_000_000, None);
             if node != LIAR {
                 let peer = Peer {
-                    slots,
+                    edges,
                     ..Peer::default()
                 };
                 coordinator.planner.join(0, node, peer).unwrap();
@@ -202,8 +202,8 @@ async fn a_child_that_comes_back_to_a_parent_counts_from_zero() {
     assert!(scene.receipt(&mut first, &chunks[..3]).is_ok());
     // The edge breaks, is planned anew (its second and last try), and works.
     scene.edge_down(CHILD, PARENT);
-    let parent = scene.coordinator.planner.node(CHILD).unwrap().parent;
-    assert_eq!(parent, Some(PARENT), "the only place there is");
+    let parent = scene.coordinator.planner.node(CHILD).unwrap().parents;
+    assert_eq!(parent, [Some(PARENT)], "the only place there is");
     scene.edge_up(CHILD, PARENT);
     let mut second = scene.edge(CHILD, PARENT);
     assert!(scene.receipt(&mut second, &chunks[3..]).is_ok());
@@ -236,7 +236,7 @@ async fn what_nothing_proves_any_more_is_taken_back_but_no_childs_place() {
     let planner = &mut scene.coordinator.planner;
     planner.claim(0, PARENT, 9).unwrap();
     scene.coordinator.lower_slots();
-    let slots = |scene: &Scene| scene.coordinator.planner.node(PARENT).unwrap().slots;
+    let slots = |scene: &Scene| scene.coordinator.planner.node(PARENT).unwrap().edges;
     assert_eq!(slots(&scene), UNPROVEN_SLOTS);
     // A node that claims nothing any more keeps the child that it has.
     scene.coordinator.proven.forget(PARENT);

@@ -1,0 +1,471 @@
+//! The planned trees, one for each stripe, over one set of nodes: a forest in
+//! which exactly the station's part of each stripe is *rooted*, with lists of
+//! free edges and of places worth taking.
+//!
+//! A node can only be hung under a rooted node, and only while its own part
+//! of that stripe is not rooted; so a loop cannot be made.
+//!
+//! Nodes are small numbers and everything is in flat vectors, so that an
+//! event of one member costs the same among a million.
+
+mod lists;
+mod query;
+
+pub(super) use query::{BUSY_RANKS, HUB_RANKS, IDLE_RANKS, OWN_RANKS};
+
+use lists::Lists;
+use wire::Stripes;
+
+/// A node's place in the vectors; used again when the node is gone.
+pub(super) type Ix = u32;
+/// No node.
+pub(super) const NONE: Ix = Ix::MAX;
+/// The station.
+pub(super) const ROOT: Ix = 0;
+
+const UNROOTED: u16 = u16::MAX;
+/// Greater depths are not told apart.
+const DEPTH_MAX: u16 = UNROOTED - 1;
+/// Strengths that are told apart, 0 included.
+const STRENGTHS: u32 = 16;
+
+/// One node in one stripe.
+#[derive(Debug, Clone, Copy)]
+struct Vertex {
+    parent: Ix,
+    first_child: Ix,
+    next: Ix,
+    prev: Ix,
+    /// Edges to the station, or [`UNROOTED`].
+    depth: u16,
+    /// Its parent changed since [`Forest::take_moved`].
+    moved: bool,
+}
+
+const BARE: Vertex = Vertex {
+    parent: NONE,
+    first_child: NONE,
+    next: NONE,
+    prev: NONE,
+    depth: UNROOTED,
+    moved: false,
+};
+
+/// What a node is in all stripes together.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    /// Edges that it can feed, and edges that it feeds.
+    edges: u32,
+    used: u32,
+    /// Stripes in which it is rooted, and in which it has children: a bit each.
+    rooted: u32,
+    inner: u32,
+    /// The stripe that a peer feeds by preference.
+    primary: u8,
+    kind: SpotKind,
+    /// Tell [`Forest::take_touched`] of its moves.
+    watched: bool,
+    /// It left without a word a moment ago: not near the root.
+    unsteady: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpotKind {
+    Vacant,
+    Hub,
+    Peer,
+}
+
+const VACANT: Spot = Spot {
+    edges: 0,
+    used: 0,
+    rooted: 0,
+    inner: 0,
+    primary: 0,
+    kind: SpotKind::Vacant,
+    watched: false,
+    unsteady: false,
+};
+
+impl Spot {
+    fn free(&self) -> u32 {
+        self.edges.saturating_sub(self.used)
+    }
+
+    fn is_hub(&self) -> bool {
+        self.kind == SpotKind::Hub
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Forest {
+    stripes: Stripes,
+    spots: Vec<Spot>,
+    /// By node, then stripe.
+    vertices: Vec<Vertex>,
+    vacant: Vec<Ix>,
+    /// By stripe: rooted nodes with free edges.
+    free: Vec<Lists>,
+    /// By stripe: rooted nodes other than the station.
+    places: Vec<Lists>,
+    /// Free edges of peers by primary stripe; those of hubs last.
+    free_edges: Vec<u64>,
+    /// Peers that are rooted in fewer than k stripes.
+    starved: u32,
+    moved: Vec<(Ix, u8)>,
+    touched: Vec<Ix>,
+}
+
+impl Forest {
+    pub(super) fn new(stripes: Stripes, edges: u32) -> Self {
+        let count = usize::from(stripes.count());
+        let mut forest = Self {
+            stripes,
+            spots: Vec::new(),
+            vertices: Vec::new(),
+            vacant: Vec::new(),
+            free: vec![Lists::default(); count],
+            places: vec![Lists::default(); count],
+            free_edges: vec![0; count + 1],
+            starved: 0,
+            moved: Vec::new(),
+            touched: Vec::new(),
+        };
+        let root = forest.insert(true);
+        forest.set_edges(root, edges);
+        for s in 0..stripes.count() {
+            forest.set_depth(root, s, 0);
+        }
+        forest
+    }
+
+    /// Adds a node without edges and without a place.
+    pub(super) fn insert(&mut self, hub: bool) -> Ix {
+        let count = usize::from(self.stripes.count());
+        let ix = self.vacant.pop().unwrap_or_else(|| {
+            let ix = Ix::try_from(self.spots.len()).unwrap_or(NONE);
+            self.spots.push(VACANT);
+            self.vertices.resize(self.vertices.len() + count, BARE);
+            for lists in self.free.iter_mut().chain(&mut self.places) {
+                lists.grow(ix);
+            }
+            ix
+        });
+        if let Some(spot) = self.spots.get_mut(ix as usize) {
+            let kind = if hub { SpotKind::Hub } else { SpotKind::Peer };
+            *spot = Spot { kind, ..VACANT };
+        }
+        if !hub {
+            self.starved = self.starved.saturating_add(1);
+        }
+        ix
+    }
+
+    /// Hangs `child` with its part under `parent`. False, and nothing
+    /// changes, unless `child` has no parent and is not rooted, and `parent`
+    /// is rooted and has a free edge.
+    pub(super) fn attach(&mut self, child: Ix, parent: Ix, s: u8) -> bool {
+        let (c, p) = (self.vertex(child, s), self.vertex(parent, s));
+        let fits = c.parent == NONE && c.depth == UNROOTED && child != ROOT;
+        if !fits || p.depth == UNROOTED || self.free_of(parent) == 0 {
+            return false;
+        }
+        self.link_child(child, parent, s);
+        self.adjust(parent, |spot| spot.used = spot.used.saturating_add(1));
+        self.set_depths(child, s, below(p.depth));
+        self.note_moved(child, s);
+        true
+    }
+
+    /// Takes `child` with its part from its parent.
+    pub(super) fn detach(&mut self, child: Ix, s: u8) {
+        let Some(parent) = self.parent(child, s) else {
+            return;
+        };
+        self.unlink_child(child, parent, s);
+        self.adjust(parent, |spot| spot.used = spot.used.saturating_sub(1));
+        self.set_depths(child, s, UNROOTED);
+        self.note_moved(child, s);
+    }
+
+    /// `node`, which is not rooted and has no children in this stripe, takes
+    /// the place of `former` and its children there; `former` loses its parent.
+    /// Nobody below changes its depth. False, and nothing changes, if it does
+    /// not fit.
+    pub(super) fn supplant(&mut self, former: Ix, node: Ix, s: u8) -> bool {
+        let (f, n) = (self.vertex(former, s), self.vertex(node, s));
+        let bare = n.parent == NONE && n.first_child == NONE && n.depth == UNROOTED;
+        let children = self.children(former, s);
+        let count = u32::try_from(children.len()).unwrap_or(u32::MAX);
+        if !bare || f.parent == NONE || f.depth == UNROOTED || self.free_of(node) < count {
+            return false;
+        }
+        self.unlink_child(former, f.parent, s);
+        self.link_child(node, f.parent, s);
+        for child in children {
+            self.unlink_child(child, former, s);
+            self.link_child(child, node, s);
+            self.note_moved(child, s);
+        }
+        self.adjust(former, |spot| spot.used = spot.used.saturating_sub(count));
+        self.adjust(node, |spot| spot.used = spot.used.saturating_add(count));
+        self.set_depth(former, s, UNROOTED);
+        self.set_depth(node, s, f.depth);
+        self.note_moved(former, s);
+        self.note_moved(node, s);
+        true
+    }
+
+    /// Removes a node; its children, which are returned, lose their parent.
+    pub(super) fn remove(&mut self, node: Ix) -> Vec<(Ix, u8)> {
+        let mut orphans = Vec::new();
+        for s in 0..self.stripes.count() {
+            let children = self.children(node, s);
+            for child in children {
+                self.detach(child, s);
+                orphans.push((child, s));
+            }
+            self.detach(node, s);
+            self.set_depth(node, s, UNROOTED);
+            self.edit(node, s, |v| *v = BARE);
+        }
+        self.adjust(node, |spot| spot.edges = 0);
+        if self.spot(node).kind == SpotKind::Peer {
+            self.starved = self.starved.saturating_sub(1);
+        }
+        if let Some(spot) = self.spots.get_mut(node as usize) {
+            *spot = VACANT;
+        }
+        self.moved.retain(|(ix, _)| *ix != node);
+        self.touched.retain(|ix| *ix != node);
+        self.vacant.push(node);
+        orphans
+    }
+
+    pub(super) fn set_edges(&mut self, node: Ix, edges: u32) {
+        self.adjust(node, |spot| spot.edges = edges);
+    }
+
+    /// The stripe that a peer feeds by preference.
+    pub(super) fn set_primary(&mut self, node: Ix, s: u8) {
+        self.adjust(node, |spot| spot.primary = s);
+    }
+
+    pub(super) fn set_unsteady(&mut self, node: Ix, unsteady: bool) {
+        self.adjust(node, |spot| spot.unsteady = unsteady);
+    }
+
+    /// Whether [`Forest::take_touched`] tells of this node's moves.
+    pub(super) fn set_watched(&mut self, node: Ix, watched: bool) {
+        if let Some(spot) = self.spots.get_mut(node as usize) {
+            spot.watched = watched;
+        }
+    }
+
+    /// As [`Forest::set_watched`], and tells of it once now.
+    pub(super) fn watch(&mut self, node: Ix) {
+        self.set_watched(node, true);
+        self.touched.push(node);
+    }
+
+    /// Tells of the node once more.
+    pub(super) fn touch(&mut self, node: Ix) {
+        self.touched.push(node);
+    }
+
+    /// Nodes whose parent changed since the last call, by stripe, in the order
+    /// of the changes.
+    pub(super) fn take_moved(&mut self) -> Vec<(Ix, u8)> {
+        let moved = std::mem::take(&mut self.moved);
+        for (ix, s) in &moved {
+            self.edit(*ix, *s, |v| v.moved = false);
+        }
+        moved
+    }
+
+    /// Watched nodes that moved, were rooted or lost their root.
+    pub(super) fn take_touched(&mut self) -> Option<Ix> {
+        self.touched.pop()
+    }
+
+    /// What [`Forest::take_touched`] will tell.
+    pub(super) fn touched(&self) -> Vec<Ix> {
+        self.touched.clone()
+    }
+
+    fn link_child(&mut self, child: Ix, parent: Ix, s: u8) {
+        let next = self.vertex(parent, s).first_child;
+        self.edit(next, s, |v| v.prev = child);
+        self.edit(parent, s, |v| v.first_child = child);
+        self.edit(child, s, |v| {
+            v.parent = parent;
+            v.next = next;
+            v.prev = NONE;
+        });
+        self.set_inner(parent, s, true);
+    }
+
+    fn unlink_child(&mut self, child: Ix, parent: Ix, s: u8) {
+        let c = self.vertex(child, s);
+        self.edit(c.prev, s, |v| v.next = c.next);
+        self.edit(c.next, s, |v| v.prev = c.prev);
+        if self.vertex(parent, s).first_child == child {
+            self.edit(parent, s, |v| v.first_child = c.next);
+            self.set_inner(parent, s, c.next != NONE);
+        }
+        self.edit(child, s, |v| {
+            v.parent = NONE;
+            v.next = NONE;
+            v.prev = NONE;
+        });
+    }
+
+    fn set_inner(&mut self, node: Ix, s: u8, inner: bool) {
+        let former = self.spot(node).inner;
+        let mask = if inner {
+            former | bit(s)
+        } else {
+            former & !bit(s)
+        };
+        if mask == former {
+            return;
+        }
+        if let Some(spot) = self.spots.get_mut(node as usize) {
+            spot.inner = mask;
+        }
+        if (mask == 0) == (former == 0) {
+            self.refresh(node, s);
+        } else {
+            self.refresh_all(node);
+        }
+    }
+
+    /// Changes what a node is, and brings the sums and lists in line.
+    fn adjust(&mut self, node: Ix, change: impl FnOnce(&mut Spot)) {
+        let former = self.spot(node);
+        let mut now = former;
+        change(&mut now);
+        self.tally(&former, |sum, free| sum.saturating_sub(free));
+        self.tally(&now, u64::saturating_add);
+        if let Some(spot) = self.spots.get_mut(node as usize) {
+            *spot = now;
+        }
+        let listed = |spot: &Spot| (spot.free() > 0, spot.edges, spot.primary, spot.unsteady);
+        if listed(&former) != listed(&now) {
+            self.refresh_all(node);
+        }
+    }
+
+    fn tally(&mut self, spot: &Spot, add: impl Fn(u64, u64) -> u64) {
+        let at = if spot.is_hub() {
+            self.stripes.count()
+        } else {
+            spot.primary
+        };
+        if let Some(sum) = self.free_edges.get_mut(usize::from(at)) {
+            *sum = add(*sum, u64::from(spot.free()));
+        }
+    }
+
+    fn set_depths(&mut self, top: Ix, s: u8, depth: u16) {
+        let mut todo = vec![(top, depth)];
+        while let Some((node, depth)) = todo.pop() {
+            self.set_depth(node, s, depth);
+            let mut child = self.vertex(node, s).first_child;
+            while child != NONE {
+                todo.push((child, below(depth)));
+                child = self.vertex(child, s).next;
+            }
+        }
+    }
+
+    fn set_depth(&mut self, node: Ix, s: u8, depth: u16) {
+        self.edit(node, s, |v| v.depth = depth);
+        let k = u32::from(self.stripes.k());
+        let mut starved = self.starved;
+        if let Some(spot) = self.spots.get_mut(node as usize) {
+            let was = spot.rooted.count_ones() < k;
+            if depth == UNROOTED {
+                spot.rooted &= !bit(s);
+            } else {
+                spot.rooted |= bit(s);
+            }
+            let is = spot.rooted.count_ones() < k;
+            if spot.kind == SpotKind::Peer && was != is {
+                starved = if is {
+                    starved.saturating_add(1)
+                } else {
+                    starved.saturating_sub(1)
+                };
+            }
+            if spot.watched {
+                self.touched.push(node);
+            }
+        }
+        self.starved = starved;
+        self.refresh(node, s);
+    }
+
+    fn note_moved(&mut self, node: Ix, s: u8) {
+        if !self.vertex(node, s).moved {
+            self.edit(node, s, |v| v.moved = true);
+            self.moved.push((node, s));
+        }
+    }
+
+    fn refresh_all(&mut self, node: Ix) {
+        for s in lists::Bits(u64::from(self.spot(node).rooted)) {
+            self.refresh(node, u8::try_from(s).unwrap_or(0));
+        }
+    }
+
+    /// Puts a node into the buckets of one stripe where it belongs now.
+    fn refresh(&mut self, node: Ix, s: u8) {
+        let v = self.vertex(node, s);
+        let spot = self.spot(node);
+        let rooted = v.depth != UNROOTED;
+        let free = (rooted && spot.free() > 0).then(|| (v.depth, self.free_rank(&spot, s)));
+        let place = (rooted && node != ROOT).then(|| (v.depth, self.place_rank(&spot, s)));
+        if let Some(lists) = self.free.get_mut(usize::from(s)) {
+            lists.set(node, free);
+        }
+        if let Some(lists) = self.places.get_mut(usize::from(s)) {
+            lists.set(node, place);
+        }
+    }
+
+    fn vertex(&self, node: Ix, s: u8) -> Vertex {
+        self.at(node, s)
+            .and_then(|at| self.vertices.get(at))
+            .copied()
+            .unwrap_or(BARE)
+    }
+
+    fn edit(&mut self, node: Ix, s: u8, change: impl FnOnce(&mut Vertex)) {
+        if let Some(v) = self.at(node, s).and_then(|at| self.vertices.get_mut(at)) {
+            change(v);
+        }
+    }
+
+    fn at(&self, node: Ix, s: u8) -> Option<usize> {
+        (node as usize)
+            .checked_mul(usize::from(self.stripes.count()))?
+            .checked_add(usize::from(s))
+    }
+
+    fn spot(&self, node: Ix) -> Spot {
+        self.spots.get(node as usize).copied().unwrap_or(VACANT)
+    }
+}
+
+fn bit(s: u8) -> u32 {
+    1u32.checked_shl(u32::from(s)).unwrap_or(0)
+}
+
+fn below(depth: u16) -> u16 {
+    if depth == UNROOTED {
+        UNROOTED
+    } else {
+        depth.saturating_add(1).min(DEPTH_MAX)
+    }
+}
