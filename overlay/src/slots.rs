@@ -3,6 +3,7 @@
 
 use crate::NodeId;
 use std::collections::{BTreeMap, VecDeque};
+use wire::Stripes;
 
 /// Slots that nobody has to prove: enough to show what one can do.
 pub const UNPROVEN_SLOTS: u32 = 4;
@@ -23,17 +24,39 @@ const SUMMARIES_MAX: usize = 256;
 /// `in_time` says whether g is 2 or 1.
 #[must_use]
 pub fn slots(claim_bps: u64, proven_bps: u64, in_time: bool, stream_bps: u64) -> u32 {
-    let Some(claimed) = claim_bps.checked_div(stream_bps) else {
+    units(claim_bps, proven_bps, in_time, (stream_bps, UNPROVEN_SLOTS))
+}
+
+fn units(
+    claim_bps: u64,
+    proven_bps: u64,
+    in_time: bool,
+    (unit_bps, unproven): (u64, u32),
+) -> u32 {
+    let Some(claimed) = claim_bps.checked_div(unit_bps) else {
         return 0;
     };
     let growth = if in_time { GROWTH } else { 1 };
     // To the nearest: receipts of n children never add up to exactly n.
     let proven = proven_bps
         .saturating_mul(growth)
-        .saturating_add(stream_bps / 2)
-        / stream_bps;
-    let slots = claimed.min(proven.max(u64::from(UNPROVEN_SLOTS)));
-    u32::try_from(slots).unwrap_or(u32::MAX)
+        .saturating_add(unit_bps / 2)
+        / unit_bps;
+    let units = claimed.min(proven.max(u64::from(unproven)));
+    u32::try_from(units).unwrap_or(u32::MAX)
+}
+
+/// Edges of a node, by the same rule: `edge_bps` is the rate of one stripe of
+/// `stripes`, and what nobody has to prove are whole slots of k+m edges.
+#[must_use]
+pub fn edges(
+    claim_bps: u64,
+    proven_bps: u64,
+    in_time: bool,
+    (edge_bps, stripes): (u64, Stripes),
+) -> u32 {
+    let unproven = UNPROVEN_SLOTS.saturating_mul(stripes.count().into());
+    units(claim_bps, proven_bps, in_time, (edge_bps, unproven))
 }
 
 /// How much of a relay the unproven may have, so that a crowd of new names
@@ -162,6 +185,19 @@ impl<N: NodeId> Ledger<N> {
             let proven_bps = account.proven_bps(now_ms);
             let in_time = account.in_time(now_ms);
             slots(account.bounded_bps(), proven_bps, in_time, stream_bps)
+        })
+    }
+}
+
+impl<N: NodeId> Ledger<N> {
+    /// The node's edges now; 0 without a claim.
+    #[must_use]
+    pub fn edges(&self, now_ms: u64, node: N, edge_bps: u64, stripes: Stripes) -> u32 {
+        self.accounts.get(&node).map_or(0, |account| {
+            let proven_bps = account.proven_bps(now_ms);
+            let in_time = account.in_time(now_ms);
+            let claim_bps = account.bounded_bps();
+            edges(claim_bps, proven_bps, in_time, (edge_bps, stripes))
         })
     }
 }
