@@ -18,7 +18,7 @@ use wire::message::StreamKind;
 use wire::message::edge::{Edge, Start};
 use wire::message::group::Record;
 use wire::statement::{ChunkHeader, ChunkKey, Permit, Signed};
-use wire::{Decode, Reader, Rendition, SpkiHash};
+use wire::{Decode, Reader, Rendition, SpkiHash, Stripe, StripeSet};
 
 /// Dials at the same time: a handshake must not wait for hundreds of others.
 const DIALS_MAX: usize = 16;
@@ -107,7 +107,6 @@ async fn link_all(casting: Casting, notes: &Shared) -> Result<(), Error> {
             let linked = match casting.contender {
                 Contender::Relay => edge(&member, address, parent, notes).await,
                 Contender::Bare => bare(&member, address, notes).await,
-                Contender::Moq | Contender::MoqTuned => Err(Error::Answer(what)),
             };
             drop(turn);
             linked
@@ -167,6 +166,7 @@ async fn edge(
     };
     let start = Start {
         rendition: Rendition(0),
+        stripes: StripeSet::one(Stripe(0)),
         resume: None,
     };
     channel.send(&Edge::Start(start)).await?;

@@ -12,7 +12,7 @@ use wire::limits::BLOCK_BYTES_MAX;
 use wire::message::StreamKind;
 use wire::message::group::{Block, GroupStart, Record};
 use wire::statement::ChunkFlags;
-use wire::{Encode, Rendition, Sequence, Stripe};
+use wire::{Encode, Rendition, Sequence};
 
 /// Ticks that may wait while a write does.
 const TICKS_MAX: usize = 1_024;
@@ -149,7 +149,6 @@ impl Source {
         out.extend_from_slice(&StreamKind::Group.to_bytes());
         GroupStart {
             rendition: Rendition(0),
-            stripe: Stripe(0),
             first: Sequence(first),
         }
         .encode(out);

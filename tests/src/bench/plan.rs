@@ -9,8 +9,6 @@ use wire::limits::BLOCK_BYTES_MAX;
 /// Children, and the stream's rate in Mbit/s: a handful as at home, what one
 /// small relay is sold for, and many of a thin stream.
 const POINTS: [(usize, u64); 4] = [(10, 5), (100, 10), (200, 5), (500, 2)];
-/// The same beside another relay, with the fewest children of its goal.
-const POINTS_AGAINST_MOQ: [(usize, u64); 5] = [(10, 5), (50, 10), (100, 10), (200, 5), (500, 2)];
 /// Media time of a chunk: the fragments that encoders make for live streams.
 const CHUNK_US: u64 = 200_000;
 /// Chunks of a group of pictures.
@@ -24,53 +22,14 @@ pub(super) enum Contender {
     Relay,
     /// The bare fan-out.
     Bare,
-    /// moq-relay as it comes.
-    Moq,
-    /// moq-relay with the flags that suit this load best.
-    MoqTuned,
-}
-
-impl Contender {
-    /// Its name in the report.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Relay => "relay",
-            Self::Bare => "bare",
-            Self::Moq => "moq",
-            Self::MoqTuned => "moq_tuned",
-        }
-    }
 }
 
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What the relay is measured beside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Against {
-    /// The least that its transport costs.
-    Bare,
-    /// What people would take instead.
-    Moq,
-}
-
-impl Against {
-    /// Who takes turns, in this order.
-    pub(super) fn contenders(self) -> &'static [Contender] {
-        match self {
-            Self::Bare => &[Contender::Relay, Contender::Bare],
-            Self::Moq => &[Contender::Relay, Contender::Moq, Contender::MoqTuned],
-        }
-    }
-
-    fn points(self) -> &'static [(usize, u64)] {
-        match self {
-            Self::Bare => &POINTS,
-            Self::Moq => &POINTS_AGAINST_MOQ,
-        }
+        f.write_str(match self {
+            Self::Relay => "relay",
+            Self::Bare => "bare",
+        })
     }
 }
 
@@ -113,7 +72,6 @@ impl Point {
 /// The points, and how long each is looked at.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) against: Against,
     pub(super) points: Vec<Point>,
     /// Each contender's turns.
     pub(super) rounds: u32,
@@ -123,20 +81,17 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(arguments: &Arguments) -> Self {
-        let against = arguments.against();
-        let points = against.points();
         let (count, rounds, warm_up, window) = if arguments.smoke {
             (1, 1, 1, 3)
         } else {
-            (points.len(), 2, 2, 10)
+            (POINTS.len(), 2, 2, 10)
         };
-        let points = points.iter().take(count);
+        let points = POINTS.into_iter().take(count);
         Self {
-            against,
             points: points
                 .filter(|(children, _)| arguments.children.is_none_or(|c| c == *children))
                 .map(|(children, mbps)| Point {
-                    children: *children,
+                    children,
                     stream_bps: mbps * 1_000_000,
                 })
                 .collect(),
@@ -155,13 +110,6 @@ pub(super) struct Casting {
     /// SPKI hash of whom they dial.
     pub(super) parent: String,
     pub(super) members: Vec<MemberLine>,
-}
-
-/// What moq-load's subscribers are told first.
-#[derive(Debug, Serialize)]
-pub(super) struct MoqCasting {
-    pub(super) address: String,
-    pub(super) children: usize,
 }
 
 /// One child: seed of its key, certificate and permit, in hexadecimal.

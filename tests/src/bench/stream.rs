@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::message::control::{EdgeOrder, Name, NodeKind, NodeRef};
 use wire::statement::{Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, UnixMs};
+use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, UnixMs};
 
 /// Life of the run, in milliseconds: longer than any round.
 const RUN_MS: u64 = 3_600_000;
@@ -47,6 +47,7 @@ impl Stream {
             permit_key: permit_key.public(),
             beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
+            stripes: wire::Stripes::SINGLE,
         };
         let signed_run = certs::sign(&key, &statement);
         let run = certs::run::verify(&signed_run, &stream, now)?;
@@ -70,7 +71,7 @@ impl Stream {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            stripe: Stripe(0),
+            stripes: StripeSet::one(Stripe(0)),
             rendition: Rendition(0),
             parent,
             child,
@@ -92,7 +93,6 @@ impl Stream {
             Epoch(0),
             &secret,
             Rendition(0),
-            (1, 0),
         )?)
     }
 }
