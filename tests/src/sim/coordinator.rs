@@ -4,10 +4,12 @@
 use super::Error;
 use super::check::Invariant;
 use super::message::{Down, Up, Why};
-use super::node::{Edge, End, Id, Kind, STATION};
-use super::world::{Event, Permit, World};
+use super::node::{Edge, EdgeIx, End, Id, Kind, STATION, Step};
+use super::permits::{Change, Pair, Permitted};
+use super::world::{Event, World};
 use overlay::planner::{Action, EdgeFault};
 use overlay::slots::Summary;
+use wire::Stripe;
 use wire::statement::Priority;
 
 /// See `peer/src/station/coordinator.rs`.
@@ -36,7 +38,7 @@ impl World {
     pub(super) fn say_down(&mut self, to: Id, down: Down) {
         let now_us = self.now_us();
         let relay = match down {
-            Down::Edge { edge, end } => {
+            Down::Edge { edge, end, .. } => {
                 let other = self.edge(edge).node_at(end.other());
                 matches!(self.node(other).kind, Kind::Relay { .. })
             }
@@ -83,12 +85,18 @@ impl World {
         self.act()
     }
 
+    /// Edges by claim and receipts.
+    fn edges_of(&self, node: Id) -> u32 {
+        let now_ms = self.now_ms();
+        self.ledger.edges(now_ms, node, self.edge_bps, self.stripes)
+    }
+
     /// A claim places its maker.
     fn claimed(&mut self, from: Id) {
         let now_ms = self.now_ms();
         let claim_bps = self.node(from).claim_bps;
         self.ledger.claim(from, claim_bps, None);
-        let edges = self.ledger.slots(now_ms, from, self.edge_bps);
+        let edges = self.edges_of(from);
         self.members.insert(from, true);
         self.shadow.joined(from);
         self.plan.join(now_ms, from, edges, false);
@@ -101,7 +109,7 @@ impl World {
         }
         let claim_bps = self.node(relay).claim_bps;
         self.ledger.claim(relay, claim_bps, Some(claim_bps));
-        let edges = self.ledger.slots(now_ms, relay, self.edge_bps);
+        let edges = self.edges_of(relay);
         self.members.insert(relay, true);
         self.shadow.joined(relay);
         self.node_mut(sponsor).has_paid = true;
@@ -187,7 +195,7 @@ impl World {
         if parent == STATION {
             return;
         }
-        let edges = self.ledger.slots(now_ms, parent, self.edge_bps);
+        let edges = self.edges_of(parent);
         if self.plan.seat(parent).is_some_and(|s| edges > s.edges) {
             self.plan.claim(now_ms, parent, edges);
         }
@@ -210,8 +218,9 @@ impl World {
     fn forget(&mut self, node: Id) {
         self.ledger.forget(node);
         self.shadow.gone(node);
-        for stripe in 0..self.stream.width() {
-            self.suspicion.forget(stripe, node);
+        self.permits.forget(node);
+        for stripe in self.stripes.all() {
+            self.suspicion.forget(stripe.0, node);
         }
     }
 
@@ -222,6 +231,12 @@ impl World {
             self.digest.decided(self.queue.now_us(), &action);
             asked |= matches!(action, Action::Ask { .. });
             self.perform(action);
+        }
+        for (pair, change) in self.permits.changes() {
+            match change {
+                Change::Permit(permitted) => self.mint(pair, &permitted)?,
+                Change::End(edge) => self.end_edge(pair, edge)?,
+            }
         }
         let plan = &self.plan;
         let edges_of = |node| plan.seat(node).map(|seat| seat.edges);
@@ -240,12 +255,12 @@ impl World {
                 parent,
                 priority,
                 ..
-            } => self.attach(stripe.0, child, parent, priority),
+            } => self.attach(stripe, child, parent, priority),
             Action::Detach {
                 stripe,
                 child,
                 parent,
-            } => self.detach(stripe.0, child, parent),
+            } => self.detach(stripe, child, parent),
             Action::Ask { to, question, .. } => {
                 self.measure.asked(question.step, question.cause);
                 let ask = question.ask;
@@ -268,101 +283,60 @@ impl World {
         }
     }
 
-    fn attach(&mut self, stripe: u8, child: Id, parent: Id, priority: Priority) {
-        self.shadow.attach(stripe, child, parent);
-        self.suspicion.forget(stripe, child);
+    fn attach(&mut self, stripe: Stripe, child: Id, parent: Id, priority: Priority) {
+        self.shadow.attach(stripe.0, child, parent);
+        self.suspicion.forget(stripe.0, child);
         self.measure.attached();
-        let minted_ms = self.now_ms();
-        let bit = 1 << stripe;
-        let live = self.permits.get(&(child, parent)).copied().filter(|p| {
-            let edge = self.edge(p.edge);
-            edge.at_child != super::node::Step::Ended && edge.at_parent != super::node::Step::Ended
-        });
-        let edge = match live {
-            Some(permit) => {
-                // Renewed, with more stripes: the edge goes on.
-                self.edge_mut(permit.edge).priority = priority;
-                permit.edge
-            }
-            None => {
-                let width = self.stream.width();
-                self.new_edge(Edge::new((parent, child), priority, width))
-            }
-        };
-        let stripes = live.map_or(0, |p| p.stripes) | bit;
-        self.edge_mut(edge).stripes = stripes;
-        let permit = Permit {
-            edge,
-            minted_ms,
-            stripes,
-        };
-        self.permits.insert((child, parent), permit);
-        self.order(
-            child,
-            Down::Edge {
-                edge,
-                end: End::Child,
-            },
-        );
-        self.order(
-            parent,
-            Down::Edge {
-                edge,
-                end: End::Parent,
-            },
-        );
+        self.permits.attach((child, parent), stripe, priority);
     }
 
-    fn detach(&mut self, stripe: u8, child: Id, parent: Id) {
-        self.shadow.detach(stripe, child, parent);
-        let Some(permit) = self.permits.get_mut(&(child, parent)) else {
-            return;
+    fn detach(&mut self, stripe: Stripe, child: Id, parent: Id) {
+        self.shadow.detach(stripe.0, child, parent);
+        self.permits.detach((child, parent), stripe);
+    }
+
+    /// Permits an edge to both ends: a new one, or one that runs and carries
+    /// other stripes from now on.
+    fn mint(&mut self, pair: Pair, permitted: &Permitted) -> Result<(), Error> {
+        let (child, parent) = pair;
+        let runs = |edge: &EdgeIx| {
+            let edge = self.edge(*edge);
+            edge.at_child != Step::Ended && edge.at_parent != Step::Ended
         };
-        permit.stripes &= !(1 << stripe);
-        let edge = permit.edge;
-        let stripes = permit.stripes;
-        self.edge_mut(edge).stripes = stripes;
-        if stripes != 0 {
-            // The other stripes go on under a new permit.
-            self.order(
-                child,
-                Down::Edge {
-                    edge,
-                    end: End::Child,
-                },
-            );
-            self.order(
-                parent,
-                Down::Edge {
-                    edge,
-                    end: End::Parent,
-                },
-            );
-            return;
+        let edge = match permitted.edge.filter(runs) {
+            Some(edge) => edge,
+            None => {
+                let width = self.stripes.count();
+                self.new_edge(Edge::new((parent, child), permitted.priority, width))
+            }
+        };
+        self.edge_mut(edge).priority = permitted.priority;
+        let now_ms = self.now_ms();
+        self.permits.minted(pair, edge, now_ms);
+        let stripes = permitted.stripes;
+        for (to, end) in [(child, End::Child), (parent, End::Parent)] {
+            self.order(to, Down::Edge { edge, end, stripes })?;
         }
-        self.permits.remove(&(child, parent));
-        self.order(
-            child,
-            Down::EdgeEnd {
-                edge,
-                end: End::Child,
-            },
-        );
-        self.order(
-            parent,
-            Down::EdgeEnd {
-                edge,
-                end: End::Parent,
-            },
-        );
+        Ok(())
+    }
+
+    fn end_edge(&mut self, (child, parent): Pair, edge: Option<EdgeIx>) -> Result<(), Error> {
+        let Some(edge) = edge else { return Ok(()) };
+        for (to, end) in [(child, End::Child), (parent, End::Parent)] {
+            self.order(to, Down::EdgeEnd { edge, end })?;
+        }
+        Ok(())
     }
 
     /// The station's own edges need no message.
-    fn order(&mut self, to: Id, down: Down) {
+    fn order(&mut self, to: Id, down: Down) -> Result<(), Error> {
         if to == STATION {
-            self.obey(to, down);
-        } else if self.members.contains_key(&to) {
-            self.say_down(to, down);
+            self.obey(to, down)
+        } else {
+            if self.members.contains_key(&to) {
+                self.say_down(to, down);
+            }
+            Ok(())
         }
     }
 
@@ -376,7 +350,7 @@ impl World {
             edges += u64::from(seat.edges);
         }
         let waiting = seats.iter().find(|seat| seat.waiting);
-        let room = if self.stream.width() == 1 {
+        let room = if self.stripes.count() == 1 {
             used < edges
         } else {
             used * 100 < edges * USED_PERCENT_MIN
@@ -403,7 +377,7 @@ impl World {
         self.queue.after(1_000_000, Event::Second);
         self.send_beacons();
         self.lower_edges();
-        self.renew_permits();
+        self.renew_permits()?;
         self.act()?;
         self.observe()
     }
@@ -424,7 +398,7 @@ impl World {
         let now_ms = self.now_ms();
         let lower = |node: &Id| {
             let seat = self.plan.seat(*node)?;
-            let proven = self.ledger.slots(now_ms, *node, self.edge_bps);
+            let proven = self.edges_of(*node);
             let edges = proven.max(seat.edges_used);
             (edges < seat.edges).then_some((*node, edges))
         };
@@ -434,33 +408,11 @@ impl World {
         }
     }
 
-    fn renew_permits(&mut self) {
+    fn renew_permits(&mut self) -> Result<(), Error> {
         let now_ms = self.now_ms();
-        let old: Vec<(Id, Id)> = self
-            .permits
-            .iter()
-            .filter(|(_, permit)| now_ms.saturating_sub(permit.minted_ms) > PERMIT_LIFE_MS / 2)
-            .map(|(pair, _)| *pair)
-            .collect();
-        for (child, parent) in old {
-            if let Some(permit) = self.permits.get_mut(&(child, parent)) {
-                permit.minted_ms = now_ms;
-                let edge = permit.edge;
-                self.order(
-                    child,
-                    Down::Edge {
-                        edge,
-                        end: End::Child,
-                    },
-                );
-                self.order(
-                    parent,
-                    Down::Edge {
-                        edge,
-                        end: End::Parent,
-                    },
-                );
-            }
+        for (pair, permitted) in self.permits.older_than(PERMIT_LIFE_MS / 2, now_ms) {
+            self.mint(pair, &permitted)?;
         }
+        Ok(())
     }
 }

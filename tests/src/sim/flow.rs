@@ -5,6 +5,7 @@ use super::Error;
 use super::check::Invariant;
 use super::message::Up;
 use super::node::{Cheat, EdgeIx, Id, InFlight, Record, STATION, Step};
+use super::stream::RENDITION;
 use super::uplink::Next;
 use super::world::{Event, World};
 use certs::block::Path;
@@ -138,8 +139,19 @@ impl World {
                 let bytes = self.stream.chunk(chunk)?.record_bytes;
                 Some((Record::Block { chunk, index }, bytes))
             }
-            Outgoing::Dropped { from, to, reason } => {
-                Some((Record::Dropped { from, to, reason }, DROPPED_BYTES))
+            Outgoing::Dropped {
+                from,
+                to,
+                stripes,
+                reason,
+            } => {
+                let record = Record::Dropped {
+                    from,
+                    to,
+                    stripes,
+                    reason,
+                };
+                Some((record, DROPPED_BYTES))
             }
         }
     }
@@ -220,9 +232,14 @@ impl World {
                 false
             }
             Record::Block { chunk, index } => self.take_block(ix, child, chunk, index),
-            Record::Dropped { from, to, reason } => {
+            Record::Dropped {
+                from,
+                to,
+                stripes,
+                reason,
+            } => {
                 let forwarder = &mut self.node_mut(child).forwarder;
-                forwarder.dropped(super::stream::RENDITION, from, to, reason);
+                forwarder.dropped(RENDITION, (from, to), stripes, reason);
                 self.measure.left_out(to.0.saturating_sub(from.0));
                 true
             }
@@ -257,19 +274,21 @@ impl World {
         let taken = node
             .forwarder
             .block(now_ms, block, Path::default(), (), bytes);
-        let stripe = block.stripe().0;
-        if let Some(heard_us) = edge.heard_us.get_mut(usize::from(stripe)) {
+        let stripe = block.stripe();
+        if let Some(heard_us) = edge.heard_us.get_mut(usize::from(stripe.0)) {
             *heard_us = now_us;
         }
-        let first = edge.up & 1 << stripe == 0;
-        edge.up |= 1 << stripe;
+        let first = !edge.up.has(stripe);
+        edge.up = edge.up.with(stripe);
         let age_us = now_us.saturating_sub(chunk.published_us);
-        if taken.fresh && !key.init {
-            let rows = chunk.blocks.len() / usize::from(self.stream.width().max(1));
+        if taken.fresh
+            && !key.init
+            && let Some(account) = edge.accounts.get_mut(usize::from(stripe.0))
+        {
+            let rows = chunk.blocks.len() / usize::from(self.stripes.count());
             let rows = u16::try_from(rows).unwrap_or(u16::MAX);
-            edge.account.bytes += bytes as u64;
-            if edge.note_arrived(key.sequence.0, stripe, rows) {
-                let account = &mut edge.account;
+            account.bytes += bytes as u64;
+            if account.note_arrived(key.sequence.0, rows) {
                 account.in_time += u64::from(age_us <= IN_TIME_US);
                 let sequence = Some(key.sequence.0);
                 account.first = account.first.map_or(sequence, |f| sequence.min(Some(f)));
@@ -279,6 +298,7 @@ impl World {
         let parent = edge.parent;
         self.measure.block(taken.fresh, bytes as u64);
         if first {
+            let stripe = stripe.0;
             self.say_up(child, Up::EdgeUp { parent, stripe });
         }
         if taken.complete && !key.init {

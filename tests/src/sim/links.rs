@@ -11,7 +11,7 @@ use super::world::{Event, World};
 use overlay::forwarder::Begin;
 use wire::codec::List;
 use wire::message::edge::{Resume, Start};
-use wire::{Reason, Sequence};
+use wire::{Reason, Sequence, StripeSet};
 
 /// See `overlay/link/src/endpoint.rs`.
 const EDGE_IDLE_US: u64 = 1_000_000;
@@ -28,10 +28,25 @@ const GREETING_HALVES: u64 = 5;
 
 impl World {
     /// The coordinator's order for an edge reaches one end.
-    pub(super) fn ordered(&mut self, ix: EdgeIx, end: End) {
+    ///
+    /// # Errors
+    /// An invariant is broken by what the parent then sends.
+    pub(super) fn ordered(
+        &mut self,
+        ix: EdgeIx,
+        end: End,
+        stripes: StripeSet,
+    ) -> Result<(), Error> {
         let id = self.edge(ix).node_at(end);
-        if !self.node(id).alive || self.edge(ix).step(end) != Step::None {
-            return;
+        if !self.node(id).alive || self.edge(ix).step(end) == Step::Ended {
+            return Ok(());
+        }
+        if self.edge(ix).step(end) != Step::None {
+            return self.changed(ix, end, stripes);
+        }
+        match end {
+            End::Child => self.edge_mut(ix).wanted = stripes,
+            End::Parent => self.edge_mut(ix).granted = stripes,
         }
         self.edge_mut(ix).set_step(end, Step::Ordered);
         let node = self.node_mut(id);
@@ -46,6 +61,7 @@ impl World {
         } else if self.edge(ix).greeted {
             self.welcome(ix);
         }
+        Ok(())
     }
 
     /// Everybody dials a relay, else the child dials; as
@@ -144,15 +160,55 @@ impl World {
             }
             return;
         }
+        self.edge_mut(ix).at_child = Step::Running;
+        let wanted = self.edge(ix).wanted;
+        self.ask(ix, wanted, Event::Start(ix));
+        self.watch(ix);
+    }
+
+    /// The child says where these stripes are to begin.
+    fn ask(&mut self, ix: EdgeIx, stripes: StripeSet, event: Event) {
+        let (parent, child) = (self.edge(ix).parent, self.edge(ix).child);
         let now_us = self.now_us();
         let one_way_us = self.one_way_us(parent, child);
-        let resume = self.resume(child);
+        let resume = self.resume(child, stripes);
         let edge = self.edge_mut(ix);
-        edge.at_child = Step::Running;
-        edge.start = resume;
-        edge.heard_us.fill(now_us + 2 * one_way_us);
-        self.queue.after(one_way_us, Event::Start(ix));
-        self.watch(ix);
+        for stripe in stripes.iter() {
+            if let Some(heard_us) = edge.heard_us.get_mut(usize::from(stripe.0)) {
+                *heard_us = now_us + 2 * one_way_us;
+            }
+        }
+        edge.start = Some(Start {
+            rendition: RENDITION,
+            stripes: edge.wanted,
+            resume,
+        });
+        self.queue.after(one_way_us, event);
+    }
+
+    /// A permit for other stripes reaches one end of an edge that runs.
+    fn changed(&mut self, ix: EdgeIx, end: End, stripes: StripeSet) -> Result<(), Error> {
+        match end {
+            End::Child => {
+                let before = std::mem::replace(&mut self.edge_mut(ix).wanted, stripes);
+                for stripe in before.minus(stripes).iter() {
+                    self.receipt(ix, stripe.0);
+                    self.edge_mut(ix).up = self.edge(ix).up.without(stripe);
+                }
+                if self.edge(ix).at_child == Step::Running {
+                    let fresh = stripes.minus(before);
+                    let asked = if fresh.is_empty() { stripes } else { fresh };
+                    self.ask(ix, asked, Event::Again(ix));
+                }
+            }
+            End::Parent => {
+                self.edge_mut(ix).granted = stripes;
+                if self.edge(ix).at_parent == Step::Running {
+                    return self.begin(ix);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The parent takes the child on.
@@ -174,19 +230,22 @@ impl World {
         self.begin(ix)
     }
 
+    /// Gives the child what it asked for, as far as its permit goes.
     fn begin(&mut self, ix: EdgeIx) -> Result<(), Error> {
         let now_ms = self.now_ms();
         let (parent, child) = (self.edge(ix).parent, self.edge(ix).child);
-        let start = Start {
-            rendition: RENDITION,
-            resume: self.edge(ix).start.clone(),
+        let Some(start) = self.edge(ix).start.clone() else {
+            return Ok(());
         };
+        let stripes = start.stripes.both(self.edge(ix).granted);
         let forwarder = &mut self.node_mut(parent).forwarder;
-        if matches!(
-            forwarder.add_child(child, start, now_ms),
-            Begin::Awaiting(_)
-        ) {
-            // It awaits what this node does not have; its own parent may.
+        if stripes.is_empty() {
+            forwarder.set_stripes(child, stripes);
+            return Ok(());
+        }
+        let begin = forwarder.add_child(child, start, stripes, now_ms);
+        if matches!(begin, Begin::Awaiting(_)) {
+            // It awaits what this node does not have; its own parents may.
             self.start_again(parent);
         }
         self.pump(ix)
@@ -195,29 +254,28 @@ impl World {
     /// Where a node wants to begin: where it lacks something, if that can
     /// still be played in time at the other end of an edge. What it does not
     /// ask for is left out for its children, too.
-    fn resume(&mut self, id: Id) -> Option<Resume> {
+    fn resume(&mut self, id: Id, stripes: StripeSet) -> Option<Resume> {
         let stream = self.scenario.stream;
         let skips = self.scenario.rules.skips_late;
         let window = stream.playout_delay_ms / stream.chunk_ms;
         let node = self.node_mut(id);
-        let mut resume = node.forwarder.resume(RENDITION)?;
+        let mut resume = node.forwarder.resume(RENDITION, stripes)?;
         let floor = node.head.unwrap_or(0).saturating_sub(window);
         if skips && resume.next.0 < floor {
-            let (from, to) = (resume.next, Sequence(floor));
-            node.forwarder.dropped(RENDITION, from, to, Reason::Timeout);
-            resume.next = to;
+            let range = (resume.next, Sequence(floor));
+            node.forwarder
+                .dropped(RENDITION, range, stripes, Reason::Timeout);
+            resume.next = range.1;
             resume.have = List::default();
         }
         Some(resume)
     }
 
     fn start_again(&mut self, id: Id) {
-        let resume = self.resume(id);
         for ix in self.node(id).parents.clone() {
             if self.edge(ix).at_child == Step::Running {
-                self.edge_mut(ix).start.clone_from(&resume);
-                let one_way_us = self.one_way_us(self.edge(ix).parent, id);
-                self.queue.after(one_way_us, Event::Again(ix));
+                let wanted = self.edge(ix).wanted;
+                self.ask(ix, wanted, Event::Again(ix));
             }
         }
     }
@@ -228,7 +286,7 @@ impl World {
             return;
         }
         if end == End::Child {
-            self.receipt(ix);
+            self.receipts(ix);
         }
         let was = self.edge(ix).step(end);
         self.edge_mut(ix).set_step(end, Step::Ended);

@@ -38,6 +38,8 @@ impl Class {
 pub(super) struct Sample {
     pub(super) viewers: u32,
     pub(super) waiting: u32,
+    /// Viewers whom no single node's end makes miss a chunk.
+    pub(super) guaranteed: u32,
     pub(super) depth_max: u32,
     pub(super) depth_optimum: u32,
     pub(super) edges: u64,
@@ -189,7 +191,10 @@ impl World {
         checked.map_err(|invariant| self.broken(invariant))?;
         self.check_links()?;
         self.check_uplinks()?;
-        let mut sample = Sample::default();
+        let mut sample = Sample {
+            guaranteed: self.plan.guaranteed().0,
+            ..Sample::default()
+        };
         let mut contributors = Vec::new();
         for seat in &seats {
             let used = u64::from(seat.edges_used);
@@ -208,7 +213,7 @@ impl World {
         }
         let station = seats.iter().find(|seat| seat.node == STATION);
         let station_edges = station.map_or(0, |seat| seat.edges);
-        sample.depth_optimum = optimal_depth(station_edges, &contributors, self.stream.width());
+        sample.depth_optimum = optimal_depth(station_edges, &contributors, self.stripes.count());
         let measure = &mut self.measure;
         sample.delay_ms_p50 = quantile(&measure.recent, 500);
         sample.delay_ms_p99 = quantile(&measure.recent, 990);

@@ -4,8 +4,8 @@
 
 use super::node::{EdgeIx, End, Id};
 use overlay::slots::Summary;
-use wire::AskId;
 use wire::message::control::Choice;
+use wire::{AskId, StripeSet};
 
 /// Member to coordinator.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +60,22 @@ pub(super) enum Why {
 pub(super) enum Down {
     Admitted,
     Refused,
-    Edge { edge: EdgeIx, end: End },
-    EdgeEnd { edge: EdgeIx, end: End },
-    Ask { ask: AskId },
+    /// Make the edge, or give it these stripes.
+    Edge {
+        edge: EdgeIx,
+        end: End,
+        stripes: StripeSet,
+    },
+    EdgeEnd {
+        edge: EdgeIx,
+        end: End,
+    },
+    Ask {
+        ask: AskId,
+    },
     Granted,
     NotNeeded,
-    Beacon { head: u64 },
+    Beacon {
+        head: u64,
+    },
 }

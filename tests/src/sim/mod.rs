@@ -23,6 +23,7 @@ mod node;
 mod optimum;
 mod outcome;
 mod people;
+mod permits;
 mod plan;
 mod playout;
 mod queue;

@@ -5,10 +5,9 @@ use super::playout::Playout;
 use super::uplink::Uplink;
 use overlay::Forwarder;
 use std::collections::{BTreeMap, VecDeque};
-use wire::Reason;
-use wire::Sequence;
-use wire::message::edge::Resume;
+use wire::message::edge::Start;
 use wire::statement::{ChunkKey, Priority};
+use wire::{Reason, Sequence, StripeSet};
 
 /// Names a node; never used twice.
 pub(super) type Id = u32;
@@ -110,6 +109,7 @@ pub(super) enum Record {
     Dropped {
         from: Sequence,
         to: Sequence,
+        stripes: StripeSet,
         reason: Reason,
     },
 }
@@ -121,11 +121,11 @@ pub(super) struct InFlight {
     pub(super) record: Record,
 }
 
-/// What the child has to receipt of one edge.
+/// What the child has to receipt of one stripe of an edge.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
-    /// Blocks here of chunks that are not whole, by (chunk, stripe).
-    pub(super) partial: VecDeque<(u64, u8, u16)>,
+    /// Blocks here of chunks of which the stripe is not whole.
+    pub(super) partial: VecDeque<(u64, u16)>,
     pub(super) bytes: u64,
     pub(super) in_time: u64,
     /// The chunks that the next receipt speaks of.
@@ -145,18 +145,20 @@ pub(super) struct Edge {
     /// The dialler's greeting waits for the other end's order.
     pub(super) greeted: bool,
     /// What the child asked for.
-    pub(super) start: Option<Resume>,
-    /// Stripes that it carries, as bits.
-    pub(super) stripes: u32,
-    /// Stripes of which the first block has come, as bits.
-    pub(super) up: u32,
+    pub(super) start: Option<Start>,
+    /// Stripes that the permit names, as each end has heard.
+    pub(super) wanted: StripeSet,
+    pub(super) granted: StripeSet,
+    /// Stripes of which the first block has come.
+    pub(super) up: StripeSet,
     /// A record that waits for the uplink.
     pub(super) pending: Option<(Record, u64)>,
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) last_arrival_us: u64,
     /// By stripe: when the last block came, or the child began to wait.
     pub(super) heard_us: Vec<u64>,
-    pub(super) account: Account,
+    /// By stripe.
+    pub(super) accounts: Vec<Account>,
     pub(super) sent_bytes: u64,
     pub(super) sent_block_bytes: u64,
     pub(super) arrived_bytes: u64,
@@ -177,13 +179,14 @@ impl Edge {
             at_parent: Step::None,
             greeted: false,
             start: None,
-            stripes: 0,
-            up: 0,
+            wanted: StripeSet::EMPTY,
+            granted: StripeSet::EMPTY,
+            up: StripeSet::EMPTY,
             pending: None,
             in_flight: VecDeque::new(),
             last_arrival_us: 0,
             heard_us: vec![0; usize::from(width)],
-            account: Account::default(),
+            accounts: vec![Account::default(); usize::from(width)],
             sent_bytes: 0,
             sent_block_bytes: 0,
             arrived_bytes: 0,
@@ -225,30 +228,29 @@ impl Edge {
         *seen |= bit;
         fresh
     }
+}
 
-    /// A block of a stripe has come first from here; true once all `rows` of
-    /// the chunk's stripe have.
-    pub(super) fn note_arrived(&mut self, sequence: u64, stripe: u8, rows: u16) -> bool {
+impl Account {
+    /// A block has come first from here; true once all `rows` of the chunk
+    /// have, in this stripe.
+    pub(super) fn note_arrived(&mut self, sequence: u64, rows: u16) -> bool {
         if rows <= 1 {
             return true;
         }
-        let partial = &mut self.account.partial;
-        let found = partial
-            .iter()
-            .rposition(|(s, t, _)| (*s, *t) == (sequence, stripe));
+        let found = self.partial.iter().rposition(|(s, _)| *s == sequence);
         let Some(at) = found else {
-            partial.push_back((sequence, stripe, 1));
-            if partial.len() > 64 {
-                partial.pop_front();
+            self.partial.push_back((sequence, 1));
+            if self.partial.len() > 64 {
+                self.partial.pop_front();
             }
             return false;
         };
-        let whole = partial.get_mut(at).is_some_and(|(_, _, count)| {
+        let whole = self.partial.get_mut(at).is_some_and(|(_, count)| {
             *count += 1;
             *count >= rows
         });
         if whole {
-            partial.remove(at);
+            self.partial.remove(at);
         }
         whole
     }

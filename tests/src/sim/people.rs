@@ -1,6 +1,7 @@
 //! The people: who comes with what, stays how long, goes how, pays, cheats,
 //! and what befalls all of them at once.
 
+use super::Error;
 use super::message::{Down, Up};
 use super::network::Place;
 use super::node::{Cheat, End, Id, Kind, STATION};
@@ -114,9 +115,9 @@ impl World {
     }
 
     /// The coordinator's word reaches a member.
-    pub(super) fn obey(&mut self, to: Id, down: Down) {
+    pub(super) fn obey(&mut self, to: Id, down: Down) -> Result<(), Error> {
         if !self.node(to).alive {
-            return;
+            return Ok(());
         }
         match down {
             Down::Admitted => self.admitted(to),
@@ -125,7 +126,7 @@ impl World {
                 self.measure.refused();
                 self.exit(to);
             }
-            Down::Edge { edge, end } => self.ordered(edge, end),
+            Down::Edge { edge, end, stripes } => return self.ordered(edge, end, stripes),
             Down::EdgeEnd { edge, end } => self.end(edge, end, true),
             Down::Ask { ask } => self.consider(to, ask),
             Down::Granted => {
@@ -139,6 +140,7 @@ impl World {
                 node.head = node.head.max(Some(head));
             }
         }
+        Ok(())
     }
 
     fn admitted(&mut self, id: Id) {

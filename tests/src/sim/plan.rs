@@ -4,8 +4,9 @@
 use super::node::{Id, STATION};
 use overlay::Planner;
 use overlay::planner::{Action, Config, EdgeFault, Peer, Relay};
-use wire::OrderId;
+use overlay::slots::UNPROVEN_SLOTS;
 use wire::message::control::{Choice, NodeKind};
+use wire::{OrderId, Stripe, Stripes};
 
 /// What is known of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +29,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(edges: u32, round_edges: u32, seed: u64) -> Self {
+    pub(super) fn new(edges: u32, stripes: Stripes, seed: u64) -> Self {
         // As peer/src/station/coordinator.rs has it.
         let config = Config {
-            round_slots: round_edges,
+            stripes,
+            round_slots: UNPROVEN_SLOTS,
             ..Config::default()
         };
         Self {
@@ -51,7 +53,7 @@ impl Plan {
 
     pub(super) fn join(&mut self, now_ms: u64, node: Id, edges: u32, never_ask: bool) {
         let peer = Peer {
-            slots: edges,
+            edges,
             never_ask,
             relay_only: false,
         };
@@ -71,7 +73,7 @@ impl Plan {
         let relay = Relay {
             sponsor,
             order: OrderId(order),
-            slots: edges,
+            edges,
             lease_end_ms,
         };
         let _ = self.planner.relay_admitted(now_ms, node, relay);
@@ -95,24 +97,30 @@ impl Plan {
         let _ = self.planner.answer(now_ms, ask, node, choice);
     }
 
-    pub(super) fn edge_up(&mut self, child: Id, parent: Id, _stripe: u8) {
-        self.planner.edge_up(child, parent);
+    pub(super) fn edge_up(&mut self, child: Id, parent: Id, stripe: u8) {
+        self.planner.edge_up(child, parent, Stripe(stripe));
     }
 
     pub(super) fn edge_failed(&mut self, now_ms: u64, child: Id, parent: Id, fault: EdgeFault) {
         self.planner.edge_failed(now_ms, child, parent, fault);
     }
 
-    pub(super) fn withheld(&mut self, now_ms: u64, child: Id, parent: Id, _stripe: u8) {
-        self.planner.withheld(now_ms, child, parent);
+    pub(super) fn withheld(&mut self, now_ms: u64, child: Id, parent: Id, stripe: u8) {
+        self.planner.withheld(now_ms, child, parent, Stripe(stripe));
     }
 
     pub(super) fn tick(&mut self, now_ms: u64) {
         self.planner.tick(now_ms);
     }
 
-    pub(super) fn parent(&self, node: Id, _stripe: u8) -> Option<Id> {
-        self.planner.node(node).and_then(|view| view.parent)
+    pub(super) fn parent(&self, node: Id, stripe: u8) -> Option<Id> {
+        let view = self.planner.node(node)?;
+        view.parents.get(usize::from(stripe)).copied().flatten()
+    }
+
+    /// Viewers whom no single node's end makes miss a chunk, and all.
+    pub(super) fn guaranteed(&self) -> (u32, u32) {
+        self.planner.guaranteed()
     }
 
     pub(super) fn seat(&self, node: Id) -> Option<Seat> {
@@ -129,9 +137,9 @@ fn seat(view: overlay::planner::NodeView<Id>) -> Seat {
     Seat {
         node: view.node,
         kind: view.kind,
-        parents: vec![view.parent],
-        edges: view.slots,
-        edges_used: view.children,
+        parents: view.parents,
+        edges: view.edges,
+        edges_used: view.edges_used,
         depth: view.depth,
         waiting: view.waiting,
     }

@@ -151,6 +151,7 @@ impl World {
             "continuity": outcome.timeline.iter().map(|c| c.map(round)).collect::<Vec<_>>(),
             "viewers": column(|s| u64::from(s.viewers)),
             "waiting": column(|s| u64::from(s.waiting)),
+            "guaranteed": column(|s| u64::from(s.guaranteed)),
             "depth": column(|s| u64::from(s.depth_max)),
             "delay_ms_p50": column(|s| s.delay_ms_p50),
             "delay_ms_p99": column(|s| s.delay_ms_p99),

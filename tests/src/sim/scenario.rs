@@ -3,6 +3,7 @@
 use super::Error;
 use serde::Deserialize;
 use std::path::Path;
+use wire::Stripes;
 
 /// A whole scenario, as its file says it; the command line may change the
 /// first few.
@@ -252,12 +253,9 @@ impl Scenario {
     ///
     /// # Errors
     /// [`Error::Value`].
-    pub fn stripes(&self) -> Result<(u8, u8), Error> {
-        let parts = self.stripes.split_once('+');
-        let parsed = parts.and_then(|(k, m)| Some((k.parse().ok()?, m.parse().ok()?)));
-        parsed
-            .filter(|(k, m): &(u8, u8)| *k >= 1 && k.saturating_add(*m) <= 16)
-            .ok_or(Error::Value("stripes must be K+M, e.g. 4+1"))
+    pub fn stripes(&self) -> Result<Stripes, Error> {
+        let parsed = self.stripes.parse();
+        parsed.map_err(|_| Error::Value("stripes must be K+M, e.g. 4+1"))
     }
 
     /// Checks what the types cannot.

@@ -8,14 +8,16 @@ use certs::x509::{MemberRequest, StreamCa};
 use wire::codec::{Blob, List, Text};
 use wire::message::control::{
     self, Addresses, Admission, Admitted, Answer, Choice, EdgeFailure, EdgeOrder, EdgeReport,
-    Empty, Introduce, Join, Name, NodeKind, NodeRef,
+    Empty, Introduce, Join, Name, NodeKind, NodeRef, Withheld,
 };
 use wire::message::receipt::Receipt;
 use wire::order::Order;
 use wire::statement::{
     Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, Priority, Step,
 };
-use wire::{AskId, Digest, Encode, Nonce, OrderId, Reason, Sequence, SpkiHash, Stripe, UnixMs};
+use wire::{
+    AskId, Digest, Encode, Nonce, OrderId, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs,
+};
 
 /// The length before each message: a varint.
 const LENGTH_BYTES: u64 = 2;
@@ -34,6 +36,7 @@ pub(super) struct Sizes {
     answer: u64,
     introduce: u64,
     edge_up: u64,
+    withheld: u64,
     edge_down: u64,
     receipt: u64,
     leave: u64,
@@ -95,6 +98,11 @@ impl Sizes {
         let edge_up = control::Up::EdgeUp(EdgeReport {
             other: SPKI,
             child: true,
+            stripes: StripeSet::one(Stripe(0)),
+        });
+        let withheld = control::Up::Withheld(Withheld {
+            parent: SPKI,
+            stripes: StripeSet::one(Stripe(0)),
         });
         let answer = Answer {
             ask: AskId(9),
@@ -111,6 +119,7 @@ impl Sizes {
             answer: bytes(&control::Up::Answer(answer)),
             introduce: bytes(&control::Up::Introduce(introduce)),
             edge_up: bytes(&edge_up),
+            withheld: bytes(&withheld),
             edge_down: bytes(&control::Up::EdgeDown(failure.clone())),
             receipt: bytes(&control::Up::Receipt(receipt(keys)?)),
             leave: bytes(&control::Up::Leave(Empty {})),
@@ -140,8 +149,8 @@ impl Sizes {
                 why: Why::Gone | Why::PermitMissing | Why::Reparented,
                 ..
             }
-            | Up::ChildGone { .. }
-            | Up::Withheld { .. } => self.edge_down,
+            | Up::ChildGone { .. } => self.edge_down,
+            Up::Withheld { .. } => self.withheld,
             Up::Receipt { .. } => self.receipt,
             Up::Leave => self.leave,
         }
@@ -239,7 +248,7 @@ fn order(keys: &Keys, admission: Option<Admission>) -> Result<EdgeOrder, Error> 
     let permit = Permit {
         scope: keys.statement.scope.clone(),
         serial: 100_000,
-        stripe: Stripe(0),
+        stripes: StripeSet::one(Stripe(0)),
         rendition: RENDITION,
         parent: SPKI,
         child: SPKI,
@@ -289,10 +298,11 @@ mod tests {
 
     #[test]
     fn messages_have_the_lengths_of_real_ones() {
-        let sizes = Sizes::measure(&Keys::new(1).unwrap()).unwrap();
+        let sizes = Sizes::measure(&Keys::new(1, wire::Stripes::SINGLE).unwrap()).unwrap();
         let edge = Down::Edge {
             edge: EdgeIx(0),
             end: End::Child,
+            stripes: StripeSet::one(Stripe(0)),
         };
         let order = sizes.down(&edge, false);
         assert!((250..500).contains(&order), "{order}");

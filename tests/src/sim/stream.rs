@@ -10,7 +10,7 @@ use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::{SigningKey, Verified};
 use wire::message::group::{Block, Record};
 use wire::statement::{ChunkFlags, ChunkHeader, ChunkKey, RunStatement, Scope, Signed};
-use wire::{Encode, Epoch, Rendition, RunId, SpkiHash, StreamId, UnixMs};
+use wire::{Encode, Epoch, Rendition, RunId, SpkiHash, StreamId, Stripes, UnixMs};
 
 /// The station's clock when virtual time begins.
 pub(super) const EPOCH_MS: UnixMs = UnixMs(1_800_000_000_000);
@@ -37,7 +37,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(seed: u64) -> Result<Self, Error> {
+    pub(super) fn new(seed: u64, stripes: Stripes) -> Result<Self, Error> {
         let key = |role: u8| {
             let mut bytes = [role; 32];
             bytes[..8].copy_from_slice(&seed.to_be_bytes());
@@ -58,6 +58,7 @@ impl Keys {
             permit_key: permit.public(),
             beacon_key: beacon.public(),
             coordinator: SpkiHash([9; 32]),
+            stripes,
         };
         let signed = certs::sign(&stream, &statement);
         let run = certs::run::verify(&signed, &statement.scope.stream, EPOCH_MS)?;
@@ -99,17 +100,14 @@ pub(super) struct Stream {
     group: u64,
     /// Bytes of a chunk that is no key frame.
     plain_bytes: usize,
-    stripes: (u8, u8),
 }
 
 impl Stream {
     pub(super) fn new(scenario: &Scenario, keys: &Keys) -> Result<Self, Error> {
-        let stripes = scenario.stripes()?;
         let stream = &scenario.stream;
         let secret = EpochSecret::new([11; 32]);
         let chunk_key = keys.chunk.clone();
-        let mut publisher =
-            Publisher::new(chunk_key, &keys.run, Epoch(0), &secret, RENDITION, stripes)?;
+        let mut publisher = Publisher::new(chunk_key, &keys.run, Epoch(0), &secret, RENDITION)?;
         let mut verifier = HeaderVerifier::new(&keys.run, HeaderLimits::default());
         let flags = ChunkFlags {
             init: true,
@@ -128,7 +126,6 @@ impl Stream {
             chunk_us: stream.chunk_ms * 1_000,
             group,
             plain_bytes: usize::try_from(plain_bytes).unwrap_or(usize::MAX),
-            stripes,
         })
     }
 
@@ -171,11 +168,6 @@ impl Stream {
 
     pub(super) fn is_key(&self, sequence: u64) -> bool {
         sequence.is_multiple_of(self.group)
-    }
-
-    /// k + m.
-    pub(super) const fn width(&self) -> u8 {
-        self.stripes.0.saturating_add(self.stripes.1)
     }
 }
 

@@ -6,6 +6,7 @@ use super::measure::Measure;
 use super::message::{Down, Up};
 use super::network::{Network, Place};
 use super::node::{Cheat, Edge, EdgeIx, End, Id, Kind, Node};
+use super::permits::Permits;
 use super::plan::Plan;
 use super::playout::Playout;
 use super::queue::Queue;
@@ -16,8 +17,9 @@ use super::suspicion::Suspicion;
 use super::uplink::Uplink;
 use super::{Error, Scenario};
 use overlay::Forwarder;
-use overlay::slots::{Ledger, UNPROVEN_SLOTS};
+use overlay::slots::Ledger;
 use std::collections::BTreeMap;
+use wire::Stripes;
 
 /// What happens at a moment.
 #[derive(Debug, Clone, Copy)]
@@ -118,9 +120,9 @@ pub(super) struct World {
     /// Members by the coordinator's books, and whether they have a place in
     /// its plan.
     pub(super) members: BTreeMap<Id, bool>,
-    /// (child, parent), and the stripes that the edge carries.
-    pub(super) permits: BTreeMap<(Id, Id), Permit>,
+    pub(super) permits: Permits,
     pub(super) suspicion: Suspicion,
+    pub(super) stripes: Stripes,
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
     // The observer.
@@ -128,15 +130,6 @@ pub(super) struct World {
     pub(super) measure: Measure,
     pub(super) digest: Digest,
     pub(super) steps: u64,
-}
-
-/// A permit as the coordinator has signed it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Permit {
-    pub(super) edge: EdgeIx,
-    pub(super) minted_ms: u64,
-    /// Stripes, as bits.
-    pub(super) stripes: u32,
 }
 
 /// Who a new node is.
@@ -155,10 +148,9 @@ const EDGE_PERCENT: u64 = 125;
 
 impl World {
     pub(super) fn new(scenario: &Scenario) -> Result<Self, Error> {
-        let (k, m) = scenario.stripes()?;
-        let width = u32::from(k) + u32::from(m);
-        let keys = Keys::new(scenario.seed)?;
-        let edge_bps = scenario.stream.rate_bps * EDGE_PERCENT / 100 / u64::from(k);
+        let stripes = scenario.stripes()?;
+        let keys = Keys::new(scenario.seed, stripes)?;
+        let edge_bps = scenario.stream.rate_bps * EDGE_PERCENT / 100 / u64::from(stripes.k());
         let station_edges = scenario.station.upload_bps / edge_bps;
         let station_edges = u32::try_from(station_edges).unwrap_or(u32::MAX);
         let seed = scenario.seed;
@@ -172,11 +164,12 @@ impl World {
             audience: Rng::new(seed, Purpose::Audience),
             sponsors: Rng::new(seed, Purpose::Sponsors),
             fate: Rng::new(seed, Purpose::Event),
-            plan: Plan::new(station_edges, UNPROVEN_SLOTS * width, seed),
+            plan: Plan::new(station_edges, stripes, seed),
             ledger: Ledger::new(),
             members: BTreeMap::new(),
-            permits: BTreeMap::new(),
+            permits: Permits::default(),
             suspicion: Suspicion::default(),
+            stripes,
             edge_bps,
             shadow: Shadow::default(),
             measure: Measure::new(scenario),
@@ -319,7 +312,7 @@ impl World {
             Event::Exit(node) => self.exit(node),
             Event::Disaster => self.disaster(),
             Event::Up { from, up } => self.hear(from, up)?,
-            Event::Down { to, down } => self.obey(to, down),
+            Event::Down { to, down } => self.obey(to, down)?,
             Event::ControlIdle(node) => self.member_gone(node, false)?,
             Event::Blame {
                 child,
