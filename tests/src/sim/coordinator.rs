@@ -66,7 +66,7 @@ impl World {
             Up::Claim => self.claimed(from),
             Up::Answer { ask, choice } => self.plan.answer(now_ms, ask, from, choice),
             Up::Introduce { relay } => self.relay_admitted(relay, from),
-            Up::EdgeUp { parent, stripe } => self.plan.edge_up(from, parent, stripe),
+            Up::Works { parent, stripe } => self.plan.edge_up(from, parent, stripe),
             Up::EdgeDown { parent, why } => self.edge_down(from, parent, why),
             Up::ChildGone { child } => self.child_gone(child),
             Up::Withheld { parent, stripe } => {

@@ -299,7 +299,7 @@ impl World {
         self.measure.block(taken.fresh, bytes as u64);
         if first {
             let stripe = stripe.0;
-            self.say_up(child, Up::EdgeUp { parent, stripe });
+            self.say_up(child, Up::Works { parent, stripe });
         }
         if taken.complete && !key.init {
             self.complete(child, key.sequence.0, age_us);

@@ -20,7 +20,8 @@ pub(super) enum Up {
     Introduce {
         relay: Id,
     },
-    EdgeUp {
+    /// A stripe of an edge works.
+    Works {
         parent: Id,
         stripe: u8,
     },

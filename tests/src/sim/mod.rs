@@ -63,6 +63,28 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// What a run comes to, in two figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// SHA-256 over all that was decided and seen.
+    pub digest: String,
+    /// Mean continuity over all viewers, from 0 to 1; 0 if nobody watched.
+    pub continuity: f64,
+}
+
+/// Runs a scenario to its end.
+///
+/// # Errors
+/// What it says cannot be, or an invariant is broken.
+pub fn figures(scenario: &Scenario) -> Result<Figures, Error> {
+    let mut world = World::new(scenario)?;
+    world.run()?;
+    Ok(Figures {
+        digest: world.digest.to_hex(),
+        continuity: world.outcome().overall.map_or(0.0, |c| c.mean),
+    })
+}
+
 /// The scenario that the command line says.
 fn scenario(arguments: &Arguments) -> Result<Scenario, Error> {
     let mut scenario = Scenario::read(&arguments.scenario)?;

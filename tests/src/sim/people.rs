@@ -149,9 +149,10 @@ impl World {
         self.queue
             .after(RECEIPT_US / 2 + spread_us, Event::Receipts(id));
         self.queue.after(LOOK_US, Event::Look(id));
-        // The first viewers of some scenarios bring relays along.
-        let first = self.scenario.viewers * self.scenario.sponsors.relays_at_start_permille / 1_000;
-        if id <= first {
+        // In some scenarios every so many-th viewer brings a relay along.
+        let permille = u64::from(self.scenario.sponsors.relays_at_start_permille);
+        let (before, after) = (u64::from(id - 1) * permille, u64::from(id) * permille);
+        if after / 1_000 > before / 1_000 {
             let boot_us = 2_000_000;
             self.queue
                 .after(boot_us, Event::RelayBooted { sponsor: id });

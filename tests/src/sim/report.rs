@@ -55,6 +55,7 @@ impl World {
             },
             "depth": self.depth(),
             "edges": self.edges_json(),
+            "guaranteed": self.guaranteed_json(),
             "control": {
                 "bytes_per_viewer_s": round(outcome.control_bytes_per_viewer_s),
                 "up_bytes": self.measure.counts.control_up_bytes,
@@ -104,6 +105,12 @@ impl World {
             "left_out_chunks": counts.left_out,
             "duplicate_share": round(duplicates),
         })
+    }
+
+    /// Viewers whom no single node's end makes miss a chunk, of all, at the end.
+    fn guaranteed_json(&self) -> Value {
+        let last = self.measure.samples.last().copied().unwrap_or_default();
+        json!({ "viewers": last.guaranteed, "of": last.viewers })
     }
 
     fn audience_json(&self) -> Value {

@@ -133,7 +133,7 @@ pub struct Sponsors {
     pub boot_ms: [u64; 2],
     /// A relay's uplink, in bit/s.
     pub relay_bps: u64,
-    /// Of a thousand viewers so many bring a relay along, the first ones.
+    /// Of a thousand viewers so many bring a relay along.
     pub relays_at_start_permille: u32,
 }
 

@@ -57,43 +57,12 @@ fn bytes(message: &impl Encode) -> u64 {
 
 impl Sizes {
     pub(super) fn measure(keys: &Keys) -> Result<Self, Error> {
-        let scope = keys.statement.scope.clone();
         let failure = EdgeFailure {
             other: SPKI,
             child: true,
             reason: Reason::Withheld,
         };
-        let ask = Ask {
-            scope: scope.clone(),
-            ask: AskId(9),
-            member: SPKI,
-            cause: Cause::Leave,
-            step: Step::Leaves,
-            deficit_bps: 50_000_000,
-            viewers_short: 100,
-            rounds_wanted: 5,
-            deadline_ms: 20_000,
-            issued: EPOCH_MS,
-        };
-        let grant = Grant {
-            scope: scope.clone(),
-            ask: AskId(9),
-            member: SPKI,
-            expiry: EPOCH_MS,
-        };
-        let beacon = HeadBeacon {
-            scope: scope.clone(),
-            rendition: RENDITION,
-            head: Sequence(10_000),
-            header: Digest([1; 32]),
-            now: EPOCH_MS,
-        };
-        let claim = CapacityClaim {
-            scope,
-            node: SPKI,
-            upload_bps: 20_000_000,
-            issued: EPOCH_MS,
-        };
+        let (ask, granted) = asking(keys);
         let admission = admission(keys)?;
         let edge_up = control::Up::EdgeUp(EdgeReport {
             other: SPKI,
@@ -115,7 +84,7 @@ impl Sizes {
         };
         Ok(Self {
             join: bytes(&control::Up::Join(join()?)),
-            claim: bytes(&control::Up::Claim(certs::sign(&keys.member, &claim))),
+            claim: claim(keys),
             answer: bytes(&control::Up::Answer(answer)),
             introduce: bytes(&control::Up::Introduce(introduce)),
             edge_up: bytes(&edge_up),
@@ -131,10 +100,10 @@ impl Sizes {
                 Some(admission),
             )?))),
             edge_end: bytes(&control::Down::EdgeEnd(failure)),
-            ask: bytes(&control::Down::Ask(certs::sign(&keys.permit, &ask))),
-            granted: bytes(&control::Down::Granted(certs::sign(&keys.permit, &grant))),
+            ask,
+            granted,
             not_needed: bytes(&control::Down::NotNeeded(AskId(9))),
-            beacon: bytes(&control::Down::Beacon(certs::sign(&keys.beacon, &beacon))),
+            beacon: beacon(keys),
         })
     }
 
@@ -144,7 +113,7 @@ impl Sizes {
             Up::Claim => self.claim,
             Up::Answer { .. } => self.answer,
             Up::Introduce { .. } => self.introduce,
-            Up::EdgeUp { .. } => self.edge_up,
+            Up::Works { .. } => self.edge_up,
             Up::EdgeDown {
                 why: Why::Gone | Why::PermitMissing | Why::Reparented,
                 ..
@@ -170,6 +139,53 @@ impl Sizes {
             Down::Beacon { .. } => self.beacon,
         }
     }
+}
+
+/// Of a question, and of a grant.
+fn asking(keys: &Keys) -> (u64, u64) {
+    let scope = keys.statement.scope.clone();
+    let ask = Ask {
+        scope: scope.clone(),
+        ask: AskId(9),
+        member: SPKI,
+        cause: Cause::Leave,
+        step: Step::Leaves,
+        deficit_bps: 50_000_000,
+        viewers_short: 100,
+        rounds_wanted: 5,
+        deadline_ms: 20_000,
+        issued: EPOCH_MS,
+    };
+    let grant = Grant {
+        scope,
+        ask: AskId(9),
+        member: SPKI,
+        expiry: EPOCH_MS,
+    };
+    let ask = control::Down::Ask(certs::sign(&keys.permit, &ask));
+    let grant = control::Down::Granted(certs::sign(&keys.permit, &grant));
+    (bytes(&ask), bytes(&grant))
+}
+
+fn claim(keys: &Keys) -> u64 {
+    let claim = CapacityClaim {
+        scope: keys.statement.scope.clone(),
+        node: SPKI,
+        upload_bps: 20_000_000,
+        issued: EPOCH_MS,
+    };
+    bytes(&control::Up::Claim(certs::sign(&keys.member, &claim)))
+}
+
+fn beacon(keys: &Keys) -> u64 {
+    let beacon = HeadBeacon {
+        scope: keys.statement.scope.clone(),
+        rendition: RENDITION,
+        head: Sequence(10_000),
+        header: Digest([1; 32]),
+        now: EPOCH_MS,
+    };
+    bytes(&control::Down::Beacon(certs::sign(&keys.beacon, &beacon)))
 }
 
 fn addresses() -> Result<Addresses, Error> {
