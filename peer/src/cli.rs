@@ -8,6 +8,7 @@ use certs::receipt::ReceiptCheck;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use wire::Stripes;
 
 /// Live video without a server bill.
 ///
@@ -95,6 +96,11 @@ pub struct Broadcast {
     /// A raw file is sent at this rate.
     #[arg(long)]
     pub stream_mbps: Option<f64>,
+    /// How the stream is cut into trees, K+M: each carries a K-th of it, and
+    /// any K of K+M are enough to watch. A node that goes takes at most M of a
+    /// viewer's trees along where uploads suffice.
+    #[arg(long, value_name = "K+M", default_value_t = Stripes::SINGLE)]
+    pub stripes: Stripes,
     /// How long a viewer may think about an ask.
     #[arg(long)]
     pub ask_deadline_ms: Option<u64>,
@@ -327,6 +333,7 @@ impl Broadcast {
             keep: self.keep,
             membership_ms: station::MEMBERSHIP_MS,
             run_ms: station::RUN_MS,
+            stripes: self.stripes,
             receipts: ReceiptCheck::default(),
             shared: self.common.resolve(&file)?,
         })

@@ -12,6 +12,7 @@ mod ingest;
 mod introductions;
 mod keys;
 mod membership;
+mod permits;
 mod picture;
 mod rate;
 mod receipts;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use wire::invite::Invite;
 use wire::message::control::NodeKind;
-use wire::{Digest, Reason, Rendition, Sequence, UnixMs};
+use wire::{Digest, Reason, Rendition, Sequence, Stripes, UnixMs};
 use zeroize::Zeroizing;
 
 /// Head room of a slot over the stream's average rate, in percent: key frames
@@ -89,6 +90,8 @@ pub struct Options {
     pub membership_ms: u64,
     /// How long the run lasts at most; no switch, [`RUN_MS`] but for tests.
     pub run_ms: u64,
+    /// How the stream is cut into trees.
+    pub stripes: Stripes,
     /// How receipts are checked; no switch, by their MACs but for tests.
     pub receipts: ReceiptCheck,
     /// The rest.
@@ -184,7 +187,7 @@ impl Station {
         clock::check(clock.unix())?;
         let rate = stream_rate(&options)?;
         let (keys, chunk_key) =
-            Keys::make(&shared.data, &shared.name, clock.unix(), options.run_ms)?;
+            Keys::make(&shared.data, &shared.name, clock.unix(), options.run_ms, options.stripes)?;
         let run_end = keys.run.end;
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);
@@ -294,7 +297,6 @@ fn publisher(chunk_key: keys::ChunkKey, keys: &Keys) -> Result<Publisher, Error>
         keys.epoch,
         &keys.epoch_secret,
         Rendition(0),
-        (1, 0),
     )?)
 }
 
@@ -304,7 +306,7 @@ fn settings(
     (stream_bps, basis): (u64, Basis),
     address: SocketAddr,
 ) -> Settings {
-    let slot_bps = stream_rate::slot_bps(stream_bps);
+    let edge_bps = stream_rate::edge_bps(stream_bps, keys.run.stripes);
     let invite = Invite {
         stream: keys.run.scope.stream,
         secret: keys.audience.clone(),
@@ -314,8 +316,9 @@ fn settings(
         name: options.shared.name.clone(),
         address,
         stream_bps,
-        slot_bps,
-        slots: stream_rate::slots(options.upload_bps, slot_bps),
+        edge_bps,
+        edges: stream_rate::edges(options.upload_bps, edge_bps),
+        stripes: keys.run.stripes,
         ask_deadline_ms: options.ask_deadline_ms,
         ask_interval_ms: options.ask_interval_ms,
         banner: options.shared.trust.banner.clone(),
@@ -380,8 +383,9 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
                 "run": keys.run.scope.run.to_hex(),
                 "spki": keys.identity.spki().to_hex(),
                 "stream_bps": settings.stream_bps,
-                "slot_bps": settings.slot_bps,
-                "slots": settings.slots,
+                "slot_bps": settings.slot_bps(),
+                "slots": settings.slots(settings.edges),
+                "stripes": settings.stripes.to_string(),
                 "listen": settings.address.to_string(),
             }),
         );
@@ -402,7 +406,7 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
     emit.say(&format!(
         "The stream {how} {:.1} Mbit/s; your upload serves {} viewers.",
         as_mbps(settings.stream_bps),
-        settings.slots
+        settings.slots(settings.edges)
     ));
 }
 

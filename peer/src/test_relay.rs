@@ -95,6 +95,7 @@ impl Cloud {
             permit_key: permit.public(),
             beacon_key: key().public(),
             coordinator: certs::x509::spki_of_public(&key().public()),
+            stripes: wire::Stripes::SINGLE,
         };
         let signed_run = certs::sign(&stream, &run);
         Self {

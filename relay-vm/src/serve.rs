@@ -20,7 +20,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{broadcast, mpsc};
 use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
-use wire::message::control::{Down, EdgeFailure, EdgeReport, Empty, Load, NodeKind, Ready, Up};
+use wire::message::control::{
+    Down, EdgeFailure, EdgeReport, Empty, Load, NodeKind, Ready, Up, Withheld,
+};
 use wire::statement::{CapacityClaim, RunStatement};
 use wire::{Decode, Reason, SpkiHash};
 
@@ -444,9 +446,15 @@ impl Relay {
 
     fn report(&self, event: NodeEvent) {
         let up = match event {
-            NodeEvent::EdgeUp { other, child, .. } => Up::EdgeUp(EdgeReport {
+            NodeEvent::EdgeUp {
+                other,
+                child,
+                stripes,
+                ..
+            } => Up::EdgeUp(EdgeReport {
                 other: other.spki,
                 child,
+                stripes,
             }),
             NodeEvent::EdgeDown {
                 other,
@@ -466,10 +474,9 @@ impl Relay {
                     reason,
                 })
             }
-            NodeEvent::Withheld { from, .. } => Up::EdgeDown(EdgeFailure {
-                other: from,
-                child: true,
-                reason: Reason::Withheld,
+            NodeEvent::Withheld { from, stripes, .. } => Up::Withheld(Withheld {
+                parent: from,
+                stripes,
             }),
             NodeEvent::ByteCapReached => {
                 self.end.announce(Reason::ByteCapReached);

@@ -160,7 +160,7 @@ async fn hostile_name_travels_as_json_alone() {
         id: "1".into(),
         name: HOSTILE.into(),
         kind: Kind::Peer,
-        parent: None,
+        parents: Vec::new(),
         slots: 0,
         children: 0,
         sponsor: None,

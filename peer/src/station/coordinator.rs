@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::message::control::{
-    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up,
+    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up, Withheld,
 };
 use wire::statement::{CapacityClaim, HeadBeacon, Revocation, Signed};
-use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash, Stripe};
+use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash, Stripes};
 use zeroize::Zeroizing;
 
 /// How often deadlines are looked at.
@@ -37,8 +37,11 @@ pub(super) struct Settings {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     pub(super) stream_bps: u64,
-    pub(super) slot_bps: u64,
-    pub(super) slots: u32,
+    /// What a child needs for one stripe, in bit/s.
+    pub(super) edge_bps: u64,
+    /// Edges that the station itself feeds.
+    pub(super) edges: u32,
+    pub(super) stripes: Stripes,
     pub(super) ask_deadline_ms: u64,
     pub(super) ask_interval_ms: u64,
     pub(super) banner: Option<String>,
@@ -51,6 +54,18 @@ pub(super) struct Settings {
     pub(super) receipts: ReceiptCheck,
     pub(super) invite: Zeroizing<String>,
     pub(super) controls: super::controls::Controls,
+}
+
+impl Settings {
+    /// What a child needs for all stripes, in bit/s.
+    pub(super) fn slot_bps(&self) -> u64 {
+        self.edge_bps.saturating_mul(self.stripes.count().into())
+    }
+
+    /// How many children at the full rate so many edges are.
+    pub(super) fn slots(&self, edges: u32) -> u32 {
+        edges / u32::from(self.stripes.count().max(1))
+    }
 }
 
 /// What the coordinator works with.
@@ -138,7 +153,7 @@ pub(super) struct Coordinator {
     pub(super) renewals: super::membership::Renewals,
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
-    pub(super) permits: super::edges::Permits,
+    pub(super) permits: super::permits::Permits,
     pub(super) proven: super::receipts::Proven,
     pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
@@ -170,6 +185,7 @@ impl Coordinator {
     ) -> Self {
         let me = keys.identity.spki();
         let config = Config {
+            stripes: settings.stripes,
             ask_deadline_ms: settings.ask_deadline_ms,
             ask_interval_ms: settings.ask_interval_ms,
             // What a relay may carry before receipts have proven it.
@@ -185,8 +201,8 @@ impl Coordinator {
             .iter()
             .fold(0u64, |s, b| s << 8 | u64::from(*b));
         Self {
-            planner: Planner::new(me, settings.slots, config, seed),
-            permits: super::edges::Permits::new(),
+            planner: Planner::new(me, settings.edges, config, seed),
+            permits: super::permits::Permits::default(),
             proven: super::receipts::Proven::new(),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
@@ -237,7 +253,7 @@ impl Coordinator {
                 }
                 _ = picture.tick() => {
                     self.send_beacon();
-                    self.lower_slots();
+                    self.lower_edges();
                     self.tell_proven();
                     self.show_tree();
                     self.renew_permits();
@@ -305,7 +321,12 @@ impl Coordinator {
             Up::Claim(claim) => self.claim(from, &claim),
             Up::Answer(answer) => self.answer(from, &answer),
             Up::Introduce(introduce) => self.introduced(from, introduce),
-            Up::EdgeUp(edge) if edge.child => self.planner.edge_up(from, edge.other, Stripe(0)),
+            Up::EdgeUp(edge) if edge.child => {
+                for stripe in edge.stripes.iter() {
+                    self.planner.edge_up(from, edge.other, stripe);
+                }
+            }
+            Up::Withheld(withheld) => self.withheld(from, &withheld),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
@@ -337,23 +358,24 @@ impl Coordinator {
         };
         member.claim_bps = claim.upload_bps;
         self.proven.claim(from, claim.upload_bps, None);
-        let slots = self.slots_of(from);
+        let edges = self.edges_of(from);
         let now_ms = self.clock.mono_ms();
         let Some(member) = self.members.get_mut(&from) else {
             return;
         };
         if member.placed {
-            let _ = self.planner.claim(now_ms, from, slots);
+            let _ = self.planner.claim(now_ms, from, edges);
             return;
         }
         member.placed = true;
         self.pictures.forget(from);
         let peer = Peer {
-            edges: slots,
+            edges,
             never_ask: member.never_ask,
             relay_only: member.relay_only,
         };
-        let fields = json!({"slots": slots, "spki": from.to_hex()});
+        let slots = self.settings.slots(edges);
+        let fields = json!({"slots": slots, "edges": edges, "spki": from.to_hex()});
         self.emit.tell_of(member.name.as_str(), "joined", fields);
         let _ = self.planner.join(now_ms, from, peer);
     }
@@ -387,7 +409,6 @@ impl Coordinator {
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
             Reason::BudgetSpent if self.renew_spent(from, edge.other) => {}
-            Reason::Withheld => self.planner.withheld(now_ms, from, edge.other, Stripe(0)),
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
                     child: from,
@@ -406,6 +427,20 @@ impl Coordinator {
             _ => self
                 .planner
                 .edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
+        }
+    }
+
+    /// Stripes of its parent's are silent for this child, and perhaps for
+    /// others: the planner knows who above has no excuse.
+    fn withheld(&mut self, from: SpkiHash, withheld: &Withheld) {
+        let fields = json!({
+            "child": from.to_hex(), "parent": withheld.parent.to_hex(),
+            "stripes": withheld.stripes.iter().map(|s| s.0).collect::<Vec<u8>>(),
+        });
+        self.emit.tell("withheld", fields);
+        let now_ms = self.clock.mono_ms();
+        for stripe in withheld.stripes.iter() {
+            self.planner.withheld(now_ms, from, withheld.parent, stripe);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Permits: the planner's actions as signed leave for both ends of an edge.
 
 use super::coordinator::{Coordinator, Member};
+use super::permits::{Change, Pair};
 use overlay::planner::{Action, Question};
 use serde_json::json;
-use std::collections::BTreeMap;
 use wire::codec::{List, Text};
 use wire::limits::{PERMIT_BUDGET_PERCENT, PERMIT_LIFE_MS_MAX};
 use wire::message::control::{Down, EdgeFailure, EdgeOrder, Name, NodeKind, NodeRef};
@@ -13,70 +13,9 @@ use wire::{OrderId, Reason, Rendition, SpkiHash, Stripe};
 /// A permit's life; renewed at half of it.
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
 const _: () = assert!(PERMIT_LIFE_MS <= PERMIT_LIFE_MS_MAX);
-/// Permits in a row that one edge may use up before their time: else a child
-/// could drain its parent by asking for everything again and again.
-const EARLY_RENEWALS_MAX: u8 = 3;
 /// Blocks that an edge may carry beyond rate x life, in bytes: catching up
 /// from what the parent keeps.
 const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
-
-/// How long after its end an edge may be receipted: what its child last got,
-/// it reports when it learns of the end.
-const RECEIPT_AFTER_MS_MAX: u64 = 10_000;
-
-/// The permits that were signed last, by edge (child, parent).
-#[derive(Debug)]
-pub(super) struct Permits {
-    serial: u64,
-    minted_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
-    /// Renewals in a row because the bytes were spent.
-    early: BTreeMap<(SpkiHash, SpkiHash), u8>,
-    /// Edges that have ended, for [`RECEIPT_AFTER_MS_MAX`].
-    ended_ms: BTreeMap<(SpkiHash, SpkiHash), u64>,
-}
-
-impl Permits {
-    pub(super) const fn new() -> Self {
-        Self {
-            serial: 0,
-            minted_ms: BTreeMap::new(),
-            early: BTreeMap::new(),
-            ended_ms: BTreeMap::new(),
-        }
-    }
-
-    /// Whether an edge that has spent its bytes gets the next permit.
-    pub(super) fn may_renew_early(&mut self, child: SpkiHash, parent: SpkiHash) -> bool {
-        let renewals = self.early.entry((child, parent)).or_default();
-        *renewals = renewals.saturating_add(1);
-        *renewals <= EARLY_RENEWALS_MAX
-    }
-
-    /// Whether the child has, or had a moment ago, leave to take the stream
-    /// from this parent.
-    pub(super) fn fed(&self, child: SpkiHash, parent: SpkiHash, now_ms: u64) -> bool {
-        let edge = (child, parent);
-        let ended = self.ended_ms.get(&edge);
-        self.minted_ms.contains_key(&edge) || ended.is_some_and(|at| recent(*at, now_ms))
-    }
-
-    fn end(&mut self, child: SpkiHash, parent: SpkiHash, now_ms: u64) {
-        self.minted_ms.remove(&(child, parent));
-        self.early.remove(&(child, parent));
-        self.ended_ms.retain(|_, at| recent(*at, now_ms));
-        self.ended_ms.insert((child, parent), now_ms);
-    }
-
-    pub(super) fn forget(&mut self, node: SpkiHash) {
-        let other = |(child, parent): &(SpkiHash, SpkiHash)| *child != node && *parent != node;
-        self.minted_ms.retain(|edge, _| other(edge));
-        self.early.retain(|edge, _| other(edge));
-    }
-}
-
-fn recent(ended_ms: u64, now_ms: u64) -> bool {
-    now_ms.saturating_sub(ended_ms) < RECEIPT_AFTER_MS_MAX
-}
 
 impl Coordinator {
     /// Does what the planner wants, until it wants nothing more.
@@ -90,7 +29,11 @@ impl Coordinator {
                     priority,
                     ..
                 } => self.attach(stripe, child, parent, priority),
-                Action::Detach { child, parent, .. } => self.detach(child, parent),
+                Action::Detach {
+                    stripe,
+                    child,
+                    parent,
+                } => self.detach(stripe, child, parent),
                 Action::Orphaned { node } => {
                     self.emit
                         .tell_of(&self.name_of(node), "orphaned", json!({}));
@@ -144,6 +87,12 @@ impl Coordinator {
                     self.say(to, Down::NotNeeded(question.ask));
                 }
                 Action::Refuse { node, reason } => self.refuse(node, reason),
+            }
+        }
+        for (pair, change) in self.permits.changes() {
+            match change {
+                Change::Permit => self.mint(pair),
+                Change::End => self.end_edge(pair),
             }
         }
     }
@@ -201,9 +150,9 @@ impl Coordinator {
         self.say(to, Down::Ask(certs::sign(&self.keys.permit, &ask)));
     }
 
-    /// The rate of so many slots, in bit/s.
-    fn rate_of(&self, slots: u32) -> u64 {
-        self.settings.slot_bps.saturating_mul(u64::from(slots))
+    /// The rate of so many edges, in bit/s.
+    fn rate_of(&self, edges: u32) -> u64 {
+        self.settings.edge_bps.saturating_mul(u64::from(edges))
     }
 
     fn grant(&mut self, to: SpkiHash, question: &Question, expiry_ms: u64) {
@@ -228,59 +177,65 @@ impl Coordinator {
     }
 
     fn attach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
-        if !self.permits.minted_ms.contains_key(&(child, parent)) {
-            self.close_account(child, parent);
+        let pair = (child, parent);
+        let permitted = self.permits.get(pair);
+        if !permitted.is_some_and(|p| p.stripes.has(stripe)) {
+            self.close_account(child, parent, stripe);
         }
-        self.mint(stripe, child, parent, priority);
-        let fields = json!({"child": child.to_hex(), "parent": parent.to_hex()});
+        let new = self.permits.attach(pair, stripe, priority);
+        let fields = json!({
+            "child": child.to_hex(), "parent": parent.to_hex(), "stripe": stripe.0,
+        });
         self.emit.tell("attached", fields);
-        if self.is_relay(child) {
+        if new && self.is_relay(child) {
             self.tell_admitted(child, parent);
         }
     }
 
-    /// Signs a permit and gives it to both ends.
-    pub(super) fn mint(
-        &mut self,
-        stripe: Stripe,
-        child: SpkiHash,
-        parent: SpkiHash,
-        priority: Priority,
-    ) {
+    /// Signs a permit for all stripes of an edge and gives it to both ends.
+    pub(super) fn mint(&mut self, pair: Pair) {
+        let (child, parent) = pair;
+        let Some(permitted) = self.permits.get(pair) else {
+            return;
+        };
         let Some((child_ref, parent_ref)) = self.node_ref(child).zip(self.node_ref(parent)) else {
             return;
         };
         let issued = self.clock.unix();
-        self.permits.serial = self.permits.serial.saturating_add(1);
         let permit = Permit {
             scope: self.keys.scope(),
-            serial: self.permits.serial,
-            stripe,
+            serial: self.permits.next_serial(),
+            stripes: permitted.stripes,
             rendition: Rendition(0),
             parent,
             child,
             parent_order: order_of(&parent_ref),
             child_order: order_of(&child_ref),
-            priority,
-            byte_budget: self.byte_budget(),
+            priority: permitted.priority,
+            byte_budget: self.byte_budget(permitted.stripes.len().into()),
             issued,
             expiry: issued.plus_ms(PERMIT_LIFE_MS),
         };
         let permit = certs::sign(&self.keys.permit, &permit);
-        let now_ms = self.clock.mono_ms();
-        self.permits.minted_ms.insert((child, parent), now_ms);
+        self.permits.minted(pair, self.clock.mono_ms());
         let child_dials = dials(child_ref.kind, parent_ref.kind);
         self.give(child, permit.clone(), parent_ref, child_dials);
         self.give(parent, permit, child_ref, !child_dials);
     }
 
-    fn byte_budget(&self) -> u64 {
+    /// What so many stripes take over a permit's life, and to catch up, in
+    /// bytes: a stripe is a k-th of the stream, of parity, too.
+    fn byte_budget(&self, stripes: u64) -> u64 {
         let rate_bytes = self.budget_bps() / 8;
-        rate_bytes
+        let stream = rate_bytes
             .saturating_mul(PERMIT_LIFE_MS / 1000)
             .saturating_mul(PERMIT_BUDGET_PERCENT)
-            / 100
-            + CATCH_UP_BYTES
+            / 100;
+        let k = u64::from(self.keys.run.stripes.k());
+        stream
+            .saturating_add(CATCH_UP_BYTES)
+            .saturating_mul(stripes)
+            .div_ceil(k.max(1))
     }
 
     fn give(&self, to: SpkiHash, permit: Signed<Permit>, other: NodeRef, dial: bool) {
@@ -313,15 +268,20 @@ impl Coordinator {
     }
 
     /// What the child receipts of this edge is counted from zero.
-    fn close_account(&mut self, child: SpkiHash, parent: SpkiHash) {
+    fn close_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
         if let Some(member) = self.members.get_mut(&child) {
-            member.receipts.close(parent);
+            member.receipts.close(parent, stripe);
         }
     }
 
-    fn detach(&mut self, child: SpkiHash, parent: SpkiHash) {
-        self.permits.end(child, parent, self.clock.mono_ms());
-        self.close_account(child, parent);
+    fn detach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash) {
+        let now_ms = self.clock.mono_ms();
+        self.permits.detach((child, parent), stripe, now_ms);
+        self.close_account(child, parent, stripe);
+    }
+
+    /// Tells both ends of an edge that it is over.
+    fn end_edge(&mut self, (child, parent): Pair) {
         let reason = Reason::Reparented;
         for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
             if at == self.me {
@@ -340,20 +300,23 @@ impl Coordinator {
     /// Renews permits at half their life.
     pub(super) fn renew_permits(&mut self) {
         let now_ms = self.clock.mono_ms();
-        for edge in self.planner.edges() {
-            let minted = self.permits.minted_ms.get(&(edge.child, edge.parent));
-            if minted.is_some_and(|at| now_ms.saturating_sub(*at) > PERMIT_LIFE_MS / 2) {
-                self.permits.early.remove(&(edge.child, edge.parent));
-                self.mint(edge.stripe, edge.child, edge.parent, edge.priority);
-            }
+        for pair in self.permits.older_than(PERMIT_LIFE_MS / 2, now_ms) {
+            self.renew(pair);
         }
     }
 
     /// New permits for every edge: a new epoch has begun.
     pub(super) fn mint_all(&mut self) {
-        for edge in self.planner.edges() {
-            self.mint(edge.stripe, edge.child, edge.parent, edge.priority);
+        for pair in self.permits.pairs() {
+            self.renew(pair);
         }
+    }
+
+    /// The next permit, by what the child's standing is now.
+    fn renew(&mut self, pair: Pair) {
+        let priority = self.planner.priority(pair.0, pair.1);
+        self.permits.stand(pair, priority);
+        self.mint(pair);
     }
 }
 
@@ -379,38 +342,4 @@ const fn dials(child: NodeKind, parent: NodeKind) -> bool {
         (child, parent),
         (_, NodeKind::Relay) | (NodeKind::Peer | NodeKind::Station, _)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edge_may_be_receipted_until_a_moment_after_its_end() {
-        let (child, parent) = (SpkiHash([1; 32]), SpkiHash([2; 32]));
-        let mut permits = Permits::new();
-        assert!(!permits.fed(child, parent, 0));
-        permits.minted_ms.insert((child, parent), 0);
-        assert!(permits.fed(child, parent, 1_000_000));
-        assert!(
-            !permits.fed(parent, child, 0),
-            "the other way round is none"
-        );
-        permits.end(child, parent, 1_000_000);
-        let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
-        assert!(permits.fed(child, parent, last_ms - 1));
-        assert!(!permits.fed(child, parent, last_ms));
-    }
-
-    #[test]
-    fn an_edge_that_spends_its_permits_again_and_again_is_refused_the_next() {
-        let (child, parent) = (SpkiHash([1; 32]), SpkiHash([2; 32]));
-        let mut permits = Permits::new();
-        let renewed = |permits: &mut Permits| permits.may_renew_early(child, parent);
-        assert!((0..EARLY_RENEWALS_MAX).all(|_| renewed(&mut permits)));
-        assert!(!renewed(&mut permits));
-        assert!(permits.may_renew_early(parent, child), "another edge");
-        permits.forget(child);
-        assert!(renewed(&mut permits), "another membership");
-    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wire::invite::AudienceSecret;
 use wire::limits::RUN_LIFE_MS_MAX;
 use wire::statement::{RunStatement, Scope, Signed};
-use wire::{Epoch, PublicKey, RunId, StreamId, UnixMs};
+use wire::{Epoch, PublicKey, RunId, StreamId, Stripes, UnixMs};
 use zeroize::Zeroizing;
 
 /// How long a run lasts at most: as long as its keys are good for.
@@ -42,12 +42,13 @@ pub(super) struct ChunkKey(pub(super) SigningKey);
 
 impl Keys {
     /// Makes a run of the stream whose key is in `data` (made if missing).
-    /// It ends after `run_ms`.
+    /// It ends after `run_ms`, and its chunks are cut as `stripes` says.
     pub(super) fn make(
         data: &Path,
         name: &str,
         now: UnixMs,
         run_ms: u64,
+        stripes: Stripes,
     ) -> Result<(Self, ChunkKey), Error> {
         let rng = SystemRandom::new();
         let stream = stream_key(data, &rng)?;
@@ -72,6 +73,7 @@ impl Keys {
             permit_key: permit.public(),
             beacon_key: beacon.public(),
             coordinator: certs::x509::spki_of_public(&node.public()),
+            stripes,
         };
         let signed_run = certs::sign(&stream, &statement);
         let run = certs::run::verify(&signed_run, &stream_id, now)?;

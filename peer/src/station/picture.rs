@@ -100,7 +100,8 @@ impl Coordinator {
 mod tests {
     use super::*;
     use wire::codec::List;
-    use wire::message::control::{Name, Round, TreeNode};
+    use wire::Stripe;
+    use wire::message::control::{Name, Round, TreeNode, TreeParent};
 
     const SECOND_US: u64 = 1_000_000;
 
@@ -109,8 +110,12 @@ mod tests {
             spki: SpkiHash([number; 32]),
             kind: NodeKind::Peer,
             name: Name::new("somebody").unwrap(),
-            parent: Some(SpkiHash([0; 32])),
-            slots: 1,
+            parents: List::new(vec![TreeParent {
+                node: 0,
+                stripes: Stripe(0).into(),
+            }])
+            .unwrap(),
+            edges: 1,
             delay_ms: 100,
             sent_bps,
         }

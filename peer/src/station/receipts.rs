@@ -1,24 +1,25 @@
 //! Receipts: a member's word about a parent, held against what this
-//! coordinator permitted and published, and turned into slots (design,
+//! coordinator permitted and published, and turned into edges (design,
 //! "Cheating").
 
 use super::coordinator::Coordinator;
+use bytes::Bytes;
 use certs::Error;
 use certs::receipt::{Counted, StripeDigests};
 use overlay::slots::{Ledger, Summary};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::limits::RECEIPT_CHUNKS_MAX;
+use wire::limits::{RECEIPT_CHUNKS_MAX, STRIPES_MAX};
 use wire::message::receipt::Receipt;
 use wire::statement::ChunkKey;
-use wire::{Sequence, SpkiHash};
+use wire::{Sequence, SpkiHash, Stripe};
 
 /// Chunks whose receipt digests are kept: several times what one receipt can
 /// speak of, since who catches up from a parent's kept window receipts old
 /// chunks.
 const DIGESTS_MAX: usize = 4 * RECEIPT_CHUNKS_MAX;
-/// Parents with an open account per member: it has one, and for a moment two.
-const PARENTS_MAX: usize = 16;
+/// Open accounts per member: it has one for each stripe, and for a moment two.
+const ACCOUNTS_MAX: usize = 4 * STRIPES_MAX as usize;
 
 /// What receipts are checked against, and what they have proven.
 #[derive(Debug)]
@@ -70,9 +71,9 @@ fn chunks(counted: &Counted) -> impl Iterator<Item = Sequence> {
 /// What one member has receipted.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    by_parent: BTreeMap<SpkiHash, Account>,
-    /// Every chunk, of whichever parent: one delivery proves one parent.
-    seen: BTreeSet<Sequence>,
+    by_edge: BTreeMap<(SpkiHash, Stripe), Account>,
+    /// Every stripe of a chunk, of whichever parent: one delivery proves one.
+    seen: BTreeSet<(Sequence, Stripe)>,
 }
 
 /// What it has receipted of one edge.
@@ -86,28 +87,30 @@ impl Accounts {
     /// Adds a receipt, and returns the newest chunk that was receipted of
     /// this edge before. A refused receipt changes nothing.
     fn accept(&mut self, counted: &Counted) -> Result<Option<Sequence>, Error> {
-        if chunks(counted).any(|sequence| self.seen.contains(&sequence)) {
+        let stripe = counted.stripe();
+        let parts = || chunks(counted).map(|sequence| (sequence, stripe));
+        if parts().any(|part| self.seen.contains(&part)) {
             return Err(Error::ReceiptRepeatsChunk);
         }
-        let parent = counted.parent();
-        while self.by_parent.len() >= PARENTS_MAX && !self.by_parent.contains_key(&parent) {
-            self.by_parent.pop_first();
+        let edge = (counted.parent(), stripe);
+        while self.by_edge.len() >= ACCOUNTS_MAX && !self.by_edge.contains_key(&edge) {
+            self.by_edge.pop_first();
         }
-        let account = self.by_parent.entry(parent).or_default();
+        let account = self.by_edge.entry(edge).or_default();
         account.receipts.accept(counted)?;
         let before = account.newest;
         account.newest = before.max(chunks(counted).max());
-        self.seen.extend(chunks(counted));
+        self.seen.extend(parts());
         // Older chunks have no digests any more, and cannot be receipted.
-        while self.seen.len() > DIGESTS_MAX {
+        while self.seen.len() > DIGESTS_MAX * usize::from(STRIPES_MAX) {
             self.seen.pop_first();
         }
         Ok(before)
     }
 
     /// The edge is over, or a new one begins: both ends count from zero.
-    pub(super) fn close(&mut self, parent: SpkiHash) {
-        self.by_parent.remove(&parent);
+    pub(super) fn close(&mut self, parent: SpkiHash, stripe: Stripe) {
+        self.by_edge.remove(&(parent, stripe));
     }
 }
 
@@ -117,9 +120,11 @@ impl Coordinator {
         if key.init {
             return;
         }
-        let Some((header, blocks)) = self.node.chunk(key) else {
+        let Some((header, pieces)) = self.node.chunk(key) else {
             return;
         };
+        // The station has every block of its own chunks.
+        let blocks: Vec<Bytes> = pieces.into_iter().map(|piece| piece.data).collect();
         if let Ok(digests) = StripeDigests::new(&header, &blocks) {
             self.proven.digests.insert(key.sequence, digests);
             while self.proven.digests.len() > DIGESTS_MAX {
@@ -128,16 +133,16 @@ impl Coordinator {
         }
     }
 
-    /// Slots by claim and receipts.
-    pub(super) fn slots_of(&self, node: SpkiHash) -> u32 {
+    /// Edges by claim and receipts.
+    pub(super) fn edges_of(&self, node: SpkiHash) -> u32 {
         let now_ms = self.clock.mono_ms();
-        self.proven
-            .capacity
-            .slots(now_ms, node, self.settings.slot_bps)
+        let settings = &self.settings;
+        let (edge_bps, stripes) = (settings.edge_bps, settings.stripes);
+        self.proven.capacity.edges(now_ms, node, edge_bps, stripes)
     }
 
     /// A member's word about its parent: checked, counted once, and turned
-    /// into slots.
+    /// into edges.
     pub(super) fn receipt(&mut self, from: SpkiHash, receipt: &Receipt) {
         let summary = match self.count(from, receipt) {
             Ok(summary) => summary,
@@ -153,10 +158,10 @@ impl Coordinator {
         let (parent, now_ms) = (receipt.parent, self.clock.mono_ms());
         self.proven.capacity.receipt(now_ms, parent, summary);
         if parent != self.me {
-            let slots = self.slots_of(parent);
+            let edges = self.edges_of(parent);
             let planned = self.planner.node(parent).map(|n| n.edges);
-            if planned.is_some_and(|planned| slots > planned) {
-                let _ = self.planner.claim(now_ms, parent, slots);
+            if planned.is_some_and(|planned| edges > planned) {
+                let _ = self.planner.claim(now_ms, parent, edges);
             }
         }
     }
@@ -174,7 +179,8 @@ impl Coordinator {
         if counted.member() != from {
             return Err(Error::ReceiptMacInvalid);
         }
-        let permitted = self.permits.fed(from, counted.parent(), now_ms);
+        let pair = (from, counted.parent());
+        let permitted = self.permits.fed(pair, counted.stripe(), now_ms);
         self.settings.controls.receipts.of(permitted)?;
         let before = member.receipts.accept(&counted)?;
         Ok(Summary {
@@ -184,18 +190,18 @@ impl Coordinator {
         })
     }
 
-    /// Takes slots back that nothing proves any more, but never one that a
-    /// child hangs on.
-    pub(super) fn lower_slots(&mut self) {
+    /// Takes edges back that nothing proves any more, but never one that feeds
+    /// a child.
+    pub(super) fn lower_edges(&mut self) {
         let lower = |node: &SpkiHash| {
             let planned = self.planner.node(*node)?;
-            let slots = self.slots_of(*node).max(planned.edges_used);
-            (slots < planned.edges).then_some((*node, slots))
+            let edges = self.edges_of(*node).max(planned.edges_used);
+            (edges < planned.edges).then_some((*node, edges))
         };
         let lower: Vec<(SpkiHash, u32)> = self.members.keys().filter_map(lower).collect();
         let now_ms = self.clock.mono_ms();
-        for (node, slots) in lower {
-            let _ = self.planner.claim(now_ms, node, slots);
+        for (node, edges) in lower {
+            let _ = self.planner.claim(now_ms, node, edges);
         }
     }
 }

@@ -176,7 +176,7 @@ impl Coordinator {
         let planned = Relay {
             sponsor,
             order,
-            edges: self.slots_of(relay),
+            edges: self.edges_of(relay),
             lease_end_ms: now_ms.saturating_add(parameters.lease_end.since_ms(now)),
         };
         if self.planner.relay_admitted(now_ms, relay, planned).is_err() {
@@ -203,7 +203,7 @@ impl Coordinator {
             "relay_admitted",
             json!({
                 "relay": relay.to_hex(), "parent": parent.to_hex(),
-                "slots": self.slots_of(relay), "order": order,
+                "slots": self.settings.slots(self.edges_of(relay)), "order": order,
                 "claim_mbps": super::as_mbps(member.claim_bps),
             }),
         );

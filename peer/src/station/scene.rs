@@ -14,12 +14,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use wire::codec::List;
 use wire::message::control::{Down, Name, NodeKind};
-use wire::{PublicKey, SpkiHash};
+use wire::{PublicKey, SpkiHash, Stripes};
 
 /// A coordinator of the station `S`, and what publishes its chunks.
 pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publisher) {
     let clock = Clock::new();
-    let (keys, chunk_key) = Keys::make(data, "S", clock.unix(), RUN_MS).unwrap();
+    let (keys, chunk_key) = Keys::make(data, "S", clock.unix(), RUN_MS, Stripes::SINGLE).unwrap();
     let publisher = super::publisher(chunk_key, &keys).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());
@@ -38,8 +38,9 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         name: "S".into(),
         address: endpoint.address().unwrap(),
         stream_bps: 1_000_000,
-        slot_bps: 1_000_000,
-        slots: 1,
+        edge_bps: 1_000_000,
+        edges: 1,
+        stripes: keys.run.stripes,
         ask_deadline_ms: 1_000,
         ask_interval_ms: 1_000,
         banner: None,

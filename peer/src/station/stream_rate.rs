@@ -4,20 +4,22 @@
 use super::coordinator::Coordinator;
 use super::{Basis, SLOT_PERCENT, as_mbps};
 use serde_json::json;
-use wire::SpkiHash;
+use wire::{SpkiHash, Stripes};
 
 /// A rate that differs from the planned one by more than this, in percent, is
 /// another rate and no scene with more movement.
 const OFF_PERCENT: u64 = 20;
 
-/// Bit/s that a child needs at this rate of the stream.
-pub(super) fn slot_bps(stream_bps: u64) -> u64 {
-    (stream_bps.saturating_mul(SLOT_PERCENT) / 100).max(1)
+/// Bit/s that a child needs for one stripe at this rate of the stream: a k-th
+/// of it, and head room.
+pub(super) fn edge_bps(stream_bps: u64, stripes: Stripes) -> u64 {
+    let k = u64::from(stripes.k()).max(1);
+    (stream_bps.saturating_mul(SLOT_PERCENT) / 100 / k).max(1)
 }
 
-/// Only whole slots: half a stream is of no use to a child.
-pub(super) fn slots(upload_bps: u64, slot_bps: u64) -> u32 {
-    u32::try_from(upload_bps / slot_bps.max(1)).unwrap_or(u32::MAX)
+/// Only whole edges: half a stripe is of no use to a child.
+pub(super) fn edges(upload_bps: u64, edge_bps: u64) -> u32 {
+    u32::try_from(upload_bps / edge_bps.max(1)).unwrap_or(u32::MAX)
 }
 
 fn is_off(planned_bps: u64, measured_bps: u64) -> bool {
@@ -42,7 +44,8 @@ impl Coordinator {
         }
         let fields = json!({
             "planned_bps": planned_bps, "measured_bps": bps,
-            "slot_bps": self.settings.slot_bps, "slots": self.settings.slots,
+            "slot_bps": self.settings.slot_bps(),
+            "slots": self.settings.slots(self.settings.edges),
         });
         self.emit.tell("stream_rate_measured", fields);
         if is_off(planned_bps, bps) {
@@ -57,24 +60,27 @@ impl Coordinator {
     fn rate_notice(&self, planned_bps: u64, bps: u64) -> String {
         let (planned, measured) = (as_mbps(planned_bps), as_mbps(bps));
         let fix = match self.settings.basis {
-            Basis::Assumed => format!("your upload serves {} viewers", self.settings.slots),
+            Basis::Assumed => {
+                let viewers = self.settings.slots(self.settings.edges);
+                format!("your upload serves {viewers} viewers")
+            }
             Basis::Said => format!("say --stream-mbps {measured:.1} the next time"),
         };
         format!("the stream has {measured:.1} Mbit/s, not {planned:.1}: {fix}")
     }
 
-    /// Slots of everybody, by the new rate.
+    /// Edges of everybody, by the new rate.
     fn plan_with(&mut self, stream_bps: u64) {
         let now_ms = self.clock.mono_ms();
         let settings = &mut self.settings;
         settings.stream_bps = stream_bps;
-        settings.slot_bps = slot_bps(stream_bps);
-        settings.slots = slots(settings.upload_bps, settings.slot_bps);
-        let (me, slots) = (self.me, settings.slots);
-        let _ = self.planner.claim(now_ms, me, slots);
+        settings.edge_bps = edge_bps(stream_bps, settings.stripes);
+        settings.edges = edges(settings.upload_bps, settings.edge_bps);
+        let (me, edges) = (self.me, settings.edges);
+        let _ = self.planner.claim(now_ms, me, edges);
         let placed = self.members.iter().filter(|(_, m)| m.placed);
         for node in placed.map(|(node, _)| *node).collect::<Vec<_>>() {
-            let _ = self.planner.claim(now_ms, node, self.slots_of(node));
+            let _ = self.planner.claim(now_ms, node, self.edges_of(node));
         }
     }
 
@@ -87,17 +93,11 @@ impl Coordinator {
     /// A permit's bytes were sent before its time was over. That is nobody's
     /// fault as long as it stays rare: the edge gets the next permit.
     pub(super) fn renew_spent(&mut self, child: SpkiHash, parent: SpkiHash) -> bool {
-        let edges = self.planner.edges();
-        let spent = edges
-            .iter()
-            .find(|e| e.child == child && e.parent == parent);
-        let Some(edge) = spent else {
-            return false;
-        };
-        if !self.permits.may_renew_early(child, parent) {
+        let pair = (child, parent);
+        if self.permits.get(pair).is_none() || !self.permits.may_renew_early(pair) {
             return false;
         }
-        self.mint(edge.stripe, child, parent, edge.priority);
+        self.mint(pair);
         true
     }
 }
@@ -116,10 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_whole_and_have_head_room() {
-        assert_eq!(slot_bps(1_000_000), 1_250_000);
-        assert_eq!(slots(20_000_000, slot_bps(5_000_000)), 3);
-        assert_eq!(slots(20_000_000, slot_bps(1_000_000)), 16);
-        assert_eq!(slots(1_000, slot_bps(0)), 1_000);
+    fn edges_are_whole_and_have_head_room() {
+        let single = |stream_bps| edge_bps(stream_bps, Stripes::SINGLE);
+        assert_eq!(single(1_000_000), 1_250_000);
+        assert_eq!(edges(20_000_000, single(5_000_000)), 3);
+        assert_eq!(edges(20_000_000, single(1_000_000)), 16);
+        assert_eq!(edges(1_000, single(0)), 1_000);
+        // With 4+1 an edge is a quarter, and a child takes five.
+        let striped = edge_bps(1_000_000, Stripes::new(4, 1).unwrap());
+        assert_eq!(striped, 312_500);
+        assert_eq!(edges(20_000_000, striped), 64);
     }
 }

@@ -3,30 +3,54 @@
 use super::coordinator::Coordinator;
 use crate::page_view;
 use link::NodeLoad;
+use overlay::planner::NodeView;
 use page::{Role, Status, Upload, View};
 use serde_json::json;
-use wire::SpkiHash;
+use std::collections::BTreeMap;
+use wire::{SpkiHash, Stripe};
 use wire::codec::List;
 use wire::limits::TREE_NODES_MAX;
-use wire::message::control::{Name, Round, TreeNode, TreePicture};
+use wire::message::control::{Name, Round, TreeNode, TreeParent, TreePicture};
 
 /// Notices that the page shows.
 const NOTICES_MAX: usize = 20;
 /// Rounds in one picture.
 const ROUNDS_MAX: usize = 16;
 
+/// Whom a node gets its stripes from, the parent of the first one first, with
+/// their places in the picture.
+fn parents_of(node: &NodeView<SpkiHash>, places: &BTreeMap<SpkiHash, u16>) -> Vec<TreeParent> {
+    let mut parents: Vec<TreeParent> = Vec::new();
+    for (parent, stripe) in node.parents.iter().zip((0..).map(Stripe)) {
+        let Some(place) = parent.and_then(|parent| places.get(&parent)) else {
+            continue;
+        };
+        match parents.iter_mut().find(|p| p.node == *place) {
+            Some(known) => known.stripes = known.stripes.with(stripe),
+            None => parents.push(TreeParent {
+                node: *place,
+                stripes: stripe.into(),
+            }),
+        }
+    }
+    parents
+}
+
 impl Coordinator {
     fn picture(&self) -> TreePicture {
         let now_ms = self.clock.mono_ms();
+        let mut view = self.planner.view();
+        view.truncate(TREE_NODES_MAX);
+        let places: BTreeMap<SpkiHash, u16> = view.iter().map(|n| n.node).zip(0..).collect();
         let mut nodes = Vec::new();
-        for node in self.planner.view().into_iter().take(TREE_NODES_MAX) {
+        for node in view {
             let load = self.members.get(&node.node).and_then(|m| m.load.as_ref());
             nodes.push(TreeNode {
                 spki: node.node,
                 kind: node.kind,
                 name: Name::new(self.name_of(node.node)).unwrap_or_default(),
-                parent: node.parents.first().copied().flatten(),
-                slots: node.edges,
+                parents: List::new(parents_of(&node, &places)).unwrap_or_default(),
+                edges: node.edges,
                 delay_ms: load.map_or(0, |l| l.delay_ms),
                 sent_bps: match load {
                     Some(load) => load.sent_bps,
@@ -118,7 +142,7 @@ impl Coordinator {
                 "relay": round.relay.to_hex(),
                 "claim_mbps": super::as_mbps(claim_bps),
                 "proven_mbps": super::as_mbps(self.proven.proven_bps(round.relay, now_ms)),
-                "slots": self.slots_of(round.relay),
+                "slots": self.settings.slots(self.edges_of(round.relay)),
                 "carries": round.carries,
             });
             self.emit.tell("relay_proven", fields);

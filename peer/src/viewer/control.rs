@@ -244,7 +244,9 @@ impl Session {
         self.report_path();
         self.emit.tell(
             "viewer_report",
-            self.playout.report.to_json(&self.last_path),
+            self.playout
+                .report
+                .to_json(self.last_path.get("hops").unwrap_or(&serde_json::Value::Null)),
         );
         if matches!(end, End::Done) {
             line.send(&Up::Leave(Empty {})).await;

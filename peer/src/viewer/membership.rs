@@ -7,6 +7,7 @@ use super::line::Line;
 use crate::Error;
 use link::{Channel, Clock, Endpoint, Identity, NodeEvent};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

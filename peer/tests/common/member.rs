@@ -196,6 +196,7 @@ impl Silent {
             permit_key: permit.public(),
             beacon_key: key().public(),
             coordinator: spki_of_public(&node.public()),
+            stripes: wire::Stripes::SINGLE,
         };
         Self {
             endpoint: Endpoint::bind(loopback(), &self_made(node)).unwrap(),

@@ -3,8 +3,7 @@
 use crate::life::parent;
 use crate::scene::Scene;
 use crate::support::{Stream, now, order};
-use wire::Reason;
-use wire::message::control::{Down, EdgeFailure, NodeKind, Up};
+use wire::message::control::{Down, NodeKind, Up, Withheld};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tells_its_coordinator_of_a_parent_that_withholds() {
@@ -17,11 +16,10 @@ async fn tells_its_coordinator_of_a_parent_that_withholds() {
     let _held = parent(&scene, &stream).await;
     let beacon = stream.signed_beacon(5, now());
     control.channel.send(&Down::Beacon(beacon)).await.unwrap();
-    let told = control.report(|up| matches!(up, Up::EdgeDown(_))).await;
-    let complaint = EdgeFailure {
-        other,
-        child: true,
-        reason: Reason::Withheld,
+    let told = control.report(|up| matches!(up, Up::Withheld(_))).await;
+    let complaint = Withheld {
+        parent: other,
+        stripes: stream.stripes(),
     };
-    assert_eq!(told, Up::EdgeDown(complaint));
+    assert_eq!(told, Up::Withheld(complaint));
 }

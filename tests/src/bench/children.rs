@@ -18,7 +18,7 @@ use wire::message::StreamKind;
 use wire::message::edge::{Edge, Start};
 use wire::message::group::Record;
 use wire::statement::{ChunkHeader, ChunkKey, Permit, Signed};
-use wire::{Decode, Reader, Rendition, SpkiHash, Stripe, StripeSet};
+use wire::{Decode, Reader, Rendition, SpkiHash, StripeSet};
 
 /// Dials at the same time: a handshake must not wait for hundreds of others.
 const DIALS_MAX: usize = 16;
@@ -166,7 +166,7 @@ async fn edge(
     };
     let start = Start {
         rendition: Rendition(0),
-        stripes: StripeSet::one(Stripe(0)),
+        stripes: StripeSet::ALL,
         resume: None,
     };
     channel.send(&Edge::Start(start)).await?;
@@ -215,8 +215,8 @@ fn arrived(notes: &Shared, planned_us: u64, bytes: usize) {
 /// chunk's header.
 async fn signed_group(group: RecvStream, notes: Shared) -> Option<()> {
     let mut group = Buffered::new(group);
-    // Kind, rendition, stripe, first sequence.
-    for _ in 0..4 {
+    // Kind, rendition, first sequence.
+    for _ in 0..3 {
         group.varint().await?;
     }
     let mut current: Option<(ChunkKey, u64, u64)> = None;

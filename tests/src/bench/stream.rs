@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::message::control::{EdgeOrder, Name, NodeKind, NodeRef};
 use wire::statement::{Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, UnixMs};
+use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, UnixMs};
 
 /// Life of the run, in milliseconds: longer than any round.
 const RUN_MS: u64 = 3_600_000;
@@ -71,7 +71,7 @@ impl Stream {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            stripes: StripeSet::one(Stripe(0)),
+            stripes: wire::Stripes::SINGLE.into(),
             rendition: Rendition(0),
             parent,
             child,

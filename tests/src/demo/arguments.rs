@@ -4,6 +4,7 @@ use super::attack::Attack;
 use super::provider::{Cloud, Provider};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
+use wire::Stripes;
 
 /// Play one evening of home TV with real programs on this machine: a station,
 /// five viewers, an overload, a sponsor, a verified relay, and its death.
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// them without this.
     #[arg(long, value_enum, value_name = "NAME")]
     pub trust_operator: Option<Operator>,
+    /// How the stream is cut into trees.
+    #[arg(long, value_name = "K+M", default_value_t = Stripes::SINGLE)]
+    pub stripes: Stripes,
     /// Leave the published and every received stream in this folder.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -65,10 +69,11 @@ mod tests {
 
     #[test]
     fn reads_every_option() {
-        let words = "demo --seconds 30 --json --attack stolen-voucher --keep k --seed 7";
+        let words = "demo --seconds 30 --json --attack stolen-voucher --keep k --seed 7 --stripes 4+1";
         let read = Arguments::try_parse_from(words.split(' ')).unwrap();
         assert_eq!((read.seconds, read.seed), (30, Some(7)));
         assert_eq!(read.attack, Some(Attack::StolenVoucher));
+        assert_eq!(read.stripes.to_string(), "4+1");
         assert!(read.json && !read.no_cloud);
     }
 
@@ -95,6 +100,7 @@ mod tests {
             "demo --attack nonsense",
             "demo --seconds 0",
             "demo --seconds -1",
+            "demo --stripes 0+1",
             "demo --no-cloud --attack double-spend",
             "demo extra",
             "demo --provider nonsense",

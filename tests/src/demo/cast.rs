@@ -3,6 +3,7 @@
 use super::provider::Provider;
 use super::stage::{Host, Stage};
 use crate::process::Launch;
+use wire::Stripes;
 
 /// The station.
 pub const STATION: &str = "S";
@@ -19,11 +20,15 @@ const WITNESS: &str = "E";
 /// What the stream needs, in Mbit/s: the clip has 0.95 on average, and key
 /// frames come in bursts.
 const STREAM_MBPS: &str = "1.1";
-/// The station's upload: two slots, with head room for their overhead, and
-/// not three.
-const STATION_MBPS: &str = "3.2";
+/// The station's upload in slots: two, with head room for their overhead, and
+/// not three. A slot is what one viewer needs of all stripes, parity included.
+const STATION_SLOTS: f64 = 2.33;
 /// B's upload: one slot in the same way.
-const B_MBPS: &str = "1.6";
+const B_SLOTS: f64 = 1.16;
+/// What the stream needs, as a number.
+const STREAM: f64 = 1.1;
+/// Head room of a slot over the stream's average rate, as stations plan it.
+const SLOT_SHARE: f64 = 1.25;
 /// Friends may be asked again at once, for another shortage: an evening is
 /// short.
 const ASK_INTERVAL_MS: &str = "0";
@@ -41,6 +46,17 @@ pub fn slots(name: &str) -> u64 {
     }
 }
 
+/// So many slots in Mbit/s. With stripes an upload is counted in edges, k+m to
+/// a slot: the head room beyond whole slots is kept below one edge, else
+/// somebody would find part of a place where the story has none.
+fn upload_mbps(stripes: Stripes, slots: f64) -> String {
+    let (k, count) = (f64::from(stripes.k()), f64::from(stripes.count()));
+    let edge_mbps = STREAM * SLOT_SHARE / k;
+    let whole = slots.floor() * count;
+    let beyond = (slots.fract() * count).min(0.75);
+    format!("{:.3}", (whole + beyond) * edge_mbps)
+}
+
 /// The station's command line.
 #[must_use]
 pub fn station(stage: &Stage) -> Launch {
@@ -49,7 +65,8 @@ pub fn station(stage: &Stage) -> Launch {
         .flag("broadcast")
         .option("--input", stage.clip())
         .flag("--loop")
-        .option("--upload-mbps", STATION_MBPS)
+        .option("--stripes", stage.stripes.to_string())
+        .option("--upload-mbps", upload_mbps(stage.stripes, STATION_SLOTS))
         .option("--stream-mbps", STREAM_MBPS)
         .option("--ask-deadline-ms", deadline_ms.to_string())
         .option("--ask-interval-ms", ASK_INTERVAL_MS);
@@ -62,7 +79,11 @@ pub fn station(stage: &Stage) -> Launch {
 /// A viewer's command line; `position` counts from 0.
 #[must_use]
 pub fn viewer(stage: &Stage, name: &str, position: u8, invite: &str) -> Launch {
-    let share_mbps = if slots(name) > 0 { B_MBPS } else { "0" };
+    let share_mbps = if slots(name) > 0 {
+        upload_mbps(stage.stripes, B_SLOTS)
+    } else {
+        "0".to_owned()
+    };
     let mut launch = Launch::new(&stage.programs.roundcast, stage.log(name))
         .flag("watch")
         .flag(invite)

@@ -69,6 +69,7 @@ pub async fn run(arguments: &Arguments) -> Result<Report, Error> {
         seed,
         arguments.keep.as_deref(),
         arguments.provider,
+        arguments.stripes,
     )?;
     if stage.provider == Provider::Qemu {
         narrator.say("Building and signing the relay's image ...");

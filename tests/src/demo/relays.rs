@@ -84,7 +84,7 @@ fn greatest(log: &Log, relay: &str, field: &str) -> f64 {
 
 /// Counts a relay's children over the evening, by the station's edges.
 fn children_max(log: &Log, relay: &str, ended_us: u64) -> u64 {
-    let mut parents: BTreeMap<String, String> = BTreeMap::new();
+    let mut parents: BTreeMap<(String, u64), String> = BTreeMap::new();
     let mut most = 0;
     for event in log.sorted() {
         if event.source != STATION || event.mono_us > ended_us {
@@ -92,20 +92,23 @@ fn children_max(log: &Log, relay: &str, ended_us: u64) -> u64 {
         }
         let child = log.names.field(event, "child").map(str::to_owned);
         let parent = log.names.field(event, "parent").map(str::to_owned);
+        let stripe = event.number("stripe").unwrap_or(0);
         match (event.kind.as_str(), child, parent) {
             ("attached", Some(child), Some(parent)) => {
-                parents.insert(child, parent);
+                parents.insert((child, stripe), parent);
             }
             ("detached", Some(child), Some(parent)) => {
                 // A move may attach first and detach from the old one then.
-                if parents.get(&child) == Some(&parent) {
-                    parents.remove(&child);
+                let place = (child, stripe);
+                if parents.get(&place) == Some(&parent) {
+                    parents.remove(&place);
                 }
             }
             _ => continue,
         }
-        let children = parents.values().filter(|parent| *parent == relay).count();
-        most = most.max(children);
+        let children = parents.iter().filter(|(_, parent)| *parent == relay);
+        let children: BTreeSet<&String> = children.map(|((child, _), _)| child).collect();
+        most = most.max(children.len());
     }
     u64::try_from(most).unwrap_or(u64::MAX)
 }

@@ -108,8 +108,20 @@ pub struct ViewerReport {
     pub delay_ms_p99: u64,
     /// Whether it got exactly what was published.
     pub media_identical: bool,
-    /// Its path to the station when it left, nearest hop first.
+    /// Its path to the station when it left, nearest hop first: of several
+    /// the one that the first stripe takes.
     pub path: Vec<Hop>,
+    /// Every path, and the stripes that take it.
+    pub paths: Vec<PathReport>,
+}
+
+/// One way of the stream to a viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PathReport {
+    /// The stripes that take it.
+    pub stripes: Vec<u64>,
+    /// From the viewer's parent to the station.
+    pub hops: Vec<Hop>,
 }
 
 /// The report.
@@ -237,6 +249,7 @@ fn viewer(evening: &Evening, published: &Stream, name: &str) -> ViewerReport {
         delay_ms_p99: service.delay_ms_p99,
         media_identical: service.identical && file_same,
         path: path(log, name, evening.ended_us),
+        paths: paths(log, name, evening.ended_us),
     }
 }
 
@@ -250,9 +263,33 @@ fn rejected(log: &Log, name: &str) -> u64 {
 
 /// The last path that the viewer told of before the curtain fell.
 fn path(log: &Log, name: &str, ended_us: u64) -> Vec<Hop> {
+    let newest = newest_path(log, name, ended_us);
+    let hops = newest.and_then(|path| path.fields.get("hops"));
+    hops.map(|told| hops_of(log, told)).unwrap_or_default()
+}
+
+fn newest_path<'a>(log: &'a Log, name: &str, ended_us: u64) -> Option<&'a Event> {
     let paths = log.of(name, "path").filter(|path| path.mono_us <= ended_us);
-    let newest = paths.max_by_key(|path| path.mono_us);
-    let hops = newest.and_then(|path| path.fields.get("hops")?.as_array());
+    paths.max_by_key(|path| path.mono_us)
+}
+
+fn paths(log: &Log, name: &str, ended_us: u64) -> Vec<PathReport> {
+    let newest = newest_path(log, name, ended_us);
+    let paths = newest.and_then(|path| path.fields.get("paths")?.as_array());
+    let report = |path: &serde_json::Value| {
+        let stripes = path.get("stripes")?.as_array()?;
+        Some(PathReport {
+            stripes: stripes.iter().filter_map(serde_json::Value::as_u64).collect(),
+            hops: hops_of(log, path.get("hops")?),
+        })
+    };
+    paths
+        .map(|paths| paths.iter().filter_map(report).collect())
+        .unwrap_or_default()
+}
+
+fn hops_of(log: &Log, told: &serde_json::Value) -> Vec<Hop> {
+    let hops = told.as_array();
     hops.map(|hops| hops.iter().filter_map(|hop| self::hop(log, hop)).collect())
         .unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use super::provider::Provider;
 use super::release;
 use crate::programs::Programs;
 use std::fs;
+use wire::Stripes;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -50,6 +51,8 @@ pub struct Stage {
     network: [u8; 2],
     /// Where the relays run.
     pub provider: Provider,
+    /// How the stream is cut into trees.
+    pub stripes: Stripes,
     /// The operator that the viewers believe, with his key.
     pub operator: Option<String>,
     /// The executables.
@@ -70,6 +73,7 @@ impl Stage {
         seed: u64,
         keep: Option<&Path>,
         provider: Provider,
+        stripes: Stripes,
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("roundcast-demo-")
@@ -80,6 +84,7 @@ impl Stage {
             kept: keep.map(Path::to_owned),
             network: network(seed),
             provider,
+            stripes,
             operator: None,
             programs,
             desk_uri: None,

@@ -29,7 +29,6 @@ pub fn forged_chunks(
         epoch,
         secret,
         Rendition(0),
-        (1, 0),
     )?;
     two_chunks(&mut publisher, media)
 }

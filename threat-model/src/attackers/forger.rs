@@ -61,8 +61,8 @@ pub async fn forging_viewer(attacker: Attacker) -> Result<End, Failure> {
                     _ => {}
                 },
                 Some(event) = events.recv() => {
-                    if let NodeEvent::EdgeUp { other, child: true, .. } = event {
-                        let report = EdgeReport { other: other.spki, child: true };
+                    if let NodeEvent::EdgeUp { other, child: true, stripes, .. } = event {
+                        let report = EdgeReport { other: other.spki, child: true, stripes };
                         guest.say(&Up::EdgeUp(report)).await?;
                     }
                 }

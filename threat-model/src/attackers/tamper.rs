@@ -19,7 +19,7 @@ use wire::message::control::{Down, EdgeReport, Empty, Ready, Up};
 use wire::message::edge::{Edge, Start};
 use wire::message::group::{Block, GroupStart, Record};
 use wire::statement::{CapacityClaim, Permit, RunStatement};
-use wire::{Decode, Reason, Rendition};
+use wire::{Decode, Reason, Rendition, StripeSet, Stripes};
 
 /// Records that may wait for a child: a second of a rich stream.
 const RECORDS_MAX: usize = 4_096;
@@ -169,12 +169,14 @@ impl Tamperer {
         channel.send(&Edge::Welcome(Empty {})).await?;
         let start = Start {
             rendition: Rendition(0),
+            stripes: StripeSet::ALL,
             resume: None,
         };
         channel.send(&Edge::Start(start)).await?;
         let report = EdgeReport {
             other: link.peer,
             child: true,
+            stripes: Stripes::SINGLE.into(),
         };
         let _ = self.reports.send(Up::EdgeUp(report));
         loop {
@@ -255,7 +257,7 @@ async fn group_start(stream: &mut quinn::RecvStream) -> Result<GroupStart, Failu
         return Err(Failure::Stage("the parent opened another stream"));
     }
     let mut bytes = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..2 {
         let mut first = [0u8; 1];
         read(stream, &mut first).await?;
         let [head] = first;

@@ -19,7 +19,7 @@ use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
 use wire::message::edge::Edge;
 use wire::message::group::{Block, GroupStart, Record};
 use wire::statement::ChunkKey;
-use wire::{Encode, Reason, Rendition, Sequence, SpkiHash, Stripe};
+use wire::{Encode, Reason, Rendition, Sequence, SpkiHash};
 
 /// How long a step of an edge may take, in milliseconds.
 const STEP_MS_MAX: u64 = 10_000;
@@ -260,7 +260,6 @@ pub async fn welcome(channel: &mut Channel) -> Result<(), Failure> {
 pub async fn send_group(link: &link::Link, records: Vec<Record>) -> Result<(), Failure> {
     let start = GroupStart {
         rendition: Rendition(0),
-        stripe: Stripe(0),
         first: Sequence(0),
     };
     let mut stream = open_group(link, &start).await?;

@@ -8,7 +8,7 @@ use certs::{SigningKey, Verified};
 use link::Identity;
 use std::sync::Arc;
 use wire::statement::{ChunkFlags, Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, UnixMs};
+use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, UnixMs};
 
 /// How long before now a run of the stage began, in milliseconds.
 const BEGUN_MS: u64 = 10_000;
@@ -97,6 +97,7 @@ impl Stream {
             permit_key: permit_key.public(),
             beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
+            stripes: wire::Stripes::SINGLE,
         };
         let signed_run = certs::sign(&key, &statement);
         let run = certs::run::verify(&signed_run, &stream, now())?;
@@ -137,7 +138,7 @@ impl Stream {
         Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            stripe: Stripe(0),
+            stripes: StripeSet::one(Stripe(0)),
             rendition: Rendition(0),
             parent,
             child,
@@ -171,7 +172,6 @@ impl Stream {
             Epoch(0),
             secret,
             rendition,
-            (1, 0),
         )?)
     }
 

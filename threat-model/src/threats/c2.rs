@@ -75,6 +75,7 @@ async fn take_place(guest: &mut Guest) -> Result<SpkiHash, Failure> {
     let report = EdgeReport {
         other: parent,
         child: true,
+        stripes: Stripe(0).into(),
     };
     guest.say(&Up::EdgeUp(report)).await?;
     Ok(parent)

@@ -70,7 +70,7 @@ async fn change_a_block(control: Control) -> Result<Outcome, Failure> {
                 .node
                 .chunk(chunk.header.key())
                 .ok_or(Failure::Stage("the chunk is not complete"))?;
-            if blocks.first().is_some_and(|held| **held == *changed) {
+            if blocks.first().is_some_and(|held| *held.data == *changed) {
                 Ok(Outcome::succeeded(
                     "the node holds the changed block for its children and its player",
                 ))

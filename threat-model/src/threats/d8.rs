@@ -47,7 +47,7 @@ async fn read_the_relays_memory(control: Control) -> Result<Outcome, Failure> {
         .chunk(key)
         .ok_or(Failure::Stage("the chunk is not complete"))?;
     let readable = |bytes: &[u8]| bytes.windows(PROGRAMME.len()).any(|w| w == PROGRAMME);
-    if blocks.iter().any(|block| readable(block)) {
+    if blocks.iter().any(|block| readable(&block.data)) {
         return Ok(Outcome::succeeded(
             "the programme lies readable in the relay's memory",
         ));

@@ -15,7 +15,7 @@ use wire::message::StreamKind;
 use wire::message::control::NodeKind;
 use wire::message::edge::{Edge, Start};
 use wire::statement::{Permit, Signed};
-use wire::{Rendition, SpkiHash};
+use wire::{Rendition, SpkiHash, StripeSet};
 
 mod permits;
 mod stolen;
@@ -97,6 +97,7 @@ async fn take(
     };
     let start = Start {
         rendition: Rendition(0),
+        stripes: StripeSet::ALL,
         resume: None,
     };
     channel.send(&Edge::Start(start)).await?;

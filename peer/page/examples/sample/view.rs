@@ -172,7 +172,7 @@ fn tree() -> Vec<TreeNode> {
         id: id.into(),
         name: name.into(),
         kind,
-        parent: parent.map(Into::into),
+        parents: parent.map(Into::into).into_iter().collect(),
         slots,
         children,
         sponsor: None,

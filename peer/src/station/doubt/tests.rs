@@ -105,7 +105,7 @@ async fn a_child_in_doubt_gets_its_next_edge_first_and_the_old_ones_end_after() 
     let station = scene.coordinator.me;
     assert_eq!(scene.up(doubt(RELAY)), [Told::Edge(station, CHILD)]);
     let (other, child) = (station, true);
-    let next = scene.up(Up::EdgeUp(EdgeReport { other, child }));
+    let next = scene.up(Up::EdgeUp(EdgeReport { other, child, stripes: Stripe(0).into() }));
     assert_eq!(next, [Told::End(RELAY)]);
     assert_eq!(told(&mut scene.relay), [Told::End(CHILD)]);
     assert!(scene.coordinator.is_relay(RELAY), "one child's word is one");
@@ -140,7 +140,7 @@ async fn a_relay_that_is_silent_to_the_coordinator_is_emptied_first_and_then_los
     );
     assert!(scene.coordinator.is_relay(RELAY), "not before its time");
     let (other, child) = (station, true);
-    scene.up(Up::EdgeUp(EdgeReport { other, child }));
+    scene.up(Up::EdgeUp(EdgeReport { other, child, stripes: Stripe(0).into() }));
     scene.take(Event::Node(NodeEvent::EdgeDown {
         other: RELAY,
         child: false,

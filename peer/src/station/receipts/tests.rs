@@ -75,6 +75,7 @@ impl Scene {
         let report = EdgeReport {
             other: parent,
             child: true,
+            stripes: Stripe(0).into(),
         };
         self.up(child, Up::EdgeUp(report));
     }
@@ -161,10 +162,10 @@ async fn a_parent_that_a_member_was_never_given_is_refused_by_name() {
     let mut invented = scene.edge(CHILD, LIAR);
     let refused = Err(Error::ReceiptWrongParent);
     assert_eq!(scene.receipt(&mut invented, &chunks), refused);
-    assert_eq!(scene.coordinator.slots_of(LIAR), UNPROVEN_SLOTS);
+    assert_eq!(scene.coordinator.edges_of(LIAR), UNPROVEN_SLOTS);
     let mut true_edge = scene.edge(CHILD, PARENT);
     assert!(scene.receipt(&mut true_edge, &chunks).is_ok());
-    assert!(scene.coordinator.slots_of(PARENT) > UNPROVEN_SLOTS);
+    assert!(scene.coordinator.edges_of(PARENT) > UNPROVEN_SLOTS);
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn believing_receipts_for_anybody_gives_slots_to_who_feeds_nobody() {
     let chunks = scene.publish(20);
     let mut invented = scene.edge(CHILD, LIAR);
     assert!(scene.receipt(&mut invented, &chunks).is_ok());
-    assert!(scene.coordinator.slots_of(LIAR) > UNPROVEN_SLOTS);
+    assert!(scene.coordinator.edges_of(LIAR) > UNPROVEN_SLOTS);
 }
 
 #[tokio::test]
@@ -224,9 +225,9 @@ async fn chunks_that_never_came_were_due() {
         let now_ms = scene.coordinator.clock.mono_ms();
         scene.coordinator.proven.proven_bps(PARENT, now_ms)
     };
-    let slot_bps = scene.coordinator.settings.slot_bps;
+    let slot_bps = scene.coordinator.settings.edge_bps;
     let once = (proven_bps + slot_bps / 2) / slot_bps;
-    let slots = u64::from(scene.coordinator.slots_of(PARENT));
+    let slots = u64::from(scene.coordinator.edges_of(PARENT));
     assert_eq!(slots, once.max(UNPROVEN_SLOTS.into()), "g is 1, not 2");
 }
 
@@ -235,11 +236,11 @@ async fn what_nothing_proves_any_more_is_taken_back_but_no_childs_place() {
     let mut scene = Scene::set(Controls::default());
     let planner = &mut scene.coordinator.planner;
     planner.claim(0, PARENT, 9).unwrap();
-    scene.coordinator.lower_slots();
+    scene.coordinator.lower_edges();
     let slots = |scene: &Scene| scene.coordinator.planner.node(PARENT).unwrap().edges;
     assert_eq!(slots(&scene), UNPROVEN_SLOTS);
     // A node that claims nothing any more keeps the child that it has.
     scene.coordinator.proven.forget(PARENT);
-    scene.coordinator.lower_slots();
+    scene.coordinator.lower_edges();
     assert_eq!(slots(&scene), 1);
 }

@@ -248,10 +248,13 @@ fn viewer(name: &'static str, relays: &[(u64, &str)], parents: &[(u64, &str)]) -
             29_000,
             "path",
             name,
-            json!({"hops": [
-            {"name": name, "spki": spki(name), "kind": "you", "verified": "by_me"},
-            {"name": "relay 0", "spki": spki(last), "kind": kind, "verified": "by_me"},
-            {"name": "S", "spki": spki("S"), "kind": "station", "verified": "reported"}]}),
+            {
+                let hops = json!([
+                {"name": name, "spki": spki(name), "kind": "you", "verified": "by_me"},
+                {"name": "relay 0", "spki": spki(last), "kind": kind, "verified": "by_me"},
+                {"name": "S", "spki": spki("S"), "kind": "station", "verified": "reported"}]);
+                json!({"hops": hops, "paths": [{"stripes": [0], "hops": hops}]})
+            },
         ),
         line(
             name,

@@ -46,7 +46,7 @@ pub(super) fn leaked(control: Control) -> Result<Outcome, Failure> {
     };
     let key = stream.chunk_key.clone();
     let run = &stream.run;
-    let mut publisher = Publisher::new(key, run, Epoch(0), &secret, Rendition(0), (1, 0))?;
+    let mut publisher = Publisher::new(key, run, Epoch(0), &secret, Rendition(0))?;
     let [_, chunk] = two_chunks(&mut publisher, PROGRAMME)?;
     open(
         &stream,
@@ -67,7 +67,7 @@ fn open(
     let scope = &stream.run.scope;
     let mut openers = Openers::new(scope.stream, scope.run);
     openers.add(epoch, secret);
-    let sealed = assemble(&chunk.header, &chunk.blocks)?;
+    let sealed = assemble(&chunk.header, &chunk.pieces())?;
     match openers.open(&chunk.header, sealed) {
         Ok(read) if read == PROGRAMME => Ok(Outcome::succeeded(damage)),
         Ok(_) => Err(Failure::Stage("something else was read")),

@@ -1,0 +1,225 @@
+//! What was permitted: one permit for each pair of nodes, for all stripes that
+//! the planner gives the child of this parent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use wire::statement::Priority;
+use wire::{SpkiHash, Stripe, StripeSet};
+
+/// Permits in a row that one edge may use up before their time: else a child
+/// could drain its parent by asking for everything again and again.
+const EARLY_RENEWALS_MAX: u8 = 3;
+/// How long after its end a stripe of an edge may be receipted: what its child
+/// last got, it reports when it learns of the end.
+const RECEIPT_AFTER_MS_MAX: u64 = 10_000;
+
+/// A child and its parent.
+pub(super) type Pair = (SpkiHash, SpkiHash);
+
+/// What the child may take from the parent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permitted {
+    pub(super) stripes: StripeSet,
+    pub(super) priority: Priority,
+    minted_ms: Option<u64>,
+}
+
+/// What becomes of a pair, once all that the planner wanted is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A permit is due, for these stripes.
+    Permit,
+    /// The edge ends.
+    End,
+}
+
+/// The permits that were signed last.
+#[derive(Debug, Default)]
+pub(super) struct Permits {
+    serial: u64,
+    permitted: BTreeMap<Pair, Permitted>,
+    /// Pairs whose permit is not the newest word of the planner yet.
+    changed: BTreeSet<Pair>,
+    /// Renewals in a row because the bytes were spent.
+    early: BTreeMap<Pair, u8>,
+    /// Stripes of edges that have ended, for [`RECEIPT_AFTER_MS_MAX`].
+    ended_ms: BTreeMap<(Pair, Stripe), u64>,
+}
+
+impl Permits {
+    /// The number of the next permit.
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.serial = self.serial.saturating_add(1);
+        self.serial
+    }
+
+    /// The child gets one more stripe there; true if it got none before.
+    pub(super) fn attach(&mut self, pair: Pair, stripe: Stripe, priority: Priority) -> bool {
+        self.changed.insert(pair);
+        let permitted = self.permitted.entry(pair).or_insert(Permitted {
+            stripes: StripeSet::EMPTY,
+            priority,
+            minted_ms: None,
+        });
+        let new = permitted.stripes.is_empty();
+        permitted.stripes = permitted.stripes.with(stripe);
+        permitted.priority = priority;
+        new
+    }
+
+    /// The child gets this stripe there no more.
+    pub(super) fn detach(&mut self, pair: Pair, stripe: Stripe, now_ms: u64) {
+        self.changed.insert(pair);
+        if let Some(permitted) = self.permitted.get_mut(&pair) {
+            permitted.stripes = permitted.stripes.without(stripe);
+        }
+        self.ended_ms.retain(|_, at| recent(*at, now_ms));
+        self.ended_ms.insert((pair, stripe), now_ms);
+    }
+
+    /// What has changed since the last time: ends first, so that who moves
+    /// within one breath is out of the old place before it is in the new one.
+    pub(super) fn changes(&mut self) -> Vec<(Pair, Change)> {
+        let changed = std::mem::take(&mut self.changed);
+        let goes_on = |pair: &Pair| {
+            let permitted = self.permitted.get(pair);
+            permitted.is_some_and(|p| !p.stripes.is_empty())
+        };
+        let (permits, ends): (Vec<Pair>, Vec<Pair>) = changed.into_iter().partition(goes_on);
+        for pair in &ends {
+            self.permitted.remove(pair);
+            self.early.remove(pair);
+        }
+        let ends = ends.into_iter().map(|pair| (pair, Change::End));
+        ends.chain(permits.into_iter().map(|pair| (pair, Change::Permit)))
+            .collect()
+    }
+
+    /// What is permitted now, signed or about to be.
+    pub(super) fn get(&self, pair: Pair) -> Option<Permitted> {
+        self.permitted.get(&pair).copied()
+    }
+
+    /// Every pair.
+    pub(super) fn pairs(&self) -> Vec<Pair> {
+        self.permitted.keys().copied().collect()
+    }
+
+    /// The child's standing at this parent from now on.
+    pub(super) fn stand(&mut self, pair: Pair, priority: Priority) {
+        if let Some(permitted) = self.permitted.get_mut(&pair) {
+            permitted.priority = priority;
+        }
+    }
+
+    /// A permit was signed.
+    pub(super) fn minted(&mut self, pair: Pair, now_ms: u64) {
+        if let Some(permitted) = self.permitted.get_mut(&pair) {
+            permitted.minted_ms = Some(now_ms);
+        }
+    }
+
+    /// The pairs whose permits are older than this; their early renewals are
+    /// forgiven.
+    pub(super) fn older_than(&mut self, age_ms: u64, now_ms: u64) -> Vec<Pair> {
+        let old = |p: &Permitted| {
+            let minted_ms = p.minted_ms;
+            minted_ms.is_some_and(|at| now_ms.saturating_sub(at) > age_ms)
+        };
+        let old: Vec<Pair> = self
+            .permitted
+            .iter()
+            .filter(|(_, p)| old(p))
+            .map(|(pair, _)| *pair)
+            .collect();
+        for pair in &old {
+            self.early.remove(pair);
+        }
+        old
+    }
+
+    /// Whether an edge that has spent its bytes gets the next permit.
+    pub(super) fn may_renew_early(&mut self, pair: Pair) -> bool {
+        let renewals = self.early.entry(pair).or_default();
+        *renewals = renewals.saturating_add(1);
+        *renewals <= EARLY_RENEWALS_MAX
+    }
+
+    /// Whether the child has, or had a moment ago, leave to take this stripe
+    /// from this parent.
+    pub(super) fn fed(&self, pair: Pair, stripe: Stripe, now_ms: u64) -> bool {
+        let permitted = self.permitted.get(&pair);
+        let ended = self.ended_ms.get(&(pair, stripe));
+        permitted.is_some_and(|p| p.stripes.has(stripe) && p.minted_ms.is_some())
+            || ended.is_some_and(|at| recent(*at, now_ms))
+    }
+
+    /// A node is gone, and all its edges with it.
+    pub(super) fn forget(&mut self, node: SpkiHash) {
+        let other = |(child, parent): &Pair| *child != node && *parent != node;
+        self.permitted.retain(|pair, _| other(pair));
+        self.changed.retain(other);
+        self.early.retain(|pair, _| other(pair));
+    }
+}
+
+fn recent(ended_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(ended_ms) < RECEIPT_AFTER_MS_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIR: Pair = (SpkiHash([1; 32]), SpkiHash([2; 32]));
+    const TURNED: Pair = (PAIR.1, PAIR.0);
+    const ONE: Stripe = Stripe(1);
+
+    fn attach(permits: &mut Permits, stripe: u8) -> bool {
+        permits.attach(PAIR, Stripe(stripe), Priority::Contributor)
+    }
+
+    #[test]
+    fn a_stripe_may_be_receipted_until_a_moment_after_its_end() {
+        let mut permits = Permits::default();
+        assert!(!permits.fed(PAIR, ONE, 0));
+        attach(&mut permits, 1);
+        permits.minted(PAIR, 0);
+        assert!(permits.fed(PAIR, ONE, 1_000_000));
+        assert!(!permits.fed(TURNED, ONE, 0), "the other way round is none");
+        assert!(!permits.fed(PAIR, Stripe(0), 0), "another stripe");
+        permits.detach(PAIR, ONE, 1_000_000);
+        let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
+        assert!(permits.fed(PAIR, ONE, last_ms - 1));
+        assert!(!permits.fed(PAIR, ONE, last_ms));
+    }
+
+    #[test]
+    fn an_edge_that_spends_its_permits_again_and_again_is_refused_the_next() {
+        let mut permits = Permits::default();
+        assert!((0..EARLY_RENEWALS_MAX).all(|_| permits.may_renew_early(PAIR)));
+        assert!(!permits.may_renew_early(PAIR));
+        assert!(permits.may_renew_early(TURNED), "another edge");
+        permits.forget(PAIR.0);
+        assert!(permits.may_renew_early(PAIR), "another membership");
+    }
+
+    #[test]
+    fn what_the_planner_wants_of_a_pair_becomes_one_permit_or_one_end() {
+        let mut permits = Permits::default();
+        assert!(attach(&mut permits, 0));
+        assert!(!attach(&mut permits, 3), "the edge is there");
+        assert_eq!(permits.changes(), [(PAIR, Change::Permit)]);
+        assert_eq!(permits.changes(), []);
+        permits.detach(PAIR, Stripe(0), 0);
+        assert_eq!(permits.changes(), [(PAIR, Change::Permit)]);
+        assert_eq!(permits.get(PAIR).map(|p| p.stripes), Some(Stripe(3).into()));
+        permits.detach(PAIR, Stripe(3), 0);
+        attach(&mut permits, 2);
+        assert_eq!(permits.changes(), [(PAIR, Change::Permit)], "it goes on");
+        permits.detach(PAIR, Stripe(2), 0);
+        permits.attach(TURNED, Stripe(2), Priority::Contributor);
+        let both = [(PAIR, Change::End), (TURNED, Change::Permit)];
+        assert_eq!(permits.changes(), both);
+        assert_eq!(permits.pairs(), [TURNED]);
+    }
+}
