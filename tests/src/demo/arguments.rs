@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn reads_every_option() {
-        let words = "demo --seconds 30 --json --attack stolen-voucher --keep k --seed 7 --stripes 4+1";
+        let words =
+            "demo --seconds 30 --json --attack stolen-voucher --keep k --seed 7 --stripes 4+1";
         let read = Arguments::try_parse_from(words.split(' ')).unwrap();
         assert_eq!((read.seconds, read.seed), (30, Some(7)));
         assert_eq!(read.attack, Some(Attack::StolenVoucher));

@@ -279,7 +279,10 @@ fn paths(log: &Log, name: &str, ended_us: u64) -> Vec<PathReport> {
     let report = |path: &serde_json::Value| {
         let stripes = path.get("stripes")?.as_array()?;
         Some(PathReport {
-            stripes: stripes.iter().filter_map(serde_json::Value::as_u64).collect(),
+            stripes: stripes
+                .iter()
+                .filter_map(serde_json::Value::as_u64)
+                .collect(),
             hops: hops_of(log, path.get("hops")?),
         })
     };

@@ -5,10 +5,10 @@ use super::provider::Provider;
 use super::release;
 use crate::programs::Programs;
 use std::fs;
-use wire::Stripes;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use wire::Stripes;
 
 /// The broadcast: ten seconds of our own making, played in a loop.
 const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");

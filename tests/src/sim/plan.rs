@@ -34,6 +34,8 @@ impl Plan {
         let config = Config {
             stripes,
             round_slots: UNPROVEN_SLOTS,
+            // A child that moves away moves with all its stripes.
+            handover_edges_max: stripes.count().into(),
             ..Config::default()
         };
         Self {

@@ -243,19 +243,13 @@ fn viewer(name: &'static str, relays: &[(u64, &str)], parents: &[(u64, &str)]) -
             name,
             json!({"from": spki(parent), "ms": 349}),
         ),
-        line(
-            name,
-            29_000,
-            "path",
-            name,
-            {
-                let hops = json!([
+        line(name, 29_000, "path", name, {
+            let hops = json!([
                 {"name": name, "spki": spki(name), "kind": "you", "verified": "by_me"},
                 {"name": "relay 0", "spki": spki(last), "kind": kind, "verified": "by_me"},
                 {"name": "S", "spki": spki("S"), "kind": "station", "verified": "reported"}]);
-                json!({"hops": hops, "paths": [{"stripes": [0], "hops": hops}]})
-            },
-        ),
+            json!({"hops": hops, "paths": [{"stripes": [0], "hops": hops}]})
+        }),
         line(
             name,
             30_400,
