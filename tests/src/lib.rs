@@ -1,6 +1,6 @@
 //! The world the whole is tested in: the programs as processes, what they
-//! print, the evening that they play together, and what the relay and the
-//! planner cost.
+//! print, the evening that they play together, what the relay and the planner
+//! cost, and a whole audience in virtual time.
 
 pub mod bench;
 pub mod demo;
@@ -8,3 +8,4 @@ pub mod event;
 pub mod planner_bench;
 pub mod process;
 pub mod programs;
+pub mod sim;

@@ -1,0 +1,418 @@
+//! The coordinator's driver around the planner, as
+//! `peer/src/station/{coordinator,edges,receipts}.rs` are.
+
+use super::Error;
+use super::check::Invariant;
+use super::message::{Down, Up, Why};
+use super::node::{Edge, EdgeIx, End, Id, Kind, STATION, Step};
+use super::permits::{Change, Pair, Permitted};
+use super::world::{Event, World};
+use overlay::planner::{Action, EdgeFault};
+use overlay::slots::Summary;
+use wire::Stripe;
+use wire::statement::Priority;
+
+/// See `peer/src/station/coordinator.rs`.
+const TICK_US: u64 = 50_000;
+/// See `peer/src/station/coordinator.rs`.
+const SUSPECT_US: u64 = 700_000;
+/// See `peer/src/station/edges.rs`.
+const PERMIT_LIFE_MS: u64 = 4 * 60 * 1_000;
+/// A round is an hour.
+const LEASE_MS: u64 = 3_600_000;
+/// Free edges that may be left when somebody is asked, with stripes, where
+/// not every edge fits every child (per hundred).
+const USED_PERCENT_MIN: u64 = 90;
+
+impl World {
+    /// A message to the coordinator sets out.
+    pub(super) fn say_up(&mut self, from: Id, up: Up) {
+        let bytes = self.sizes.up(&up);
+        self.node_mut(from).control_bytes += bytes;
+        self.measure.control_up(bytes);
+        let after_us = self.one_way_us(from, STATION);
+        self.queue.after(after_us, Event::Up { from, up });
+    }
+
+    /// A message to a member sets out. It goes at once, and the stream pays.
+    pub(super) fn say_down(&mut self, to: Id, down: Down) {
+        let now_us = self.now_us();
+        let relay = match down {
+            Down::Edge { edge, end, .. } => {
+                let other = self.edge(edge).node_at(end.other());
+                matches!(self.node(other).kind, Kind::Relay { .. })
+            }
+            _ => false,
+        };
+        let bytes = self.sizes.down(&down, relay);
+        self.node_mut(to).control_bytes += bytes;
+        self.measure.control_down(bytes);
+        self.node_mut(STATION).uplink.charge(bytes, now_us);
+        let after_us = self.one_way_us(STATION, to);
+        self.queue.after(after_us, Event::Down { to, down });
+    }
+
+    /// The coordinator hears a message.
+    pub(super) fn hear(&mut self, from: Id, up: Up) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        if !matches!(up, Up::Join | Up::Introduce { .. }) && !self.members.contains_key(&from) {
+            return Ok(());
+        }
+        match up {
+            Up::Join => {
+                self.members.insert(from, false);
+                self.say_down(from, Down::Admitted);
+            }
+            Up::Claim => self.claimed(from),
+            Up::Answer { ask, choice } => self.plan.answer(now_ms, ask, from, choice),
+            Up::Introduce { relay } => self.relay_admitted(relay, from),
+            Up::Works { parent, stripe } => self.plan.edge_up(from, parent, stripe),
+            Up::EdgeDown { parent, why } => self.edge_down(from, parent, why),
+            Up::ChildGone { child } => self.child_gone(child),
+            Up::Withheld { parent, stripe } => {
+                self.suspicion.report(now_ms, stripe, from);
+                let blame = Event::Blame {
+                    child: from,
+                    parent,
+                    stripe,
+                };
+                self.queue
+                    .after(self.scenario.rules.blame_ms * 1_000, blame);
+            }
+            Up::Receipt { parent, summary } => self.receipted(from, parent, summary),
+            Up::Leave => return self.member_gone(from, true),
+        }
+        self.act()
+    }
+
+    /// Edges by claim and receipts.
+    fn edges_of(&self, node: Id) -> u32 {
+        let now_ms = self.now_ms();
+        self.ledger.edges(now_ms, node, self.edge_bps, self.stripes)
+    }
+
+    /// A claim places its maker.
+    fn claimed(&mut self, from: Id) {
+        let now_ms = self.now_ms();
+        let claim_bps = self.node(from).claim_bps;
+        self.ledger.claim(from, claim_bps, None);
+        let edges = self.edges_of(from);
+        self.members.insert(from, true);
+        self.shadow.joined(from);
+        self.plan.join(now_ms, from, edges, false);
+    }
+
+    fn relay_admitted(&mut self, relay: Id, sponsor: Id) {
+        let now_ms = self.now_ms();
+        if !self.node(relay).alive {
+            return;
+        }
+        let claim_bps = self.node(relay).claim_bps;
+        self.ledger.claim(relay, claim_bps, Some(claim_bps));
+        let edges = self.edges_of(relay);
+        self.members.insert(relay, true);
+        self.shadow.joined(relay);
+        self.node_mut(sponsor).has_paid = true;
+        self.measure.relay_admitted();
+        let lease_end_ms = now_ms + LEASE_MS;
+        self.plan
+            .relay_admitted(now_ms, (relay, sponsor), edges, lease_end_ms);
+    }
+
+    fn edge_down(&mut self, child: Id, parent: Id, why: Why) {
+        let now_ms = self.now_ms();
+        let is_relay = matches!(self.node(parent).kind, Kind::Relay { .. });
+        if why == Why::Gone {
+            self.look_after(parent);
+        }
+        let fault = match why {
+            Why::Reparented => return,
+            Why::Gone if is_relay && self.members.contains_key(&parent) => {
+                self.queue
+                    .after(SUSPECT_US, Event::Suspect { child, parent });
+                return;
+            }
+            Why::Gone => EdgeFault::Unreachable,
+            Why::PermitMissing => EdgeFault::Refused,
+        };
+        self.plan.edge_failed(now_ms, child, parent, fault);
+    }
+
+    /// Others call a member gone; its control link says soon whether it is.
+    pub(super) fn child_gone(&mut self, child: Id) {
+        self.look_after(child);
+    }
+
+    /// The station's own link to a relay is gone: it is out for all; see
+    /// `puts_out` in `peer/src/station/doubt.rs`.
+    pub(super) fn own_child_gone(&mut self, child: Id) {
+        if matches!(self.node(child).kind, Kind::Relay { .. }) {
+            self.queue.after(0, Event::ControlIdle(child));
+        } else {
+            self.look_after(child);
+        }
+    }
+
+    /// Gives a member up as soon as its control link has been silent for long
+    /// enough, now that there is a reason to look.
+    fn look_after(&mut self, node: Id) {
+        let suspect_us = self.scenario.rules.suspect_ms * 1_000;
+        if suspect_us > 0
+            && let Some(died_us) = self.node(node).died_us
+        {
+            let at_us = died_us + suspect_us;
+            self.queue.at(at_us, Event::ControlIdle(node));
+        }
+    }
+
+    pub(super) fn suspect(&mut self, child: Id, parent: Id) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        let fault = EdgeFault::Unreachable;
+        self.plan.edge_failed(now_ms, child, parent, fault);
+        self.act()
+    }
+
+    /// A report of silence has waited: if nobody above is silent, too, it is
+    /// the parent's own.
+    pub(super) fn blame(&mut self, child: Id, parent: Id, stripe: u8) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        let plan = &self.plan;
+        let parent_of = |node| plan.parent(node, stripe);
+        let above = self.suspicion.is_above(now_ms, stripe, parent, parent_of);
+        if !above && parent_of(child) == Some(parent) {
+            self.look_after(parent);
+            self.plan.withheld(now_ms, child, parent, stripe);
+            return self.act();
+        }
+        Ok(())
+    }
+
+    /// A member's word about its parent, turned into edges; receipts only
+    /// raise them.
+    fn receipted(&mut self, _from: Id, parent: Id, summary: Summary) {
+        let now_ms = self.now_ms();
+        self.ledger.receipt(now_ms, parent, summary);
+        if parent == STATION {
+            return;
+        }
+        let edges = self.edges_of(parent);
+        if self.plan.seat(parent).is_some_and(|s| edges > s.edges) {
+            self.plan.claim(now_ms, parent, edges);
+        }
+    }
+
+    /// A member has left, or its control link is given up.
+    pub(super) fn member_gone(&mut self, node: Id, graceful: bool) -> Result<(), Error> {
+        let Some(placed) = self.members.remove(&node) else {
+            return Ok(());
+        };
+        let now_ms = self.now_ms();
+        if placed {
+            self.plan.gone(now_ms, node, graceful);
+        }
+        self.forget(node);
+        self.act()
+    }
+
+    /// Who is not in the coordinator's books gets no permits any more.
+    fn forget(&mut self, node: Id) {
+        self.ledger.forget(node);
+        self.shadow.gone(node);
+        self.permits.forget(node);
+        for stripe in self.stripes.all() {
+            self.suspicion.forget(stripe.0, node);
+        }
+    }
+
+    /// Does what the planner wants, until it wants nothing more.
+    pub(super) fn act(&mut self) -> Result<(), Error> {
+        let mut asked = false;
+        while let Some(action) = self.plan.poll() {
+            self.digest.decided(self.queue.now_us(), &action);
+            asked |= matches!(action, Action::Ask { .. });
+            self.perform(action);
+        }
+        for (pair, change) in self.permits.changes() {
+            match change {
+                Change::Permit(permitted) => self.mint(pair, &permitted)?,
+                Change::End(edge) => self.end_edge(pair, edge)?,
+            }
+        }
+        let plan = &self.plan;
+        let edges_of = |node| plan.seat(node).map(|seat| seat.edges);
+        let checked = self
+            .shadow
+            .check_changes(plan.handover_edges_max(), edges_of);
+        checked.map_err(|invariant| self.broken(invariant))?;
+        if asked { self.check_room() } else { Ok(()) }
+    }
+
+    fn perform(&mut self, action: Action<Id>) {
+        match action {
+            Action::Attach {
+                stripe,
+                child,
+                parent,
+                priority,
+                ..
+            } => self.attach(stripe, child, parent, priority),
+            Action::Detach {
+                stripe,
+                child,
+                parent,
+            } => self.detach(stripe, child, parent),
+            Action::Ask { to, question, .. } => {
+                self.measure.asked(question.step, question.cause);
+                let ask = question.ask;
+                self.say_down(to, Down::Ask { ask });
+            }
+            Action::Grant { to, .. } => {
+                self.measure.granted();
+                self.say_down(to, Down::Granted);
+            }
+            Action::NotNeeded { to, .. }
+            | Action::TimedOut { to, .. }
+            | Action::GrantExpired { to, .. } => self.say_down(to, Down::NotNeeded),
+            Action::Refuse { node, .. } => {
+                self.members.remove(&node);
+                self.forget(node);
+                self.say_down(node, Down::Refused);
+            }
+            Action::Orphaned { .. } => self.measure.orphaned(),
+            Action::CapacityShort { .. } => self.measure.short(),
+        }
+    }
+
+    fn attach(&mut self, stripe: Stripe, child: Id, parent: Id, priority: Priority) {
+        self.shadow.attach(stripe.0, child, parent);
+        self.suspicion.forget(stripe.0, child);
+        self.measure.attached();
+        self.permits.attach((child, parent), stripe, priority);
+    }
+
+    fn detach(&mut self, stripe: Stripe, child: Id, parent: Id) {
+        self.shadow.detach(stripe.0, child, parent);
+        self.permits.detach((child, parent), stripe);
+    }
+
+    /// Permits an edge to both ends: a new one, or one that runs and carries
+    /// other stripes from now on.
+    fn mint(&mut self, pair: Pair, permitted: &Permitted) -> Result<(), Error> {
+        let (child, parent) = pair;
+        let runs = |edge: &EdgeIx| {
+            let edge = self.edge(*edge);
+            edge.at_child != Step::Ended && edge.at_parent != Step::Ended
+        };
+        let edge = match permitted.edge.filter(runs) {
+            Some(edge) => edge,
+            None => {
+                let width = self.stripes.count();
+                self.new_edge(Edge::new((parent, child), permitted.priority, width))
+            }
+        };
+        self.edge_mut(edge).priority = permitted.priority;
+        let now_ms = self.now_ms();
+        self.permits.minted(pair, edge, now_ms);
+        let stripes = permitted.stripes;
+        for (to, end) in [(child, End::Child), (parent, End::Parent)] {
+            self.order(to, Down::Edge { edge, end, stripes })?;
+        }
+        Ok(())
+    }
+
+    fn end_edge(&mut self, (child, parent): Pair, edge: Option<EdgeIx>) -> Result<(), Error> {
+        let Some(edge) = edge else { return Ok(()) };
+        for (to, end) in [(child, End::Child), (parent, End::Parent)] {
+            self.order(to, Down::EdgeEnd { edge, end })?;
+        }
+        Ok(())
+    }
+
+    /// The station's own edges need no message.
+    fn order(&mut self, to: Id, down: Down) -> Result<(), Error> {
+        if to == STATION {
+            self.obey(to, down)
+        } else {
+            if self.members.contains_key(&to) {
+                self.say_down(to, down);
+            }
+            Ok(())
+        }
+    }
+
+    /// Nobody is asked to pay while there is room for who waits.
+    fn check_room(&self) -> Result<(), Error> {
+        let seats = self.plan.seats();
+        let rooted = seats.iter().filter(|seat| seat.depth.is_some());
+        let (mut used, mut edges) = (0, 0);
+        for seat in rooted {
+            used += u64::from(seat.edges_used);
+            edges += u64::from(seat.edges);
+        }
+        let waiting = seats.iter().find(|seat| seat.waiting);
+        let room = if self.stripes.count() == 1 {
+            used < edges
+        } else {
+            used * 100 < edges * USED_PERCENT_MIN
+        };
+        match waiting {
+            Some(seat) if room => Err(self.broken(Invariant::AskedWithRoom {
+                used,
+                edges,
+                waiting: seat.node,
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn tick(&mut self) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        self.plan.tick(now_ms);
+        self.queue.after(TICK_US, Event::Tick);
+        self.act()
+    }
+
+    /// What happens once a second.
+    pub(super) fn second(&mut self) -> Result<(), Error> {
+        self.queue.after(1_000_000, Event::Second);
+        self.send_beacons();
+        self.lower_edges();
+        self.renew_permits()?;
+        self.act()?;
+        self.observe()
+    }
+
+    fn send_beacons(&mut self) {
+        let Some(head) = self.stream.head().checked_sub(1) else {
+            return;
+        };
+        let members: Vec<Id> = self.members.keys().copied().collect();
+        for member in members {
+            self.say_down(member, Down::Beacon { head });
+        }
+    }
+
+    /// Takes edges back that nothing proves any more, but never one that a
+    /// child hangs on.
+    fn lower_edges(&mut self) {
+        let now_ms = self.now_ms();
+        let lower = |node: &Id| {
+            let seat = self.plan.seat(*node)?;
+            let proven = self.edges_of(*node);
+            let edges = proven.max(seat.edges_used);
+            (edges < seat.edges).then_some((*node, edges))
+        };
+        let lower: Vec<(Id, u32)> = self.members.keys().filter_map(lower).collect();
+        for (node, edges) in lower {
+            self.plan.claim(now_ms, node, edges);
+        }
+    }
+
+    fn renew_permits(&mut self) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        for (pair, permitted) in self.permits.older_than(PERMIT_LIFE_MS / 2, now_ms) {
+            self.mint(pair, &permitted)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! What members and the coordinator tell each other, as far as it matters
+//! here; `wire::message::control` has the real ones, by which these are
+//! measured.
+
+use super::node::{EdgeIx, End, Id};
+use overlay::slots::Summary;
+use wire::message::control::Choice;
+use wire::{AskId, StripeSet};
+
+/// Member to coordinator.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Up {
+    Join,
+    Claim,
+    Answer {
+        ask: AskId,
+        choice: Choice,
+    },
+    /// A sponsor's relay is there.
+    Introduce {
+        relay: Id,
+    },
+    /// A stripe of an edge works.
+    Works {
+        parent: Id,
+        stripe: u8,
+    },
+    EdgeDown {
+        parent: Id,
+        why: Why,
+    },
+    /// A child does not answer any more.
+    ChildGone {
+        child: Id,
+    },
+    /// The edge stands, and nothing comes, or too late.
+    Withheld {
+        parent: Id,
+        stripe: u8,
+    },
+    Receipt {
+        parent: Id,
+        summary: Summary,
+    },
+    Leave,
+}
+
+/// Why an edge is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The parent does not answer, or has closed the link.
+    Gone,
+    /// The other end holds the edge for not permitted.
+    PermitMissing,
+    /// The coordinator wanted it so.
+    Reparented,
+}
+
+/// Coordinator to member.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Down {
+    Admitted,
+    Refused,
+    /// Make the edge, or give it these stripes.
+    Edge {
+        edge: EdgeIx,
+        end: End,
+        stripes: StripeSet,
+    },
+    EdgeEnd {
+        edge: EdgeIx,
+        end: End,
+    },
+    Ask {
+        ask: AskId,
+    },
+    Granted,
+    NotNeeded,
+    Beacon {
+        head: u64,
+    },
+}

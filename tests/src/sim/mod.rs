@@ -1,0 +1,122 @@
+//! A whole audience in virtual time: the planner, the forwarder, the uplinks
+//! and the proven capacity are those of the programs (`overlay`); people,
+//! links and the programs around them are drawn from a seed. Equal seed and
+//! equal commit give equal runs.
+//!
+//! What stands between the state machines is kept small and beside what it
+//! stands for: `coordinator` for `peer/src/station`, `links` for
+//! `overlay/link/src/edge`, `flow` for `overlay/link/src/{node,group}`,
+//! `uplink` for `overlay/link/src/pace`. Not simulated: cryptography, packets
+//! and their headers, congestion, CPU time, the picture of the tree.
+
+mod arguments;
+mod check;
+mod coordinator;
+mod digest;
+mod error;
+mod flow;
+mod links;
+mod measure;
+mod message;
+mod network;
+mod node;
+mod optimum;
+mod outcome;
+mod people;
+mod permits;
+mod plan;
+mod playout;
+mod queue;
+mod report;
+mod rng;
+mod scenario;
+mod sizes;
+mod stream;
+mod suspicion;
+mod svg;
+mod uplink;
+mod watch;
+mod world;
+
+pub use arguments::Arguments;
+pub use check::{Broken, Invariant};
+pub use error::Error;
+pub use scenario::Scenario;
+
+use std::process::ExitCode;
+use std::time::Instant;
+use world::World;
+
+/// Runs the program.
+#[must_use]
+pub fn run(arguments: &Arguments) -> ExitCode {
+    match simulate(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ Error::Broken(_)) => {
+            eprintln!("{error}");
+            ExitCode::from(1)
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a run comes to, in two figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// SHA-256 over all that was decided and seen.
+    pub digest: String,
+    /// Mean continuity over all viewers, from 0 to 1; 0 if nobody watched.
+    pub continuity: f64,
+}
+
+/// Runs a scenario to its end.
+///
+/// # Errors
+/// What it says cannot be, or an invariant is broken.
+pub fn figures(scenario: &Scenario) -> Result<Figures, Error> {
+    let mut world = World::new(scenario)?;
+    world.run()?;
+    Ok(Figures {
+        digest: world.digest.to_hex(),
+        continuity: world.outcome().overall.map_or(0.0, |c| c.mean),
+    })
+}
+
+/// The scenario that the command line says.
+fn scenario(arguments: &Arguments) -> Result<Scenario, Error> {
+    let mut scenario = Scenario::read(&arguments.scenario)?;
+    scenario.viewers = arguments.viewers.unwrap_or(scenario.viewers);
+    scenario.seconds = arguments.seconds.unwrap_or(scenario.seconds);
+    scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+    if let Some(stripes) = &arguments.stripes {
+        scenario.stripes.clone_from(stripes);
+    }
+    scenario.check()?;
+    Ok(scenario)
+}
+
+fn simulate(arguments: &Arguments) -> Result<(), Error> {
+    let scenario = scenario(arguments)?;
+    let begin = Instant::now();
+    let mut world = World::new(&scenario)?;
+    world.run()?;
+    let wall_s = begin.elapsed().as_secs_f64();
+    let outcome = world.outcome();
+    if let Some(path) = &arguments.svg {
+        let written = std::fs::write(path, world.svg(&outcome));
+        written.map_err(|source| Error::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if arguments.json {
+        let commit = arguments.commit.as_deref();
+        println!("{:#}", world.json(&outcome, commit, wall_s));
+    } else {
+        println!("{}", world.summary(&outcome));
+    }
+    Ok(())
+}
