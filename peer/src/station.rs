@@ -8,6 +8,7 @@ mod coordinator;
 mod doubt;
 mod edges;
 mod ending;
+mod equivocation;
 mod ingest;
 mod introductions;
 mod keys;

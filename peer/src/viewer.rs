@@ -4,6 +4,7 @@ mod admission;
 mod control;
 mod controls;
 mod doubt;
+mod equivocation;
 mod evidence;
 mod leaving;
 mod line;

@@ -437,6 +437,7 @@ impl Relay {
             }
             Down::Revoked(revocation) => self.node.revoke(&revocation),
             Down::Beacon(beacon) => self.node.take_beacon(&beacon),
+            Down::Equivocation(proof) => self.node.take_equivocation(&proof),
             Down::Tree(_) => Ok(()),
             _ => Err(link::Error::OutOfTurn("not for a relay")),
         }
@@ -480,7 +481,11 @@ impl Relay {
                 self.emit.tell("child_left_out", fields);
                 return;
             }
-            NodeEvent::RelayVerified { .. }
+            NodeEvent::SenderEquivocated {
+                proof, found: true, ..
+            } => Up::Equivocation(*proof),
+            NodeEvent::SenderEquivocated { .. }
+            | NodeEvent::RelayVerified { .. }
             | NodeEvent::RelayExpired { .. }
             | NodeEvent::RelayUnresponsive { .. }
             | NodeEvent::Chunk { .. }

@@ -19,6 +19,7 @@ pub mod b9;
 pub mod c2;
 pub mod c7;
 pub mod d1;
+pub mod d10;
 pub mod d11;
 pub mod d2;
 pub mod d3;
@@ -36,7 +37,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 32] = [
+pub const ALL: [&Attack; 33] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -58,9 +59,10 @@ pub const ALL: [&Attack; 32] = [
     &d1::ATTACK,
     &d2::ATTACK,
     &d3::ATTACK,
-    &d11::ATTACK,
     &d7::ATTACK,
     &d8::ATTACK,
+    &d10::ATTACK,
+    &d11::ATTACK,
     &e1::ATTACK,
     &e4::ATTACK,
     &f1::ATTACK,

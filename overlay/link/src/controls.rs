@@ -17,6 +17,8 @@ pub struct Controls {
     pub permits: PermitCheck,
     /// Which blocks belong to a chunk (threat D1).
     pub blocks: BlockCheck,
+    /// Whether the sender's contradictions are noticed (threat D10).
+    pub equivocations: EquivocationCheck,
     /// When a parent withholds the stream (threat D6).
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
@@ -167,6 +169,37 @@ impl BlockCheck {
             Blocks::Proven => certs::block::verify(header, block.index, &block.path, &block.data),
             #[cfg(feature = "ablation")]
             Blocks::Any => Ok(certs::block::dangerously_verified(header, block.index)),
+        }
+    }
+}
+
+/// Whether a second header for the same chunk is held against the sender.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EquivocationCheck(Stories);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Stories {
+    #[default]
+    Compared,
+    #[cfg(feature = "ablation")]
+    Ignored,
+}
+
+impl EquivocationCheck {
+    /// Whichever header comes first is the only one, and who sends blocks of
+    /// another one sends wrong blocks.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_ignored() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Stories::Ignored)
+    }
+
+    pub(crate) const fn is_on(self) -> bool {
+        match self.0 {
+            Stories::Compared => true,
+            #[cfg(feature = "ablation")]
+            Stories::Ignored => false,
         }
     }
 }

@@ -11,6 +11,7 @@ mod controls;
 mod edge;
 mod emit;
 mod endpoint;
+mod equivocation;
 mod error;
 mod framing;
 mod group;
@@ -25,9 +26,9 @@ mod turns;
 
 pub use clock::Clock;
 pub use controls::{
-    AddressCheck, BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification,
+    AddressCheck, BlockCheck, Controls, EquivocationCheck, HeadCheck, MemberCheck, PermitCheck, Reverification,
 };
-pub use emit::{Audience, Emitter, left_out_fields};
+pub use emit::{Audience, Emitter, equivocation_fields, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};

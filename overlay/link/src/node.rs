@@ -3,6 +3,7 @@
 
 use crate::controls::{Controls, Reverification};
 use crate::edge::{self, Edges};
+use crate::equivocation::Origin;
 use crate::group::Framed;
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 use wire::codec::List;
 use wire::limits::BLOCK_PATH_MAX;
 use wire::message::control::{EdgeOrder, NodeKind, NodeRef};
-use wire::message::edge::{Resume, Start};
+use wire::message::edge::{Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped};
 use wire::statement::{
     ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
@@ -133,6 +134,19 @@ pub enum NodeEvent {
         head: Sequence,
         /// The newest one here, if there is any.
         newest: Option<Sequence>,
+    },
+    /// The sender has signed two headers that contradict each other. The node
+    /// keeps the one that came first, leaves no parent for it, and has passed
+    /// the proof on. Told once for each chunk, and a few times in a run.
+    SenderEquivocated {
+        /// Both headers, checked.
+        proof: Box<Equivocation>,
+        /// The chunk that they differ about.
+        chunk: ChunkKey,
+        /// The digests of the two, in the proof's order.
+        digests: [Digest; 2],
+        /// Whether both came here, rather than the proof.
+        found: bool,
     },
     /// The byte cap is reached.
     ByteCapReached,
@@ -300,6 +314,17 @@ impl Node {
         self.edges.beacons.take(self, signed)
     }
 
+    /// Takes a proof that came with the control link, as those on edges are
+    /// taken: if it is news, the edges and the driver hear of it.
+    ///
+    /// # Errors
+    /// It proves nothing: `equivocation_unproven` and the names of refused
+    /// headers. Close the link that brought it.
+    pub fn take_equivocation(&self, proof: &Equivocation) -> Result<(), Error> {
+        let stories = &self.edges.equivocations;
+        stories.take(self, proof, Origin::Control)
+    }
+
     /// Permits of lower epochs are refused from now on.
     pub fn raise_epoch(&self, epoch: Epoch) {
         self.edges.raise_epoch(epoch);
@@ -418,9 +443,20 @@ impl Node {
             run.headers.verify(signed)?
         };
         let now_ms = self.clock.mono_ms();
-        // It goes out with the first block: alone it would cost each child a
-        // packet, and tell nothing yet.
-        lock(&self.forwarder).header(now_ms, header, signed.clone());
+        let key = header.key();
+        let rival = {
+            let mut forwarder = lock(&self.forwarder);
+            let rival = forwarder.contradicted(&header);
+            // It goes out with the first block: alone it would cost each child
+            // a packet, and tell nothing yet.
+            forwarder.header(now_ms, header, signed.clone());
+            rival
+        };
+        if let Some((of, first)) = rival {
+            let same_chunk = (of == key).then_some(key);
+            let stories = &self.edges.equivocations;
+            stories.found(self, first, signed, same_chunk);
+        }
         Ok(())
     }
 
@@ -430,7 +466,10 @@ impl Node {
             // Its chunk has left the window, or the header never came.
             return Ok(());
         };
-        let verified = self.controls.blocks.verify(&header, &block)?;
+        let verified = match self.controls.blocks.verify(&header, &block) {
+            Err(_) if self.edges.equivocations.contests(block.chunk) => return Ok(()),
+            checked => checked?,
+        };
         let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
         let place = (block.chunk, block.index);
         let framed = Framed::new(place, &block.path, &block.data, Some(parent));

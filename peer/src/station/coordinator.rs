@@ -309,6 +309,7 @@ impl Coordinator {
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
+            Up::Equivocation(proof) => self.equivocation(from, &proof),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
                 let _ = self.planner.redeem_failed(now_ms, ask, from);
@@ -477,6 +478,7 @@ impl Coordinator {
                 }
             }
             NodeEvent::Chunk { key, .. } => self.note_chunk(key),
+            event @ NodeEvent::SenderEquivocated { .. } => self.sender_equivocated(event),
             NodeEvent::LeftOut { child, dropped } => {
                 let fields = link::left_out_fields(child, &dropped);
                 self.emit.tell("child_left_out", fields);

@@ -289,6 +289,7 @@ impl Session {
             Down::Epoch(sealed) => self.epoch(&sealed)?,
             Down::Beacon(beacon) => self.node.take_beacon(&beacon)?,
             Down::Revoked(revocation) => self.node.revoke(&revocation)?,
+            Down::Equivocation(proof) => self.node.take_equivocation(&proof)?,
             Down::Tree(picture) => {
                 self.tree = Some((picture, now.0));
                 self.report_path();
@@ -375,6 +376,7 @@ impl Session {
             }
             NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
             NodeEvent::Withheld { from, head, newest } => self.withheld(from, head, newest),
+            event @ NodeEvent::SenderEquivocated { .. } => self.sender_equivocated(event),
             NodeEvent::ByteCapReached => {}
         }
         Ok(None)

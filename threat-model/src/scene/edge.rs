@@ -152,6 +152,20 @@ impl Victim {
     }
 }
 
+/// Lets the node have a chunk, as a station's own has it.
+///
+/// # Errors
+/// A block does not belong to its header.
+pub fn publish(victim: &Victim, chunk: SealedChunk) -> Result<(), Failure> {
+    let mut blocks = Vec::new();
+    for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
+        let verified = certs::block::verify(&chunk.header, index, path, data)?;
+        blocks.push((verified, path.clone(), data.clone()));
+    }
+    victim.node.publish(chunk.header, chunk.signed, blocks);
+    Ok(())
+}
+
 fn config(me: SpkiHash, kind: NodeKind, private_networks: bool) -> NodeConfig {
     NodeConfig {
         me,

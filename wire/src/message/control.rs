@@ -8,6 +8,7 @@ use crate::limits::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, SEALED_BYTES_MAX,
     TREE_NODES_MAX,
 };
+use crate::message::edge::Equivocation;
 use crate::message::receipt::Receipt;
 use crate::order::Order;
 use crate::reason::Reason;
@@ -54,6 +55,8 @@ crate::messages! {
         /// An edge of mine still carries, and should be replaced: the relay
         /// at its other end cannot be verified any more.
         12 => EdgeDoubt(EdgeFailure),
+        /// The sender has told two stories; I have seen both.
+        14 => Equivocation(Equivocation),
     }
 }
 
@@ -88,6 +91,8 @@ crate::messages! {
         13 => RelayRefused(RelayRefusal),
         /// Your membership goes on: the next certificate, by the stream CA.
         14 => Membership(Certificate),
+        /// The sender has told two stories; a member has seen both.
+        15 => Equivocation(Equivocation),
     }
 }
 

@@ -9,7 +9,7 @@ use wire::message::control::{
     Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreePicture,
     Up,
 };
-use wire::message::edge::{Edge, Resume, Start};
+use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
 use wire::message::live::{Challenge, Response};
 use wire::message::receipt::Receipt;
@@ -205,6 +205,7 @@ records! {
     Round { relay, sponsor, left_ms, carries }
     Start { rendition, resume }
     Resume { init, next, have }
+    Equivocation { a, b }
     GroupStart { rendition, stripe, first }
     Block { chunk, index, path, data }
     Dropped { from, to, reason }
@@ -220,13 +221,13 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt
+        RedeemFailed, EdgeDoubt, Equivocation
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused, Membership
+        RelayAdmitted, RelayRefused, Membership, Equivocation
     }
-    Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye }
+    Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Record { Header, Block, Dropped }
     Command { Serve, Status, Stop }
     CommandReply { Done, Refused, Status }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
 use wire::statement::{HeadBeacon, Signed};
-use wire::{Rendition, Sequence};
+use wire::{Rendition, Sequence, SpkiHash};
 
 /// A beacon that was verified here, and its bytes for the children.
 #[derive(Debug)]
@@ -77,16 +77,31 @@ fn is_news(known: &HeadBeacon, beacon: &HeadBeacon) -> bool {
     known.scope.run != beacon.scope.run || (beacon.head, beacon.now) > (known.head, known.now)
 }
 
-/// Hands every new beacon to a child, for as long as the edge runs. The
-/// beacons have a stream of their own and never hold up the data.
+/// Hands every new beacon to a child, and what proves its sender wrong, for as
+/// long as the edge runs. They have a stream of their own and never hold up
+/// the data.
 ///
 /// # Errors
 /// The link has ended.
-pub(super) async fn hand_down(node: &Node, child: &mut Sender) -> Result<(), Error> {
+pub(super) async fn hand_down(
+    node: &Node,
+    other: SpkiHash,
+    child: &mut Sender,
+) -> Result<(), Error> {
+    let mut untold = node.edges.equivocations.untold(other);
     let mut newest = node.edges.beacons.newest.subscribe();
     // The newest from before the edge is news to this child.
     newest.mark_changed();
-    while newest.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = newest.changed() => if changed.is_err() {
+                return Ok(());
+            },
+            proof = untold.next() => {
+                child.send(&Edge::Equivocation(proof)).await?;
+                continue;
+            }
+        }
         let known = newest
             .borrow_and_update()
             .as_ref()
@@ -95,7 +110,6 @@ pub(super) async fn hand_down(node: &Node, child: &mut Sender) -> Result<(), Err
             child.send(&Edge::Beacon(signed)).await?;
         }
     }
-    Ok(())
 }
 
 /// How far a node is behind the newest beacon.

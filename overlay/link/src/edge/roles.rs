@@ -3,6 +3,7 @@
 use super::TURN_MS_MAX;
 use super::beacon::{hand_down, watch_head};
 use super::table::{EdgeKey, Handle};
+use crate::equivocation::Origin;
 use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error, Link, Receiver, group};
 use std::sync::Arc;
@@ -24,11 +25,17 @@ pub(super) async fn as_child(
         slot.resume = node.resume(rendition);
     }
     let starting = async {
+        let mut untold = node.edges.equivocations.untold(key.0);
         loop {
             let resume = node.resume(rendition);
             let start = Edge::Start(Start { rendition, resume });
             sender.send(&start).await?;
-            handle.again.notified().await;
+            loop {
+                tokio::select! {
+                    () = handle.again.notified() => break,
+                    proof = untold.next() => sender.send(&Edge::Equivocation(proof)).await?,
+                }
+            }
         }
     };
     tokio::select! {
@@ -70,7 +77,7 @@ pub(super) async fn as_parent(
     let (mut sender, messages) = channel.split::<Edge>();
     tokio::select! {
         outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
-        outcome = hand_down(node, &mut sender) => outcome,
+        outcome = hand_down(node, key.0, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
     }
 }
@@ -101,6 +108,10 @@ async fn listen(
             // Beacons come from above, as the stream does.
             Some(Edge::Beacon(beacon)) if key.1 => node.take_beacon(&beacon)?,
             Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
+            Some(Edge::Equivocation(proof)) => {
+                let stories = &node.edges.equivocations;
+                stories.take(node, &proof, Origin::Edge(key.0))?;
+            }
             Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
             None => return Err(Error::Remote(Reason::PeerGone)),
             Some(_) => return Err(Error::OutOfTurn("not now")),
