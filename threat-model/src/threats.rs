@@ -27,6 +27,7 @@ pub mod d7;
 pub mod d8;
 pub mod e1;
 pub mod e4;
+pub mod e5;
 pub mod f1;
 pub mod f2;
 pub mod f3;
@@ -37,7 +38,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 33] = [
+pub const ALL: [&Attack; 34] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -65,6 +66,7 @@ pub const ALL: [&Attack; 33] = [
     &d11::ATTACK,
     &e1::ATTACK,
     &e4::ATTACK,
+    &e5::ATTACK,
     &f1::ATTACK,
     &f2::ATTACK,
     &f3::ATTACK,

@@ -6,6 +6,7 @@ use certs::block::VerifiedBlock;
 use certs::permit::Expect;
 use certs::x509::Member;
 use certs::{Error, Verified};
+use std::time::Duration;
 use wire::message::group::Block;
 use wire::statement::{ChunkHeader, Permit, RunStatement, Signed};
 use wire::{PublicKey, UnixMs};
@@ -23,6 +24,8 @@ pub struct Controls {
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
     pub members: MemberCheck,
+    /// How long the other end of an edge may take (threat E5).
+    pub turns: TurnCheck,
     /// Whether relays are verified again while an edge runs (threat B8).
     pub reverification: Reverification,
 }
@@ -69,6 +72,110 @@ impl Reverification {
             #[cfg(feature = "ablation")]
             Again::Never => None,
         }
+    }
+}
+
+/// The controls of one endpoint on who dials it; the default has all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DialControls {
+    /// Whether an address has to be shown first (threat E4).
+    pub addresses: AddressCheck,
+    /// How many strangers have a link, and for how long (threat E5).
+    pub half_open: HalfOpenCheck,
+}
+
+/// How many links may be half open: their handshake goes on, or nothing has
+/// shown yet that their other end may have one.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfOpenCheck {
+    in_all_max: usize,
+    address_max: usize,
+    first_word_ms_max: u64,
+}
+
+impl Default for HalfOpenCheck {
+    /// In all as many as ten thousand viewers have under way who come within
+    /// half a minute, several times over: some tens of KB each. From one
+    /// address what a household or a school has. The first word has a few
+    /// round trips and a lost packet's repetition.
+    fn default() -> Self {
+        Self::of(1_024, 64, 5_000)
+    }
+}
+
+impl HalfOpenCheck {
+    /// At most so many links in all and from one address, and so many
+    /// milliseconds until the other end has said what it wants.
+    #[must_use]
+    pub const fn of(in_all_max: usize, address_max: usize, first_word_ms_max: u64) -> Self {
+        Self {
+            in_all_max,
+            address_max,
+            first_word_ms_max,
+        }
+    }
+
+    /// Any number, for ever.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unlimited() -> Self {
+        let _ = certs::ablation::marker();
+        Self::of(usize::MAX, usize::MAX, u64::MAX)
+    }
+
+    /// Whether there may be one more than `in_all`, and than `there` from one
+    /// address.
+    pub(crate) const fn allows(self, in_all: usize, there: usize) -> bool {
+        in_all < self.in_all_max && there < self.address_max
+    }
+
+    pub(crate) const fn first_word_ms_max(self) -> u64 {
+        self.first_word_ms_max
+    }
+}
+
+/// How long an end of an edge waits for what the other has to do next (threat
+/// E5).
+#[derive(Debug, Clone, Copy)]
+pub struct TurnCheck {
+    turn_ms_max: u64,
+    stall_ms_max: u64,
+}
+
+impl Default for TurnCheck {
+    /// The coordinator's order may come by a slower path than the child. A
+    /// child that takes nothing for longer than parents keep what it lacks has
+    /// no use for its place.
+    fn default() -> Self {
+        Self::within_ms(8_000, 10_000)
+    }
+}
+
+impl TurnCheck {
+    /// At most so many milliseconds for a whole message before blocks are
+    /// exchanged, and so many in which a child takes not one record.
+    #[must_use]
+    pub const fn within_ms(turn_ms_max: u64, stall_ms_max: u64) -> Self {
+        Self {
+            turn_ms_max,
+            stall_ms_max,
+        }
+    }
+
+    /// However long it takes.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_endless() -> Self {
+        let _ = certs::ablation::marker();
+        Self::within_ms(u64::MAX, u64::MAX)
+    }
+
+    pub(crate) const fn turn(self) -> Duration {
+        Duration::from_millis(self.turn_ms_max)
+    }
+
+    pub(crate) const fn stall(self) -> Duration {
+        Duration::from_millis(self.stall_ms_max)
     }
 }
 
@@ -122,6 +229,15 @@ impl PermitCheck {
     pub fn dangerously_any() -> Self {
         let _ = certs::ablation::marker();
         Self(Permits::Any)
+    }
+
+    /// The time by which a running edge's permit is good or over.
+    pub(crate) const fn time(self, now: UnixMs) -> UnixMs {
+        match self.0 {
+            Permits::OfTheRun => now,
+            #[cfg(feature = "ablation")]
+            Permits::Any => UnixMs(0),
+        }
     }
 
     pub(crate) fn verify(
@@ -224,6 +340,14 @@ impl HeadCheck {
     #[must_use]
     pub const fn within_ms(behind_ms_max: u64) -> Self {
         Self { behind_ms_max }
+    }
+
+    /// For ever: what does not come was not published.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self::within_ms(u64::MAX)
     }
 
     pub(crate) const fn behind_ms_max(self) -> u64 {

@@ -401,6 +401,13 @@ impl Node {
         }
     }
 
+    /// Block bytes that wait for this child.
+    #[must_use]
+    pub fn queued_bytes(&self, child: SpkiHash) -> u64 {
+        let stats = lock(&self.forwarder).stats(child);
+        stats.map_or(0, |stats| stats.queued_bytes)
+    }
+
     /// Whether there is an edge with this node.
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
@@ -428,7 +435,8 @@ impl Node {
     }
 
     pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<Priority, Error> {
-        let (cap, now) = (self.config.byte_cap, self.clock.unix());
+        let now = self.controls.permits.time(self.clock.unix());
+        let cap = self.config.byte_cap;
         let spent = self.edges.spend(child, bytes as u64, cap, now);
         if matches!(spent, Err(Error::Remote(Reason::ByteCapReached))) {
             let _ = self.events.send(NodeEvent::ByteCapReached);

@@ -1,6 +1,5 @@
 //! A running edge, from the child's end and from the parent's.
 
-use super::TURN_MS_MAX;
 use super::beacon::{hand_down, watch_head};
 use super::table::{EdgeKey, Handle};
 use crate::equivocation::Origin;
@@ -8,7 +7,6 @@ use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error, Link, Receiver, group};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use wire::Reason;
 use wire::message::edge::{Edge, Start};
 
@@ -54,7 +52,7 @@ pub(super) async fn as_parent(
     mut channel: Channel,
 ) -> Result<(), Error> {
     let start = tokio::time::timeout(
-        Duration::from_millis(TURN_MS_MAX),
+        node.controls.turns.turn(),
         channel.expect::<Edge>("no start"),
     )
     .await
