@@ -23,6 +23,7 @@ pub mod d10;
 pub mod d11;
 pub mod d2;
 pub mod d3;
+pub mod d6;
 pub mod d7;
 pub mod d8;
 pub mod e1;
@@ -38,7 +39,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 34] = [
+pub const ALL: [&Attack; 35] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -60,6 +61,7 @@ pub const ALL: [&Attack; 34] = [
     &d1::ATTACK,
     &d2::ATTACK,
     &d3::ATTACK,
+    &d6::ATTACK,
     &d7::ATTACK,
     &d8::ATTACK,
     &d10::ATTACK,
