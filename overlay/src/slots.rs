@@ -36,6 +36,37 @@ pub fn slots(claim_bps: u64, proven_bps: u64, in_time: bool, stream_bps: u64) ->
     u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
+/// What a node's slots rest on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClaimCheck(Basis);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Basis {
+    /// What receipts prove, up to the claim.
+    #[default]
+    Proven,
+    #[cfg(feature = "ablation")]
+    Claimed,
+}
+
+impl ClaimCheck {
+    /// Whatever the node says of itself.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_believing() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Basis::Claimed)
+    }
+
+    fn slots(self, claim_bps: u64, proven_bps: u64, in_time: bool, stream_bps: u64) -> u32 {
+        match self.0 {
+            Basis::Proven => slots(claim_bps, proven_bps, in_time, stream_bps),
+            #[cfg(feature = "ablation")]
+            Basis::Claimed => slots(claim_bps, u64::MAX / 4, in_time, stream_bps),
+        }
+    }
+}
+
 /// How much of a relay the unproven may have, so that a crowd of new names
 /// cannot drain a sponsor's gigabytes (threats A10, E2). A member is proven
 /// once anything but this relay vouches for it.
@@ -93,12 +124,14 @@ struct Account {
 /// Claims and receipts of all nodes. Time is any monotonic clock.
 #[derive(Debug, Clone)]
 pub struct Ledger<N> {
+    claims: ClaimCheck,
     accounts: BTreeMap<N, Account>,
 }
 
 impl<N> Default for Ledger<N> {
     fn default() -> Self {
         Self {
+            claims: ClaimCheck::default(),
             accounts: BTreeMap::new(),
         }
     }
@@ -109,6 +142,22 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty one, with this check of claims.
+    #[must_use]
+    pub fn checking(claims: ClaimCheck) -> Self {
+        Self {
+            claims,
+            ..Self::default()
+        }
+    }
+
+    /// The slots that the node claims, whatever is proven.
+    #[must_use]
+    pub fn claimed_slots(&self, node: N, stream_bps: u64) -> u32 {
+        let slots = self.claim_bps(node).checked_div(stream_bps).unwrap_or(0);
+        u32::try_from(slots).unwrap_or(u32::MAX)
     }
 
     /// The node's verified claim, in bit/s, and for a relay its class's rate,
@@ -161,7 +210,9 @@ impl<N: NodeId> Ledger<N> {
         self.accounts.get(&node).map_or(0, |account| {
             let proven_bps = account.proven_bps(now_ms);
             let in_time = account.in_time(now_ms);
-            slots(account.bounded_bps(), proven_bps, in_time, stream_bps)
+            let claim_bps = account.bounded_bps();
+            self.claims
+                .slots(claim_bps, proven_bps, in_time, stream_bps)
         })
     }
 }

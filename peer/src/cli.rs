@@ -328,6 +328,7 @@ impl Broadcast {
             membership_ms: station::MEMBERSHIP_MS,
             run_ms: station::RUN_MS,
             receipts: ReceiptCheck::default(),
+            judging: crate::station::Judging::default(),
             shared: self.common.resolve(&file)?,
         })
     }

@@ -49,6 +49,7 @@ pub(super) struct Settings {
     /// Where `stream_bps` comes from.
     pub(super) basis: super::Basis,
     pub(super) receipts: ReceiptCheck,
+    pub(super) judging: super::Judging,
     pub(super) invite: Zeroizing<String>,
     pub(super) controls: super::controls::Controls,
 }
@@ -187,7 +188,7 @@ impl Coordinator {
         Self {
             planner: Planner::new(me, settings.slots, config, seed),
             permits: super::edges::Permits::new(),
-            proven: super::receipts::Proven::new(),
+            proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
@@ -339,6 +340,7 @@ impl Coordinator {
         member.claim_bps = claim.upload_bps;
         self.proven.claim(from, claim.upload_bps, None);
         let slots = self.slots_of(from);
+        self.tell_unproven(from, slots);
         let now_ms = self.clock.mono_ms();
         let Some(member) = self.members.get_mut(&from) else {
             return;

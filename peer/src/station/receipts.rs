@@ -2,7 +2,9 @@
 //! coordinator permitted and published, and turned into slots (design,
 //! "Cheating").
 
+use super::controls::Judging;
 use super::coordinator::Coordinator;
+use super::lateness::Lateness;
 use certs::Error;
 use certs::receipt::{Counted, StripeDigests};
 use overlay::slots::{Ledger, Summary};
@@ -25,13 +27,15 @@ const PARENTS_MAX: usize = 16;
 pub(super) struct Proven {
     digests: BTreeMap<Sequence, StripeDigests>,
     capacity: Ledger<SpkiHash>,
+    lateness: Lateness,
 }
 
 impl Proven {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(judging: Judging) -> Self {
         Self {
             digests: BTreeMap::new(),
-            capacity: Ledger::new(),
+            capacity: Ledger::checking(judging.claims),
+            lateness: Lateness::new(judging.lateness.receipts_max()),
         }
     }
 
@@ -42,6 +46,7 @@ impl Proven {
 
     pub(super) fn forget(&mut self, node: SpkiHash) {
         self.capacity.forget(node);
+        self.lateness.forget(node);
     }
 
     pub(super) fn proven_bps(&self, node: SpkiHash, now_ms: u64) -> u64 {
@@ -128,6 +133,21 @@ impl Coordinator {
         }
     }
 
+    /// Tells when a node claims more than anybody has proven of it.
+    pub(super) fn tell_unproven(&self, node: SpkiHash, slots: u32) {
+        let claimed = self
+            .proven
+            .capacity
+            .claimed_slots(node, self.settings.slot_bps);
+        if claimed > slots {
+            let fields = json!({
+                "node": node.to_hex(), "claimed_slots": claimed, "slots": slots,
+                "reason": "claim_unproven",
+            });
+            self.emit.tell("slots_limited", fields);
+        }
+    }
+
     /// Slots by claim and receipts.
     pub(super) fn slots_of(&self, node: SpkiHash) -> u32 {
         let now_ms = self.clock.mono_ms();
@@ -139,8 +159,8 @@ impl Coordinator {
     /// A member's word about its parent: checked, counted once, and turned
     /// into slots.
     pub(super) fn receipt(&mut self, from: SpkiHash, receipt: &Receipt) {
-        let summary = match self.count(from, receipt) {
-            Ok(summary) => summary,
+        let (summary, late) = match self.count(from, receipt) {
+            Ok(counted) => counted,
             Err(e) => {
                 let fields = json!({
                     "reason": e.reason(), "other": from.to_hex(),
@@ -158,10 +178,28 @@ impl Coordinator {
             if planned.is_some_and(|planned| slots > planned) {
                 let _ = self.planner.claim(now_ms, parent, slots);
             }
+            let in_time = usize::try_from(summary.in_time).unwrap_or(usize::MAX);
+            if self.proven.lateness.note(from, parent, in_time, late) {
+                self.parent_late(from, parent);
+            }
         }
     }
 
-    fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<Summary, Error> {
+    /// The child's receipts say that what this parent sends comes too late. A
+    /// parent that is fed has no excuse, and loses the child.
+    fn parent_late(&mut self, child: SpkiHash, parent: SpkiHash) {
+        let fields = json!({
+            "child": child.to_hex(), "parent": parent.to_hex(), "reason": "chunks_late",
+        });
+        self.emit.tell("parent_late", fields);
+        let text = format!("{} passes the stream on late", self.name_of(parent));
+        self.notice(page::Level::Warning, text);
+        let now_ms = self.clock.mono_ms();
+        self.planner.withheld(now_ms, child, parent);
+    }
+
+    /// What a receipt proves, and how many of its chunks came late.
+    fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<(Summary, usize), Error> {
         let now_ms = self.clock.mono_ms();
         let member = self.members.get_mut(&from);
         let member = member.ok_or(Error::ReceiptMacInvalid)?;
@@ -177,11 +215,12 @@ impl Coordinator {
         let permitted = self.permits.fed(from, counted.parent(), now_ms);
         self.settings.controls.receipts.of(permitted)?;
         let before = member.receipts.accept(&counted)?;
-        Ok(Summary {
+        let summary = Summary {
             bytes: counted.bytes(),
             due: self.proven.due(&counted, before),
             in_time: counted.in_time().len() as u64,
-        })
+        };
+        Ok((summary, counted.late().len()))
     }
 
     /// Takes slots back that nothing proves any more, but never one that a
