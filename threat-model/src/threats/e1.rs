@@ -23,6 +23,7 @@ attack!("E1", run,
     "a genuine permit is altered" => "permit_signature_invalid": permits::altered,
     "another child's permit is shown" => "permit_wrong_edge": permits::replayed,
     "a permit of an earlier epoch is shown" => "permit_epoch_old": permits::of_an_earlier_epoch,
+    "a permit that has expired is shown" => "permit_expired": permits::expired,
     "a membership that has ended is shown" => "certificate_expired": stolen::run,
 );
 
