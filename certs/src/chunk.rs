@@ -6,6 +6,7 @@ use crate::limits::{CLOCK_SKEW_MS_MAX, HEADER_WINDOW};
 use crate::{Error, Verified, verified};
 use std::collections::{BTreeMap, VecDeque};
 use wire::limits::RENDITIONS_MAX;
+use wire::message::edge::Equivocation;
 use wire::statement::{ChunkHeader, RunStatement};
 use wire::{Digest, Epoch, Signed};
 
@@ -149,11 +150,49 @@ fn consistent(header: &ChunkHeader, run: &RunStatement) -> bool {
 }
 
 /// Whether two headers prove that the sender told two stories: both are
-/// signed by it, for the same chunk of the same run, and differ.
+/// signed by it, of the same run, and they differ about the same chunk, or the
+/// one names another chunk than the other as the one before it.
 #[must_use]
 pub fn equivocation(a: &Verified<ChunkHeader>, b: &Verified<ChunkHeader>) -> bool {
-    a.scope.stream == b.scope.stream
+    let one_chain = a.scope.stream == b.scope.stream
         && a.scope.run == b.scope.run
-        && a.key() == b.key()
-        && a.digest() != b.digest()
+        && a.rendition == b.rendition
+        && a.flags.init == b.flags.init;
+    one_chain && (differ(a, b) || breaks(a, b) || breaks(b, a))
+}
+
+fn differ(a: &Verified<ChunkHeader>, b: &Verified<ChunkHeader>) -> bool {
+    a.sequence == b.sequence && a.digest() != b.digest()
+}
+
+/// Whether `next` follows `header` by its number, and not by its chain.
+fn breaks(header: &Verified<ChunkHeader>, next: &Verified<ChunkHeader>) -> bool {
+    next.sequence == header.sequence.next() && next.previous != header.digest()
+}
+
+/// Checks a proof of equivocation, whoever brought it; returns its headers.
+///
+/// # Errors
+/// `header_signature_invalid`, `header_wrong_stream`, `header_wrong_run`,
+/// `statement_malformed`; `equivocation_unproven` if the two agree.
+pub fn verify_equivocation(
+    proof: &Equivocation,
+    run: &Verified<RunStatement>,
+) -> Result<[Verified<ChunkHeader>; 2], Error> {
+    let open = |signed: &Signed<ChunkHeader>| {
+        let header = verified::open(signed, &run.chunk_key, Error::HeaderSignatureInvalid)?;
+        if header.scope.stream != run.scope.stream {
+            return Err(Error::HeaderWrongStream);
+        }
+        if header.scope.run != run.scope.run {
+            return Err(Error::HeaderWrongRun);
+        }
+        Ok(header)
+    };
+    let [a, b] = [open(&proof.a)?, open(&proof.b)?];
+    if equivocation(&a, &b) {
+        Ok([a, b])
+    } else {
+        Err(Error::EquivocationUnproven)
+    }
 }

@@ -119,6 +119,9 @@ errors! {
     /// Signed by the sender, and contradicts itself.
     HeaderInconsistent => "header_inconsistent", SenderInconsistent,
         "chunk header: the sender signed fields that contradict each other; the station must be updated";
+    /// Two headers of the sender that do not contradict each other.
+    EquivocationUnproven => "equivocation_unproven", Nonsense,
+        "chunk headers: the two do not contradict each other; close the link that brought them";
     /// A block does not belong to its header.
     BlockProofMismatch => "block_proof_mismatch", BlockProofMismatch,
         "block: it does not belong to the signed chunk; close the link and take another parent";

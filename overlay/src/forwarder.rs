@@ -18,6 +18,7 @@ pub use config::Config;
 use crate::NodeId;
 use certs::Verified;
 use certs::block::{Path, VerifiedBlock};
+use certs::chunk::equivocation;
 use child::Child;
 use chunk::{Block, Chunk};
 use std::collections::BTreeMap;
@@ -353,6 +354,23 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
     pub fn header_of(&self, key: ChunkKey) -> Option<Arc<Verified<ChunkHeader>>> {
         let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
         Some(chunk.header.clone())
+    }
+
+    /// A kept header that contradicts this one, if there is any, and whose it
+    /// is: of the same chunk, or of a neighbour in the chain.
+    #[must_use]
+    pub fn contradicted(
+        &self,
+        header: &Verified<ChunkHeader>,
+    ) -> Option<(ChunkKey, Signed<ChunkHeader>)> {
+        let track = self.tracks.get(&header.rendition)?;
+        let key = header.key();
+        let before = key.sequence.0.checked_sub(1).map(Sequence);
+        let places = [Some(key.sequence), before, Some(key.sequence.next())];
+        places.into_iter().flatten().find_map(|sequence| {
+            let kept = track.chunk(ChunkKey { sequence, ..key })?;
+            equivocation(&kept.header, header).then(|| (kept.key(), kept.signed.clone()))
+        })
     }
 
     /// Header and blocks, in order of their indices, of a kept chunk that is

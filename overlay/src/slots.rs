@@ -54,6 +54,38 @@ pub fn edges(
     units(claim_bps, proven_bps, in_time, (edge_bps, unproven))
 }
 
+/// What a node's slots rest on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClaimCheck(Basis);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Basis {
+    /// What receipts prove, up to the claim.
+    #[default]
+    Proven,
+    #[cfg(feature = "ablation")]
+    Claimed,
+}
+
+impl ClaimCheck {
+    /// Whatever the node says of itself.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_believing() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Basis::Claimed)
+    }
+
+    /// What counts as proven, in bit/s.
+    fn proven_bps(self, receipted_bps: u64) -> u64 {
+        match self.0 {
+            Basis::Proven => receipted_bps,
+            #[cfg(feature = "ablation")]
+            Basis::Claimed => u64::MAX / 4,
+        }
+    }
+}
+
 /// How much of a relay the unproven may have, so that a crowd of new names
 /// cannot drain a sponsor's gigabytes (threats A10, E2). A member is proven
 /// once anything but this relay vouches for it.
@@ -111,12 +143,14 @@ struct Account {
 /// Claims and receipts of all nodes. Time is any monotonic clock.
 #[derive(Debug, Clone)]
 pub struct Ledger<N> {
+    claims: ClaimCheck,
     accounts: BTreeMap<N, Account>,
 }
 
 impl<N> Default for Ledger<N> {
     fn default() -> Self {
         Self {
+            claims: ClaimCheck::default(),
             accounts: BTreeMap::new(),
         }
     }
@@ -127,6 +161,22 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty one, with this check of claims.
+    #[must_use]
+    pub fn checking(claims: ClaimCheck) -> Self {
+        Self {
+            claims,
+            ..Self::default()
+        }
+    }
+
+    /// The edges that the node claims, whatever is proven.
+    #[must_use]
+    pub fn claimed_edges(&self, node: N, edge_bps: u64) -> u32 {
+        let edges = self.claim_bps(node).checked_div(edge_bps).unwrap_or(0);
+        u32::try_from(edges).unwrap_or(u32::MAX)
     }
 
     /// The node's verified claim, in bit/s, and for a relay its class's rate,
@@ -177,7 +227,7 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn slots(&self, now_ms: u64, node: N, stream_bps: u64) -> u32 {
         self.accounts.get(&node).map_or(0, |account| {
-            let proven_bps = account.proven_bps(now_ms);
+            let proven_bps = self.claims.proven_bps(account.proven_bps(now_ms));
             let in_time = account.in_time(now_ms);
             slots(account.bounded_bps(), proven_bps, in_time, stream_bps)
         })
@@ -189,7 +239,7 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn edges(&self, now_ms: u64, node: N, edge_bps: u64, stripes: Stripes) -> u32 {
         self.accounts.get(&node).map_or(0, |account| {
-            let proven_bps = account.proven_bps(now_ms);
+            let proven_bps = self.claims.proven_bps(account.proven_bps(now_ms));
             let in_time = account.in_time(now_ms);
             let claim_bps = account.bounded_bps();
             edges(claim_bps, proven_bps, in_time, (edge_bps, stripes))

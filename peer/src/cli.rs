@@ -335,6 +335,7 @@ impl Broadcast {
             run_ms: station::RUN_MS,
             stripes: self.stripes,
             receipts: ReceiptCheck::default(),
+            judging: crate::station::Judging::default(),
             shared: self.common.resolve(&file)?,
         })
     }

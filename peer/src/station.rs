@@ -8,9 +8,11 @@ mod coordinator;
 mod doubt;
 mod edges;
 mod ending;
+mod equivocation;
 mod ingest;
 mod introductions;
 mod keys;
+mod lateness;
 mod membership;
 mod permits;
 mod picture;
@@ -61,6 +63,7 @@ pub enum Input {
     Stdin,
 }
 
+pub use controls::{Judging, LatenessCheck, MessageCheck};
 pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};
@@ -94,6 +97,8 @@ pub struct Options {
     pub stripes: Stripes,
     /// How receipts are checked; no switch, by their MACs but for tests.
     pub receipts: ReceiptCheck,
+    /// What members are judged by; no switch, but for tests.
+    pub judging: Judging,
     /// The rest.
     pub shared: Shared,
 }
@@ -223,7 +228,7 @@ impl Station {
         let desk = control::Desk {
             node,
             clock: clock.clone(),
-            limits: settings.controls.messages,
+            limits: settings.judging.messages,
             messages,
         };
         let coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
@@ -331,6 +336,7 @@ fn settings(
         kept_ms: options.kept_ms,
         basis,
         receipts: options.receipts,
+        judging: options.judging,
         invite: invite.to_uri(),
         controls: controls::Controls::default(),
     }

@@ -4,6 +4,7 @@ mod admission;
 mod control;
 mod controls;
 mod doubt;
+mod equivocation;
 mod evidence;
 mod leaving;
 mod line;
@@ -179,7 +180,11 @@ fn start_node(
         verification: Verification::Full(options.shared.trust.relays.clone()),
         private_networks: true,
     };
-    let (node, events) = Node::new(config, endpoint.clone(), clock);
+    let controls = link::Controls {
+        heads: options.controls.heads,
+        ..link::Controls::default()
+    };
+    let (node, events) = Node::with_controls(config, controls, endpoint.clone(), clock);
     node.enter_run(membership.run.clone());
     // Permits from before this member was let in are not for it.
     node.raise_epoch(membership.secrets.epoch);
@@ -194,16 +199,13 @@ async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>) {
             let Ok(link) = accepting.finish().await else {
                 return;
             };
-            let patience = std::time::Duration::from_secs(5);
-            let first = tokio::time::timeout(patience, link.connection.accept_bi()).await;
-            let Ok(Ok((send, mut recv))) = first else {
-                return link.close(Reason::Timeout);
-            };
-            match link::stream_kind(&mut recv).await {
-                Some(wire::message::StreamKind::Edge) => {
-                    node.accept_edge(link, link::Channel { send, recv }).await;
+            match link.first_channel().await {
+                Ok((wire::message::StreamKind::Edge, channel)) => {
+                    node.accept_edge(link, channel).await;
                 }
-                _ => link.close(Reason::UnknownMessage),
+                Ok(_) => link.close(Reason::UnknownMessage),
+                // Closed already, by name.
+                Err(_) => {}
             }
         });
     }

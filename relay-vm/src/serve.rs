@@ -232,22 +232,30 @@ impl Relay {
 
     /// Serves the streams that the other end of a link opens.
     async fn streams(self: Arc<Self>, link: Link) {
-        while let Ok((send, mut recv)) = link.connection.accept_bi().await {
-            let Some(kind) = link::stream_kind(&mut recv).await else {
-                link.close(Reason::UnknownMessage);
+        let Ok((mut kind, mut channel)) = link.first_channel().await else {
+            return;
+        };
+        loop {
+            let (relay, served) = (self.clone(), link.clone());
+            tokio::spawn(async move { relay.stream(served, kind, channel).await });
+            let Ok((send, mut recv)) = link.connection.accept_bi().await else {
                 return;
             };
-            let (relay, link) = (self.clone(), link.clone());
-            let channel = Channel { send, recv };
-            tokio::spawn(async move {
-                match kind {
-                    StreamKind::Challenge => relay.challenge(&link, channel).await,
-                    StreamKind::Command => relay.command(&link, channel).await,
-                    StreamKind::Control => relay.control(&link, channel).await,
-                    StreamKind::Edge => relay.node.accept_edge(link, channel).await,
-                    StreamKind::Group => link.close(Reason::UnknownMessage),
-                }
-            });
+            kind = match link::stream_kind(&mut recv).await {
+                Some(kind) => kind,
+                None => return link.close(Reason::UnknownMessage),
+            };
+            channel = Channel { send, recv };
+        }
+    }
+
+    async fn stream(&self, link: Link, kind: StreamKind, channel: Channel) {
+        match kind {
+            StreamKind::Challenge => self.challenge(&link, channel).await,
+            StreamKind::Command => self.command(&link, channel).await,
+            StreamKind::Control => self.control(&link, channel).await,
+            StreamKind::Edge => self.node.accept_edge(link, channel).await,
+            StreamKind::Group => link.close(Reason::UnknownMessage),
         }
     }
 
@@ -262,6 +270,7 @@ impl Relay {
             link.close(Reason::PermitMissing);
             return;
         }
+        link.admit();
         if !self.challengers.begin(peer, self.clock.mono_ms()) {
             link.close(Reason::ChallengeRate);
             return;
@@ -299,6 +308,7 @@ impl Relay {
             link.close(Reason::NotHolder);
             return;
         }
+        link.admit();
         loop {
             let reply = match channel.recv::<Command>().await {
                 Ok(Some(command)) => self.carry_out(command).await,
@@ -373,6 +383,7 @@ impl Relay {
             link.close(Reason::PermitMissing);
             return;
         };
+        link.admit();
         let claim = CapacityClaim {
             scope: run.scope.clone(),
             node: self.booted.binding.spki,
@@ -447,6 +458,7 @@ impl Relay {
             }
             Down::Revoked(revocation) => self.node.revoke(&revocation),
             Down::Beacon(beacon) => self.node.take_beacon(&beacon),
+            Down::Equivocation(proof) => self.node.take_equivocation(&proof),
             Down::Tree(_) => Ok(()),
             _ => Err(link::Error::OutOfTurn("not for a relay")),
         }
@@ -495,7 +507,11 @@ impl Relay {
                 self.emit.tell("child_left_out", fields);
                 return;
             }
-            NodeEvent::RelayVerified { .. }
+            NodeEvent::SenderEquivocated {
+                proof, found: true, ..
+            } => Up::Equivocation(*proof),
+            NodeEvent::SenderEquivocated { .. }
+            | NodeEvent::RelayVerified { .. }
             | NodeEvent::RelayExpired { .. }
             | NodeEvent::RelayUnresponsive { .. }
             | NodeEvent::Chunk { .. }

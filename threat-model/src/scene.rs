@@ -10,10 +10,12 @@ pub mod documents;
 pub mod edge;
 pub mod log;
 pub mod machine;
+pub mod meddler;
 pub mod rogue;
 pub mod round;
 pub mod shop;
 pub mod stream;
+pub mod under;
 
 use crate::Failure;
 use ring::rand::{SecureRandom, SystemRandom};

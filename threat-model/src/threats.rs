@@ -18,14 +18,19 @@ pub mod b8;
 pub mod b9;
 pub mod c2;
 pub mod c7;
+pub mod c8;
 pub mod d1;
+pub mod d10;
 pub mod d11;
 pub mod d2;
 pub mod d3;
+pub mod d5;
+pub mod d6;
 pub mod d7;
 pub mod d8;
 pub mod e1;
 pub mod e4;
+pub mod e5;
 pub mod f1;
 pub mod f2;
 pub mod f3;
@@ -36,7 +41,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 32] = [
+pub const ALL: [&Attack; 37] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -55,14 +60,19 @@ pub const ALL: [&Attack; 32] = [
     &b14::ATTACK,
     &c2::ATTACK,
     &c7::ATTACK,
+    &c8::ATTACK,
     &d1::ATTACK,
     &d2::ATTACK,
     &d3::ATTACK,
-    &d11::ATTACK,
+    &d5::ATTACK,
+    &d6::ATTACK,
     &d7::ATTACK,
     &d8::ATTACK,
+    &d10::ATTACK,
+    &d11::ATTACK,
     &e1::ATTACK,
     &e4::ATTACK,
+    &e5::ATTACK,
     &f1::ATTACK,
     &f2::ATTACK,
     &f3::ATTACK,

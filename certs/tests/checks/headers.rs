@@ -1,6 +1,7 @@
 use crate::world::{World, altered, publish};
-use certs::chunk::{HeaderLimits, HeaderVerifier, equivocation};
+use certs::chunk::{HeaderLimits, HeaderVerifier, equivocation, verify_equivocation};
 use certs::{Error, sign};
+use wire::message::edge::Equivocation;
 use wire::statement::ChunkHeader;
 use wire::{Digest, Epoch, Rendition, Sequence, UnixMs};
 
@@ -129,20 +130,76 @@ fn the_window_forgets_the_oldest_and_refusals_fill_nothing() {
     assert_eq!(verifier.signatures_checked(), before + 1);
 }
 
-#[test]
-fn two_stories_about_one_chunk_are_equivocation() {
-    let world = World::new();
-    let mut verifier = verifier(&world);
+/// An honest header, another one about the same chunk, and one that follows
+/// the other by its chain.
+fn two_stories(world: &World) -> [ChunkHeader; 3] {
     let honest = world.media(100).header.into_inner();
     let mut second = honest.clone();
     second.digest = Digest([1; 32]);
     let mut next = second.clone();
     next.sequence = honest.sequence.next();
-    let mut verified = |header| verifier.verify(&sign(&world.chunk, header)).unwrap();
-    let (honest, second, next) = (verified(&honest), verified(&second), verified(&next));
+    next.previous = verified(world, &second).digest();
+    [honest, second, next]
+}
+
+fn verified(world: &World, header: &ChunkHeader) -> certs::Verified<ChunkHeader> {
+    let signed = sign(&world.chunk, header);
+    verifier(world).verify(&signed).unwrap()
+}
+
+#[test]
+fn two_stories_about_one_chunk_are_equivocation() {
+    let world = World::new();
+    let [honest, second, next] = two_stories(&world).map(|header| verified(&world, &header));
     assert!(equivocation(&honest, &second));
     assert!(!equivocation(&honest, &honest));
     assert!(!equivocation(&second, &next));
+}
+
+#[test]
+fn a_chunk_that_follows_another_than_was_published_is_equivocation() {
+    let world = World::new();
+    let [honest, _, next] = two_stories(&world).map(|header| verified(&world, &header));
+    assert!(equivocation(&honest, &next));
+    assert!(equivocation(&next, &honest));
+    let mut publisher = world.started();
+    let [one, two, three] = [50, 50, 50].map(|len| publish(&mut publisher, len));
+    assert!(!equivocation(&one.header, &two.header));
+    assert!(!equivocation(&one.header, &three.header));
+    let mut init = next.into_inner();
+    init.flags.init = true;
+    init.init_sequence = init.sequence;
+    assert!(!equivocation(&honest, &verified(&world, &init)));
+}
+
+#[test]
+fn a_proof_of_equivocation_is_believed_for_its_two_signatures_alone() {
+    let world = World::new();
+    let [honest, second, next] = two_stories(&world);
+    let proof = |key, a: &ChunkHeader, b: &ChunkHeader| {
+        let (a, b) = (sign(&world.chunk, a), sign(key, b));
+        verify_equivocation(&Equivocation { a, b }, &world.run).map(|_| ())
+    };
+    assert_eq!(proof(&world.chunk, &honest, &second), Ok(()));
+    assert_eq!(proof(&world.chunk, &honest, &next), Ok(()));
+    for (b, error) in [
+        (&honest, Error::EquivocationUnproven),
+        (&second, Error::HeaderSignatureInvalid),
+    ] {
+        let key = if *b == honest {
+            &world.chunk
+        } else {
+            &world.permit
+        };
+        assert_eq!(proof(key, &honest, b), Err(error));
+    }
+    let mut elsewhere = second.clone();
+    elsewhere.scope = world.other_run();
+    let refused = proof(&world.chunk, &honest, &elsewhere);
+    assert_eq!(refused, Err(Error::HeaderWrongRun));
+    elsewhere.scope = world.other_stream();
+    let refused = proof(&world.chunk, &honest, &elsewhere);
+    assert_eq!(refused, Err(Error::HeaderWrongStream));
 }
 
 #[test]

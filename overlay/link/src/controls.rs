@@ -6,6 +6,7 @@ use certs::block::VerifiedBlock;
 use certs::permit::Expect;
 use certs::x509::Member;
 use certs::{Error, Verified};
+use std::time::Duration;
 use wire::message::group::Block;
 use wire::statement::{ChunkHeader, Permit, RunStatement, Signed};
 use wire::{PublicKey, UnixMs};
@@ -19,10 +20,14 @@ pub struct Controls {
     pub blocks: BlockCheck,
     /// Which stripes a parent may send (threat D6).
     pub stripes: StripeCheck,
+    /// Whether the sender's contradictions are noticed (threat D10).
+    pub equivocations: EquivocationCheck,
     /// When a parent withholds the stream (threat D6).
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
     pub members: MemberCheck,
+    /// How long the other end of an edge may take (threat E5).
+    pub turns: TurnCheck,
     /// Whether relays are verified again while an edge runs (threat B8).
     pub reverification: Reverification,
 }
@@ -69,6 +74,110 @@ impl Reverification {
             #[cfg(feature = "ablation")]
             Again::Never => None,
         }
+    }
+}
+
+/// The controls of one endpoint on who dials it; the default has all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DialControls {
+    /// Whether an address has to be shown first (threat E4).
+    pub addresses: AddressCheck,
+    /// How many strangers have a link, and for how long (threat E5).
+    pub half_open: HalfOpenCheck,
+}
+
+/// How many links may be half open: their handshake goes on, or nothing has
+/// shown yet that their other end may have one.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfOpenCheck {
+    in_all_max: usize,
+    address_max: usize,
+    first_word_ms_max: u64,
+}
+
+impl Default for HalfOpenCheck {
+    /// In all as many as ten thousand viewers have under way who come within
+    /// half a minute, several times over: some tens of KB each. From one
+    /// address what a household or a school has. The first word has a few
+    /// round trips and a lost packet's repetition.
+    fn default() -> Self {
+        Self::of(1_024, 64, 5_000)
+    }
+}
+
+impl HalfOpenCheck {
+    /// At most so many links in all and from one address, and so many
+    /// milliseconds until the other end has said what it wants.
+    #[must_use]
+    pub const fn of(in_all_max: usize, address_max: usize, first_word_ms_max: u64) -> Self {
+        Self {
+            in_all_max,
+            address_max,
+            first_word_ms_max,
+        }
+    }
+
+    /// Any number, for ever.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unlimited() -> Self {
+        let _ = certs::ablation::marker();
+        Self::of(usize::MAX, usize::MAX, u64::MAX)
+    }
+
+    /// Whether there may be one more than `in_all`, and than `there` from one
+    /// address.
+    pub(crate) const fn allows(self, in_all: usize, there: usize) -> bool {
+        in_all < self.in_all_max && there < self.address_max
+    }
+
+    pub(crate) const fn first_word_ms_max(self) -> u64 {
+        self.first_word_ms_max
+    }
+}
+
+/// How long an end of an edge waits for what the other has to do next (threat
+/// E5).
+#[derive(Debug, Clone, Copy)]
+pub struct TurnCheck {
+    turn_ms_max: u64,
+    stall_ms_max: u64,
+}
+
+impl Default for TurnCheck {
+    /// The coordinator's order may come by a slower path than the child. A
+    /// child that takes nothing for longer than parents keep what it lacks has
+    /// no use for its place.
+    fn default() -> Self {
+        Self::within_ms(8_000, 10_000)
+    }
+}
+
+impl TurnCheck {
+    /// At most so many milliseconds for a whole message before blocks are
+    /// exchanged, and so many in which a child takes not one record.
+    #[must_use]
+    pub const fn within_ms(turn_ms_max: u64, stall_ms_max: u64) -> Self {
+        Self {
+            turn_ms_max,
+            stall_ms_max,
+        }
+    }
+
+    /// However long it takes.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_endless() -> Self {
+        let _ = certs::ablation::marker();
+        Self::within_ms(u64::MAX, u64::MAX)
+    }
+
+    pub(crate) const fn turn(self) -> Duration {
+        Duration::from_millis(self.turn_ms_max)
+    }
+
+    pub(crate) const fn stall(self) -> Duration {
+        Duration::from_millis(self.stall_ms_max)
     }
 }
 
@@ -122,6 +231,15 @@ impl PermitCheck {
     pub fn dangerously_any() -> Self {
         let _ = certs::ablation::marker();
         Self(Permits::Any)
+    }
+
+    /// The time by which a running edge's permit is good or over.
+    pub(crate) const fn time(self, now: UnixMs) -> UnixMs {
+        match self.0 {
+            Permits::OfTheRun => now,
+            #[cfg(feature = "ablation")]
+            Permits::Any => UnixMs(0),
+        }
     }
 
     pub(crate) fn verify(
@@ -206,6 +324,37 @@ impl StripeCheck {
     }
 }
 
+/// Whether a second header for the same chunk is held against the sender.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EquivocationCheck(Stories);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Stories {
+    #[default]
+    Compared,
+    #[cfg(feature = "ablation")]
+    Ignored,
+}
+
+impl EquivocationCheck {
+    /// Whichever header comes first is the only one, and who sends blocks of
+    /// another one sends wrong blocks.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_ignored() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Stories::Ignored)
+    }
+
+    pub(crate) const fn is_on(self) -> bool {
+        match self.0 {
+            Stories::Compared => true,
+            #[cfg(feature = "ablation")]
+            Stories::Ignored => false,
+        }
+    }
+}
+
 /// A stripe of which nothing comes for so long, while others bring its chunks,
 /// has failed, in milliseconds: two and a half chunks of 200 ms, so that one
 /// late chunk is none, and a quarter of the time that a viewer may wait for a
@@ -240,6 +389,14 @@ impl HeadCheck {
             behind_ms_max: Some(behind_ms_max),
             silent_ms_max: SILENT_MS_MAX,
         }
+    }
+
+    /// For ever: what does not come was not published.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self::within_ms(u64::MAX)
     }
 
     /// Stripes within this long, in milliseconds.

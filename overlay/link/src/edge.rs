@@ -18,7 +18,6 @@ use roles::{as_child, as_parent};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 use stripes::Flow;
 use table::{EdgeKey, Handle, Slot, Table};
 use tokio::sync::{Notify, watch};
@@ -30,8 +29,6 @@ use wire::{Decode, Reason, SpkiHash};
 
 /// Tries per address: more would hammer who cannot be reached.
 const DIAL_TRIES_MAX: usize = 2;
-/// How long an end waits for its coordinator's order, and for the other end.
-const TURN_MS_MAX: u64 = 8_000;
 /// Targets that a relay may dial (threat E4).
 const RELAY_TARGETS_MAX: usize = 8;
 
@@ -170,7 +167,7 @@ async fn dial_and_run(node: &Arc<Node>, key: EdgeKey, handle: Handle) -> Result<
     let mut channel = open_channel(&link, StreamKind::Edge).await?;
     channel.send(&Edge::Hello(handle.signed.clone())).await?;
     let welcome = tokio::time::timeout(
-        Duration::from_millis(TURN_MS_MAX),
+        node.controls.turns.turn(),
         channel.expect::<Edge>("no welcome"),
     )
     .await
@@ -207,7 +204,7 @@ async fn dial(node: &Arc<Node>, other: &NodeRef) -> Result<Link, Error> {
 
 /// Serves an edge that the other end dialled.
 pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
-    let turn = Duration::from_millis(TURN_MS_MAX);
+    let turn = node.controls.turns.turn();
     let hello = tokio::time::timeout(turn, channel.expect::<Edge>("no permit")).await;
     let Ok(Ok(Edge::Hello(signed))) = hello else {
         link.close(Reason::PermitMissing);
@@ -221,6 +218,7 @@ pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
             return;
         }
     };
+    link.admit();
     let Ok(Some(handle)) = tokio::time::timeout(turn, expected(node, key)).await else {
         link.close(Reason::PermitMissing);
         return;

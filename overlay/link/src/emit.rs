@@ -1,6 +1,7 @@
 //! What a program tells: one JSON object per line on stdout for machines, one
 //! sentence per line on stderr for people.
 
+use crate::NodeEvent;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use tokio::sync::mpsc;
@@ -98,6 +99,24 @@ pub fn left_out_fields(child: SpkiHash, dropped: &Dropped) -> Value {
         "child": child.to_hex(), "first": dropped.from.0, "next": dropped.to.0,
         "reason": dropped.reason.name(),
     })
+}
+
+/// The fields of a `sender_equivocated` event; none of another event.
+#[must_use]
+pub fn equivocation_fields(event: &NodeEvent) -> Option<Value> {
+    let NodeEvent::SenderEquivocated {
+        chunk,
+        digests: [a, b],
+        found,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    Some(json!({
+        "sequence": chunk.sequence.0, "rendition": chunk.rendition.0, "init": chunk.init,
+        "first": a.to_hex(), "second": b.to_hex(), "found": found,
+    }))
 }
 
 fn line(who: &str, kind: &str, fields: Value, mono_us: u64) -> String {

@@ -1,5 +1,8 @@
 //! One UDP socket, dialling and accepting links.
 
+use crate::controls::DialControls;
+use crate::framing::{Channel, stream_kind};
+use crate::half_open::{HalfOpen, HalfOpenLoad, Place};
 use crate::turns::{AllTurns, Turns};
 use crate::{AddressCheck, Error, tls};
 use attest::live::{EXPORTER_BYTES, EXPORTER_LABEL, TlsSide};
@@ -9,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use wire::limits::UNI_STREAMS_MAX;
+use wire::message::StreamKind;
 use wire::{Reason, SpkiHash};
 
 /// How long an edge may be silent before it counts as dead: the keep-alive
@@ -74,6 +78,7 @@ pub enum Patience {
 pub struct Endpoint {
     quinn: quinn::Endpoint,
     addresses: AddressCheck,
+    half_open: HalfOpen,
     clients: RwLock<Clients>,
     turns: Arc<AllTurns>,
 }
@@ -95,17 +100,17 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Bind`], [`Error::Tls`].
     pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, Error> {
-        Self::bind_checking(address, identity, AddressCheck::default())
+        Self::bind_checking(address, identity, DialControls::default())
     }
 
-    /// The same, with this check of who dials.
+    /// The same, with these checks of who dials.
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
     pub fn bind_checking(
         address: SocketAddr,
         identity: &Identity,
-        addresses: AddressCheck,
+        checks: DialControls,
     ) -> Result<Self, Error> {
         let socket =
             std::net::UdpSocket::bind(address).map_err(|source| Error::Bind { address, source })?;
@@ -119,7 +124,8 @@ impl Endpoint {
         .map_err(|source| Error::Bind { address, source })?;
         Ok(Self {
             quinn,
-            addresses,
+            addresses: checks.addresses,
+            half_open: HalfOpen::new(checks.half_open),
             clients: RwLock::new(clients(identity)?),
             turns: Arc::default(),
         })
@@ -186,19 +192,33 @@ impl Endpoint {
     }
 
     /// The next link that somebody dialled, after its address was validated
-    /// by a QUIC Retry (threat E4); `None` when the endpoint is closed.
+    /// by a QUIC Retry (threat E4); `None` when the endpoint is closed. One
+    /// too many of those who have shown nothing yet is refused (threat E5).
     pub async fn accept(&self) -> Option<Accepting> {
         loop {
             let incoming = self.quinn.accept().await?;
-            if self.addresses.passes(incoming.remote_address_validated()) {
-                return Some(Accepting {
-                    incoming,
-                    turns: self.turns.clone(),
-                });
+            if !self.addresses.passes(incoming.remote_address_validated()) {
+                // An address that was not validated gets a Retry and no state.
+                let _ = incoming.retry();
+                continue;
             }
-            // An address that was not validated gets a Retry and no state.
-            let _ = incoming.retry();
+            match self.half_open.enter(incoming.remote_address().ip()) {
+                Some(place) => {
+                    return Some(Accepting {
+                        incoming,
+                        place,
+                        turns: self.turns.clone(),
+                    });
+                }
+                None => incoming.refuse(),
+            }
         }
+    }
+
+    /// What this endpoint holds for strangers, and how often it refused.
+    #[must_use]
+    pub fn half_open(&self) -> HalfOpenLoad {
+        self.half_open.load()
     }
 
     /// Closes every link and waits until the last packets are out.
@@ -212,6 +232,7 @@ impl Endpoint {
 /// its own, so that a slow one holds up nobody.
 pub struct Accepting {
     incoming: quinn::Incoming,
+    place: Place,
     turns: Arc<AllTurns>,
 }
 
@@ -225,7 +246,9 @@ impl Accepting {
         let connection = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), connecting)
             .await
             .map_err(|_| Error::Timeout("handshake"))??;
-        Link::new(connection, TlsSide::Server, &self.turns)
+        let mut link = Link::new(connection, TlsSide::Server, &self.turns)?;
+        link.place = Some(Arc::new(self.place));
+        Ok(link)
     }
 }
 
@@ -242,6 +265,8 @@ pub struct Link {
     pub side: TlsSide,
     /// This end's challenges to the other, over all links.
     pub(crate) turns: Turns,
+    /// Until the other end has shown that it may have this link.
+    place: Option<Arc<Place>>,
 }
 
 impl Link {
@@ -259,10 +284,48 @@ impl Link {
                 certificate: Arc::new(certificate),
                 side,
                 turns: turns.with(peer),
+                place: None,
             }),
             Err(e) => {
                 connection.close(code(e.wire_reason()), b"certificate");
                 Err(Error::Certificate(e))
+            }
+        }
+    }
+
+    /// The other end has shown that it may have this link: by an invite, a
+    /// permit, or its place as holder or coordinator. From then on it is no
+    /// stranger's.
+    pub fn admit(&self) {
+        if let Some(place) = &self.place {
+            place.leave();
+        }
+    }
+
+    /// What the other end of a link that it dialled wants first. Who does not
+    /// say it in time is closed.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], an unknown kind, or the link has ended.
+    pub async fn first_channel(&self) -> Result<(StreamKind, Channel), Error> {
+        let default_ms = DialControls::default().half_open.first_word_ms_max();
+        let place = self.place.as_ref();
+        let patience_ms = place.map_or(default_ms, |place| place.first_word_ms_max());
+        let said = async {
+            let (send, mut recv) = self.connection.accept_bi().await?;
+            let kind = stream_kind(&mut recv).await;
+            Ok::<_, Error>((kind, Channel { send, recv }))
+        };
+        match tokio::time::timeout(Duration::from_millis(patience_ms), said).await {
+            Ok(Ok((Some(kind), channel))) => Ok((kind, channel)),
+            Ok(Ok((None, _))) => {
+                self.close(Reason::UnknownMessage);
+                Err(Error::OutOfTurn("an unknown stream"))
+            }
+            Ok(Err(e)) => Err(e),
+            Err(_) => {
+                self.close(Reason::Timeout);
+                Err(Error::Timeout("first word"))
             }
         }
     }

@@ -158,7 +158,7 @@ fn framed(record: &Record) -> Bytes {
 }
 
 /// Sends bytes when the child's permit, and the uplink for its standing,
-/// let them go.
+/// let them go. A child that takes nothing for too long loses its place.
 async fn write(
     node: &Node,
     child: SpkiHash,
@@ -168,7 +168,10 @@ async fn write(
     let stream = stream.ok_or(Error::OutOfTurn("a record outside a group"))?;
     let priority = node.spend(child, bytes.len())?;
     node.pace().acquire(priority, bytes.len()).await;
-    stream.write_chunk(bytes).await?;
+    // The timer is set only if the child does not take it at once.
+    tokio::time::timeout(node.controls.turns.stall(), stream.write_chunk(bytes))
+        .await
+        .map_err(|_| Error::Remote(Reason::SlowReader))??;
     Ok(())
 }
 

@@ -11,9 +11,11 @@ mod controls;
 mod edge;
 mod emit;
 mod endpoint;
+mod equivocation;
 mod error;
 mod framing;
 mod group;
+mod half_open;
 mod live;
 mod node;
 mod pace;
@@ -25,13 +27,14 @@ mod turns;
 
 pub use clock::Clock;
 pub use controls::{
-    AddressCheck, BlockCheck, Controls, HeadCheck, MemberCheck, PermitCheck, Reverification,
-    StripeCheck,
+    AddressCheck, BlockCheck, Controls, DialControls, EquivocationCheck, HalfOpenCheck, HeadCheck,
+    MemberCheck, PermitCheck, Reverification, StripeCheck, TurnCheck,
 };
-pub use emit::{Audience, Emitter, left_out_fields};
+pub use emit::{Audience, Emitter, equivocation_fields, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
 pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
+pub use half_open::{HALF_OPEN_LIMIT, HalfOpenLoad};
 pub use live::{Attester, Binding, challenge};
 pub use node::{BySender, Came, Node, NodeConfig, NodeEvent, NodeLoad};
 pub use rate::SendRate;

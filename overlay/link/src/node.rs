@@ -3,6 +3,7 @@
 
 use crate::controls::{Controls, Reverification};
 use crate::edge::{self, Edges};
+use crate::equivocation::Origin;
 use crate::group::Framed;
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use wire::codec::List;
 use wire::limits::BLOCK_PATH_MAX;
 use wire::message::control::{EdgeOrder, NodeKind, NodeRef};
-use wire::message::edge::{Resume, Start};
+use wire::message::edge::{Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped};
 use wire::statement::{
     ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
@@ -142,6 +143,19 @@ pub enum NodeEvent {
         head: Sequence,
         /// The newest one that is whole in these stripes, if there is any.
         newest: Option<Sequence>,
+    },
+    /// The sender has signed two headers that contradict each other. The node
+    /// keeps the one that came first, leaves no parent for it, and has passed
+    /// the proof on. Told once for each chunk, and a few times in a run.
+    SenderEquivocated {
+        /// Both headers, checked.
+        proof: Box<Equivocation>,
+        /// The chunk that they differ about.
+        chunk: ChunkKey,
+        /// The digests of the two, in the proof's order.
+        digests: [Digest; 2],
+        /// Whether both came here, rather than the proof.
+        found: bool,
     },
     /// The byte cap is reached.
     ByteCapReached,
@@ -322,6 +336,17 @@ impl Node {
         self.edges.beacons.take(self, signed)
     }
 
+    /// Takes a proof that came with the control link, as those on edges are
+    /// taken: if it is news, the edges and the driver hear of it.
+    ///
+    /// # Errors
+    /// It proves nothing: `equivocation_unproven` and the names of refused
+    /// headers. Close the link that brought it.
+    pub fn take_equivocation(&self, proof: &Equivocation) -> Result<(), Error> {
+        let stories = &self.edges.equivocations;
+        stories.take(self, proof, Origin::Control)
+    }
+
     /// Permits of lower epochs are refused from now on.
     pub fn raise_epoch(&self, epoch: Epoch) {
         self.edges.raise_epoch(epoch);
@@ -431,6 +456,13 @@ impl Node {
         self.edges.stripes_of(parent)
     }
 
+    /// Block bytes that wait for this child.
+    #[must_use]
+    pub fn queued_bytes(&self, child: SpkiHash) -> u64 {
+        let stats = lock(&self.forwarder).stats(child);
+        stats.map_or(0, |stats| stats.queued_bytes)
+    }
+
     /// Whether there is an edge with this node.
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
@@ -463,7 +495,8 @@ impl Node {
     }
 
     pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<Priority, Error> {
-        let (cap, now) = (self.config.byte_cap, self.clock.unix());
+        let now = self.controls.permits.time(self.clock.unix());
+        let cap = self.config.byte_cap;
         let spent = self.edges.spend(child, bytes as u64, cap, now);
         if matches!(spent, Err(Error::Remote(Reason::ByteCapReached))) {
             let _ = self.events.send(NodeEvent::ByteCapReached);
@@ -478,9 +511,20 @@ impl Node {
             run.headers.verify(signed)?
         };
         let now_ms = self.clock.mono_ms();
-        // It goes out with the first block: alone it would cost each child a
-        // packet, and tell nothing yet.
-        lock(&self.forwarder).header(now_ms, header, signed.clone());
+        let key = header.key();
+        let rival = {
+            let mut forwarder = lock(&self.forwarder);
+            let rival = forwarder.contradicted(&header);
+            // It goes out with the first block: alone it would cost each child
+            // a packet, and tell nothing yet.
+            forwarder.header(now_ms, header, signed.clone());
+            rival
+        };
+        if let Some((of, first)) = rival {
+            let same_chunk = (of == key).then_some(key);
+            let stories = &self.edges.equivocations;
+            stories.found(self, first, signed, same_chunk);
+        }
         Ok(())
     }
 
@@ -490,7 +534,10 @@ impl Node {
             // Its chunk has left the window, or the header never came.
             return Ok(());
         };
-        let verified = self.controls.blocks.verify(&header, &block)?;
+        let verified = match self.controls.blocks.verify(&header, &block) {
+            Err(_) if self.edges.equivocations.contests(block.chunk) => return Ok(()),
+            checked => checked?,
+        };
         let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
         let stripe = verified.stripe();
         self.edges.note_block(self, parent, stripe, now_ms)?;

@@ -23,6 +23,17 @@ impl Default for Config {
     }
 }
 
+#[cfg(feature = "ablation")]
+impl Config {
+    /// Whatever a child does not take waits for it.
+    #[must_use]
+    pub fn dangerously_queueing_all(mut self) -> Self {
+        let _ = certs::ablation::marker();
+        self.queue_bytes_max = u64::MAX;
+        self
+    }
+}
+
 /// Init segments kept per rendition: one per change of encoder or epoch
 /// within the kept window.
 pub(super) const INITS_MAX: usize = 16;

@@ -11,8 +11,8 @@ use wire::Reason;
 use wire::message::StreamKind;
 use wire::message::control::{Down, Empty, Up};
 
-/// How long a stranger may take to say what it wants.
-const FIRST_WORD_MS_MAX: u64 = 5_000;
+/// How long a stranger may take to ask for membership.
+const JOIN_MS_MAX: u64 = 5_000;
 /// How long the last message may take to arrive before the link is closed.
 const FAREWELL_MS: u64 = 500;
 
@@ -40,40 +40,34 @@ pub(super) async fn accept_links(endpoint: Arc<Endpoint>, desk: Desk) {
 }
 
 async fn streams(link: Link, desk: &Desk) {
-    let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
-    let mut first = true;
+    let Ok(mut next) = link.first_channel().await else {
+        return;
+    };
     loop {
-        let next = link.connection.accept_bi();
-        let accepted = if std::mem::take(&mut first) {
-            match tokio::time::timeout(patience, next).await {
-                Ok(accepted) => accepted,
-                Err(_) => return link.close(Reason::Timeout),
+        match next {
+            (StreamKind::Edge, channel) => {
+                let (node, link) = (desk.node.clone(), link.clone());
+                tokio::spawn(async move { node.accept_edge(link, channel).await });
             }
-        } else {
-            next.await
-        };
-        let Ok((send, mut recv)) = accepted else {
+            (StreamKind::Control, channel) => {
+                let (link, desk) = (link.clone(), desk.clone());
+                tokio::spawn(async move { member(link, channel, desk).await });
+            }
+            _ => return link.close(Reason::UnknownMessage),
+        }
+        let Ok((send, mut recv)) = link.connection.accept_bi().await else {
             return;
         };
-        let channel = match link::stream_kind(&mut recv).await {
-            Some(StreamKind::Edge) => {
-                let (node, link) = (desk.node.clone(), link.clone());
-                tokio::spawn(async move {
-                    node.accept_edge(link, Channel { send, recv }).await;
-                });
-                continue;
-            }
-            Some(StreamKind::Control) => Channel { send, recv },
-            _ => return link.close(Reason::UnknownMessage),
+        let Some(kind) = link::stream_kind(&mut recv).await else {
+            return link.close(Reason::UnknownMessage);
         };
-        let (link, desk) = (link.clone(), desk.clone());
-        tokio::spawn(async move { member(link, channel, desk).await });
+        next = (kind, Channel { send, recv });
     }
 }
 
 /// One member's control link, from its join to its leave.
 async fn member(link: Link, mut channel: Channel, desk: Desk) {
-    let patience = Duration::from_millis(FIRST_WORD_MS_MAX);
+    let patience = Duration::from_millis(JOIN_MS_MAX);
     let join = match tokio::time::timeout(patience, channel.recv::<Up>()).await {
         Ok(Ok(Some(Up::Join(join)))) => join,
         Ok(Err(e)) => return link.close(e.wire_reason()),
@@ -89,7 +83,10 @@ async fn member(link: Link, mut channel: Channel, desk: Desk) {
         return link.close(Reason::RunEnded);
     }
     match admitted.await {
-        Ok(Ok(down)) => relay_messages(link, channel, down, desk).await,
+        Ok(Ok(down)) => {
+            link.admit();
+            relay_messages(link, channel, down, desk).await;
+        }
         Ok(Err(reason)) => {
             let _ = channel.send(&Down::Refused(reason)).await;
             farewell(&link, channel.split::<Up>().0, reason).await;

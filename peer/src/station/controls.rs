@@ -4,15 +4,56 @@
 
 use super::rate::MessageLimit;
 use certs::Error;
+use overlay::slots::ClaimCheck;
 use wire::Reason;
+
+/// What a coordinator judges its members by; the default judges as designed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Judging {
+    /// How many children a member may have (threat C8).
+    pub claims: ClaimCheck,
+    /// When a parent is late (threat D5).
+    pub lateness: LatenessCheck,
+    /// How often members may speak (threat D7).
+    pub messages: MessageCheck,
+}
+
+/// When a child is moved because its parent is late.
+#[derive(Debug, Clone, Copy)]
+pub struct LatenessCheck {
+    receipts_max: u32,
+}
+
+impl Default for LatenessCheck {
+    /// Two receipts: the first one after an edge began also speaks of what the
+    /// child caught up with.
+    fn default() -> Self {
+        Self { receipts_max: 2 }
+    }
+}
+
+impl LatenessCheck {
+    /// A parent may be late for ever.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self {
+            receipts_max: u32::MAX,
+        }
+    }
+
+    /// Late receipts in a row after which the child is moved.
+    pub(super) const fn receipts_max(self) -> u32 {
+        self.receipts_max
+    }
+}
 
 /// The controls of one coordinator; the default has all of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Controls {
     /// Whom a member may receipt (threat C2).
     pub(super) receipts: ReceiptCheck,
-    /// How often members may speak (threat E5).
-    pub(super) messages: MessageCheck,
     /// For whom the station dials a relay (threat E4).
     pub(super) dials: DialCheck,
 }
@@ -53,20 +94,23 @@ impl ReceiptCheck {
 
 /// How often members may speak.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct MessageCheck(Spoken);
+pub struct MessageCheck(Spoken);
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Spoken {
     #[default]
     Limited,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "ablation"))]
     Unlimited,
 }
 
 impl MessageCheck {
     /// As often as they like.
-    #[cfg(test)]
-    pub(super) const fn dangerously_unlimited() -> Self {
+    #[cfg(any(test, feature = "ablation"))]
+    #[must_use]
+    pub fn dangerously_unlimited() -> Self {
+        #[cfg(feature = "ablation")]
+        let _ = certs::ablation::marker();
         Self(Spoken::Unlimited)
     }
 
@@ -74,7 +118,7 @@ impl MessageCheck {
     pub(super) const fn limit(self, limit: MessageLimit) -> MessageLimit {
         match self.0 {
             Spoken::Limited => limit,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "ablation"))]
             Spoken::Unlimited => MessageLimit {
                 burst: u32::MAX,
                 per_s: u32::MAX,

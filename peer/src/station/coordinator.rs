@@ -52,6 +52,7 @@ pub(super) struct Settings {
     /// Where `stream_bps` comes from.
     pub(super) basis: super::Basis,
     pub(super) receipts: ReceiptCheck,
+    pub(super) judging: super::Judging,
     pub(super) invite: Zeroizing<String>,
     pub(super) controls: super::controls::Controls,
 }
@@ -203,7 +204,7 @@ impl Coordinator {
         Self {
             planner: Planner::new(me, settings.edges, config, seed),
             permits: super::permits::Permits::default(),
-            proven: super::receipts::Proven::new(),
+            proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
             join_rate: JoinRate::default(),
@@ -331,6 +332,7 @@ impl Coordinator {
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Leaving(_) => self.leaving(from),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
+            Up::Equivocation(proof) => self.equivocation(from, &proof),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
                 let _ = self.planner.redeem_failed(now_ms, ask, from);
@@ -360,6 +362,7 @@ impl Coordinator {
         member.claim_bps = claim.upload_bps;
         self.proven.claim(from, claim.upload_bps, None);
         let edges = self.edges_of(from);
+        self.tell_unproven(from, edges);
         let now_ms = self.clock.mono_ms();
         let Some(member) = self.members.get_mut(&from) else {
             return;
@@ -513,6 +516,7 @@ impl Coordinator {
                 }
             }
             NodeEvent::Chunk { key, .. } => self.note_chunk(key),
+            event @ NodeEvent::SenderEquivocated { .. } => self.sender_equivocated(event),
             NodeEvent::LeftOut { child, dropped } => {
                 let fields = link::left_out_fields(child, &dropped);
                 self.emit.tell("child_left_out", fields);

@@ -2,7 +2,9 @@
 //! coordinator permitted and published, and turned into edges (design,
 //! "Cheating").
 
+use super::controls::Judging;
 use super::coordinator::Coordinator;
+use super::lateness::Lateness;
 use bytes::Bytes;
 use certs::Error;
 use certs::receipt::{Counted, StripeDigests};
@@ -26,13 +28,15 @@ const ACCOUNTS_MAX: usize = 4 * STRIPES_MAX as usize;
 pub(super) struct Proven {
     digests: BTreeMap<Sequence, StripeDigests>,
     capacity: Ledger<SpkiHash>,
+    lateness: Lateness,
 }
 
 impl Proven {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(judging: Judging) -> Self {
         Self {
             digests: BTreeMap::new(),
-            capacity: Ledger::new(),
+            capacity: Ledger::checking(judging.claims),
+            lateness: Lateness::new(judging.lateness.receipts_max()),
         }
     }
 
@@ -43,6 +47,7 @@ impl Proven {
 
     pub(super) fn forget(&mut self, node: SpkiHash) {
         self.capacity.forget(node);
+        self.lateness.forget(node);
     }
 
     pub(super) fn proven_bps(&self, node: SpkiHash, now_ms: u64) -> u64 {
@@ -133,6 +138,19 @@ impl Coordinator {
         }
     }
 
+    /// Tells when a node claims more than anybody has proven of it.
+    pub(super) fn tell_unproven(&self, node: SpkiHash, edges: u32) {
+        let edge_bps = self.settings.edge_bps;
+        let claimed = self.proven.capacity.claimed_edges(node, edge_bps);
+        if claimed > edges {
+            let fields = json!({
+                "node": node.to_hex(), "claimed_edges": claimed, "edges": edges,
+                "reason": "claim_unproven",
+            });
+            self.emit.tell("edges_limited", fields);
+        }
+    }
+
     /// Edges by claim and receipts.
     pub(super) fn edges_of(&self, node: SpkiHash) -> u32 {
         let now_ms = self.clock.mono_ms();
@@ -144,8 +162,8 @@ impl Coordinator {
     /// A member's word about its parent: checked, counted once, and turned
     /// into edges.
     pub(super) fn receipt(&mut self, from: SpkiHash, receipt: &Receipt) {
-        let summary = match self.count(from, receipt) {
-            Ok(summary) => summary,
+        let (summary, late) = match self.count(from, receipt) {
+            Ok(counted) => counted,
             Err(e) => {
                 let fields = json!({
                     "reason": e.reason(), "other": from.to_hex(),
@@ -163,10 +181,30 @@ impl Coordinator {
             if planned.is_some_and(|planned| edges > planned) {
                 let _ = self.planner.claim(now_ms, parent, edges);
             }
+            let in_time = usize::try_from(summary.in_time).unwrap_or(usize::MAX);
+            let of = (from, receipt.stripe);
+            if self.proven.lateness.note(of, parent, in_time, late) {
+                self.parent_late(of, parent);
+            }
         }
     }
 
-    fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<Summary, Error> {
+    /// The child's receipts say that what this parent sends comes too late. A
+    /// parent that is fed has no excuse, and loses the child.
+    fn parent_late(&mut self, (child, stripe): (SpkiHash, Stripe), parent: SpkiHash) {
+        let fields = json!({
+            "child": child.to_hex(), "parent": parent.to_hex(), "stripe": stripe.0,
+            "reason": "chunks_late",
+        });
+        self.emit.tell("parent_late", fields);
+        let text = format!("{} passes the stream on late", self.name_of(parent));
+        self.notice(page::Level::Warning, text);
+        let now_ms = self.clock.mono_ms();
+        self.planner.withheld(now_ms, child, parent, stripe);
+    }
+
+    /// What a receipt proves, and how many of its chunks came late.
+    fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<(Summary, usize), Error> {
         let now_ms = self.clock.mono_ms();
         let member = self.members.get_mut(&from);
         let member = member.ok_or(Error::ReceiptMacInvalid)?;
@@ -183,11 +221,12 @@ impl Coordinator {
         let permitted = self.permits.fed(pair, counted.stripe(), now_ms);
         self.settings.controls.receipts.of(permitted)?;
         let before = member.receipts.accept(&counted)?;
-        Ok(Summary {
+        let summary = Summary {
             bytes: counted.bytes(),
             due: self.proven.due(&counted, before),
             in_time: counted.in_time().len() as u64,
-        })
+        };
+        Ok((summary, counted.late().len()))
     }
 
     /// Takes edges back that nothing proves any more, but never one that feeds

@@ -96,7 +96,7 @@ impl Coordinator {
             reverification: self.node.reverification(),
             events: self.events.clone(),
             messages: self.messages.clone(),
-            limit: self.settings.controls.messages.limit(MessageLimit::RELAY),
+            limit: self.settings.judging.messages.limit(MessageLimit::RELAY),
             node: self.node.clone(),
         };
         tokio::spawn(attempt.run(self.emit.clone()));

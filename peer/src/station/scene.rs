@@ -49,6 +49,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         kept_ms: 10_000,
         basis: super::Basis::Said,
         receipts: certs::receipt::ReceiptCheck::default(),
+        judging: super::Judging::default(),
         invite: String::new().into(),
         controls,
     };

@@ -296,6 +296,7 @@ impl Session {
             Down::Epoch(sealed) => self.epoch(&sealed)?,
             Down::Beacon(beacon) => self.node.take_beacon(&beacon)?,
             Down::Revoked(revocation) => self.node.revoke(&revocation)?,
+            Down::Equivocation(proof) => self.node.take_equivocation(&proof)?,
             Down::Tree(picture) => {
                 self.tree = Some((picture, now.0));
                 self.report_path();
@@ -392,6 +393,7 @@ impl Session {
                 head,
                 newest,
             } => self.withheld(from, stripes, head, newest),
+            event @ NodeEvent::SenderEquivocated { .. } => self.sender_equivocated(event),
             NodeEvent::ByteCapReached => {}
         }
         Ok(None)

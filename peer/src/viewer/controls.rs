@@ -4,6 +4,7 @@
 
 use crate::Error;
 use certs::asking::AskCheck;
+use link::HeadCheck;
 use wire::SpkiHash;
 use wire::message::control::{NodeKind, NodeRef};
 
@@ -12,6 +13,8 @@ use wire::message::control::{NodeKind, NodeRef};
 pub struct Controls {
     /// Whose asks and grants are taken (threat A9).
     pub asks: AskCheck,
+    /// When a parent withholds the stream (threat D6).
+    pub heads: HeadCheck,
     /// Whom a viewer links to that chose `--relay-only` (threat F2).
     pub links: LinkCheck,
 }

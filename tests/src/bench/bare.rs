@@ -65,6 +65,8 @@ pub(super) async fn serve(parent: &str) -> Result<(), Error> {
                 let Ok(link) = accepting.finish().await else {
                     return;
                 };
+                // Whoever dials the bench is one of it.
+                link.admit();
                 if link.peer == parent {
                     let _ = take(&link, &children).await;
                 } else {

@@ -258,6 +258,12 @@ impl Guest {
         .await?
     }
 
+    /// Why the station has closed the link.
+    pub async fn closed(&self) -> Reason {
+        self.link.connection.closed().await;
+        self.link.close_reason()
+    }
+
     /// Leaves in form, so that the tree closes over the place.
     pub async fn leave(mut self) {
         let _ = self.say(&Up::Leave(Empty {})).await;

@@ -39,17 +39,22 @@ impl Told {
     /// # Errors
     /// [`Failure::Timeout`], or the client has ended.
     pub async fn event(&mut self, kind: &'static str) -> Result<Value, Failure> {
-        within(EVENT_MS_MAX, kind, async {
-            while let Some(line) = self.lines.recv().await {
-                self.note(&line);
-                let event = serde_json::from_str(&line).unwrap_or(Value::Null);
-                if event.get("kind").and_then(Value::as_str) == Some(kind) {
-                    return Ok(event);
-                }
+        within(EVENT_MS_MAX, kind, self.next(kind)).await?
+    }
+
+    /// The same, however long it takes.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn next(&mut self, kind: &'static str) -> Result<Value, Failure> {
+        while let Some(line) = self.lines.recv().await {
+            self.note(&line);
+            let event = serde_json::from_str(&line).unwrap_or(Value::Null);
+            if event.get("kind").and_then(Value::as_str) == Some(kind) {
+                return Ok(event);
             }
-            Err(Failure::Stage("the client has ended"))
-        })
-        .await?
+        }
+        Err(Failure::Stage("the client has ended"))
     }
 
     /// The reason in the next event of this kind.

@@ -9,7 +9,8 @@ use certs::block::Path;
 use certs::chunk::HeaderVerifier;
 use certs::seal::SealedChunk;
 use link::{
-    Channel, Clock, Controls, Endpoint, Identity, Node, NodeConfig, NodeEvent, Verification,
+    Channel, Clock, Controls, DialControls, Endpoint, Identity, Node, NodeConfig, NodeEvent,
+    Verification,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -73,21 +74,50 @@ impl Victim {
         Self::with_config(stream, identity, config, controls)
     }
 
+    /// A parent that keeps and queues, and whom strangers may dial, as told.
+    ///
+    /// # Errors
+    /// The socket cannot be had.
+    pub fn dialled(
+        stream: &Stream,
+        identity: &Identity,
+        forwarder: overlay::forwarder::Config,
+        (dials, controls): (DialControls, Controls),
+    ) -> Result<Self, Failure> {
+        let config = NodeConfig {
+            forwarder,
+            ..config(identity.spki(), NodeKind::Peer, true)
+        };
+        let endpoint = Endpoint::bind_checking(loopback(), identity, dials)?;
+        Ok(Self::on(stream, identity, endpoint, config, controls))
+    }
+
     fn with_config(
         stream: &Stream,
         identity: &Identity,
         config: NodeConfig,
         controls: Controls,
     ) -> Result<Self, Failure> {
-        let endpoint = Arc::new(Endpoint::bind(loopback(), identity)?);
+        let endpoint = Endpoint::bind(loopback(), identity)?;
+        Ok(Self::on(stream, identity, endpoint, config, controls))
+    }
+
+    fn on(
+        stream: &Stream,
+        identity: &Identity,
+        endpoint: Endpoint,
+        config: NodeConfig,
+        controls: Controls,
+    ) -> Self {
+        let endpoint = Arc::new(endpoint);
         let (node, events) = Node::with_controls(config, controls, endpoint.clone(), Clock::new());
         node.enter_run(stream.run.clone());
-        Ok(Self {
+        Self {
             node,
             events,
             endpoint,
             spki: identity.spki(),
-        })
+        }
     }
 
     /// Takes part in the run with this check of headers.
@@ -95,7 +125,7 @@ impl Victim {
         self.node.enter_run_with(stream.run.clone(), headers);
     }
 
-    /// Serves the edges that others dial.
+    /// Serves the edges that others dial, as a viewer does.
     pub fn accept_edges(&self) {
         let (node, endpoint) = (self.node.clone(), self.endpoint.clone());
         tokio::spawn(async move {
@@ -105,10 +135,8 @@ impl Victim {
                     let Ok(link) = accepting.finish().await else {
                         return;
                     };
-                    if let Ok((send, mut recv)) = link.connection.accept_bi().await
-                        && link::stream_kind(&mut recv).await == Some(StreamKind::Edge)
-                    {
-                        node.accept_edge(link, Channel { send, recv }).await;
+                    if let Ok((StreamKind::Edge, channel)) = link.first_channel().await {
+                        node.accept_edge(link, channel).await;
                     }
                 });
             }
@@ -150,6 +178,20 @@ impl Victim {
         let sealed = certs::seal::assemble(&header, &blocks)?;
         Ok(openers.open(&header, sealed)?)
     }
+}
+
+/// Lets the node have a chunk, as a station's own has it.
+///
+/// # Errors
+/// A block does not belong to its header.
+pub fn publish(victim: &Victim, chunk: SealedChunk) -> Result<(), Failure> {
+    let mut blocks = Vec::new();
+    for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
+        let verified = certs::block::verify(&chunk.header, index, path, data)?;
+        blocks.push((verified, path.clone(), data.clone()));
+    }
+    victim.node.publish(chunk.header, chunk.signed, blocks);
+    Ok(())
 }
 
 fn config(me: SpkiHash, kind: NodeKind, private_networks: bool) -> NodeConfig {

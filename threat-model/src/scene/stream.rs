@@ -32,6 +32,8 @@ pub struct Stream {
     pub chunk_key: SigningKey,
     /// Signs permits, asks and grants.
     pub permit_key: SigningKey,
+    /// Signs head beacons.
+    pub beacon_key: SigningKey,
     /// The station's own identity: the coordinator.
     pub station: Identity,
     /// The epoch's secret.
@@ -133,6 +135,7 @@ impl Stream {
             ca,
             chunk_key,
             permit_key,
+            beacon_key,
             station,
             secret,
         })

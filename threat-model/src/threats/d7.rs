@@ -11,7 +11,11 @@ use std::sync::Arc;
 use wire::codec::Blob;
 use wire::message::StreamKind;
 
-attack!("D7", run);
+mod countless;
+
+attack!("D7", run,
+    "a member sends one message after the other" => "rate_limited": countless::run,
+);
 
 /// What the stranger sends, in bytes.
 const MESSAGE_BYTES: usize = 16 << 20;

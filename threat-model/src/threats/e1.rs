@@ -4,11 +4,10 @@
 //! the victim's node is made with.
 
 use crate::attack::attack;
-use crate::scene::edge::{Victim, accept_order};
+use crate::scene::edge::{Victim, accept_order, publish};
 use crate::scene::stream::{Stream, two_chunks};
 use crate::scene::{self, loopback, within};
 use crate::{Control, Failure, Outcome};
-use certs::block;
 use link::{Controls, Endpoint, Identity, Patience, PermitCheck, open_channel};
 use std::net::SocketAddr;
 use wire::message::StreamKind;
@@ -24,6 +23,7 @@ attack!("E1", run,
     "a genuine permit is altered" => "permit_signature_invalid": permits::altered,
     "another child's permit is shown" => "permit_wrong_edge": permits::replayed,
     "a permit of an earlier epoch is shown" => "permit_epoch_old": permits::of_an_earlier_epoch,
+    "a permit that has expired is shown" => "permit_expired": permits::expired,
     "a membership that has ended is shown" => "certificate_expired": stolen::run,
 );
 
@@ -71,12 +71,7 @@ fn feeding(stream: &Stream, parent: &Identity, controls: Controls) -> Result<Vic
     let victim = Victim::new(stream, parent, NodeKind::Peer, true, controls)?;
     victim.accept_edges();
     for chunk in two_chunks(&mut stream.publisher()?, b"programme")? {
-        let mut blocks = Vec::new();
-        for ((index, data), path) in (0u16..).zip(&chunk.blocks).zip(&chunk.paths) {
-            let verified = block::verify(&chunk.header, index, path, data)?;
-            blocks.push((verified, path.clone(), data.clone()));
-        }
-        victim.node.publish(chunk.header, chunk.signed, blocks);
+        publish(&victim, chunk)?;
     }
     Ok(victim)
 }

@@ -8,6 +8,7 @@ use crate::limits::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, SEALED_BYTES_MAX,
     STRIPES_MAX, TREE_NODES_MAX,
 };
+use crate::message::edge::Equivocation;
 use crate::message::receipt::Receipt;
 use crate::order::Order;
 use crate::reason::Reason;
@@ -58,6 +59,8 @@ crate::messages! {
         13 => Withheld(Withheld),
         /// I want to go, and serve until my children have other parents.
         14 => Leaving(Empty),
+        /// The sender has told two stories; I have seen both.
+        15 => Equivocation(Equivocation),
     }
 }
 
@@ -92,6 +95,8 @@ crate::messages! {
         13 => RelayRefused(RelayRefusal),
         /// Your membership goes on: the next certificate, by the stream CA.
         14 => Membership(Certificate),
+        /// The sender has told two stories; a member has seen both.
+        15 => Equivocation(Equivocation),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::codec::List;
 use crate::id::{Rendition, Sequence};
 use crate::reason::Reason;
-use crate::statement::{HeadBeacon, Permit, Revocation, Signed};
+use crate::statement::{ChunkHeader, HeadBeacon, Permit, Revocation, Signed};
 use crate::stripe_set::StripeSet;
 
 crate::messages! {
@@ -27,6 +27,9 @@ crate::messages! {
         6 => Revoked(Signed<Revocation>),
         /// This edge ends.
         7 => Bye(Reason),
+        /// The sender has told two stories: whoever hears of it first passes
+        /// it on, up and down, once.
+        8 => Equivocation(Equivocation),
     }
 }
 
@@ -53,5 +56,17 @@ crate::record! {
         pub next: Sequence,
         /// Block indices of that chunk which it already has.
         pub have: List<u16, 1024>,
+    }
+}
+
+crate::record! {
+    /// Two headers that both bear the sender's signature and contradict each
+    /// other (threat D10). A proof by itself: believe it from anybody, after
+    /// both signatures were checked.
+    pub struct Equivocation {
+        /// The one that was known first.
+        pub a: Signed<ChunkHeader>,
+        /// The one that contradicts it.
+        pub b: Signed<ChunkHeader>,
     }
 }

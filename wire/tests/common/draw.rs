@@ -9,7 +9,7 @@ use wire::message::control::{
     Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent,
     TreePicture, Up, Withheld,
 };
-use wire::message::edge::{Edge, Resume, Start};
+use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
 use wire::message::live::{Challenge, Response};
 use wire::message::receipt::Receipt;
@@ -224,6 +224,7 @@ records! {
     Round { relay, sponsor, left_ms, carries }
     Start { rendition, stripes, resume }
     Resume { init, next, have }
+    Equivocation { a, b }
     GroupStart { rendition, first }
     Block { chunk, index, path, data }
     Dropped { from, to, stripes, reason }
@@ -239,13 +240,13 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt, Withheld, Leaving
+        RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused, Membership
+        RelayAdmitted, RelayRefused, Membership, Equivocation
     }
-    Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye }
+    Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Record { Header, Block, Dropped }
     Command { Serve, Status, Stop }
     CommandReply { Done, Refused, Status }

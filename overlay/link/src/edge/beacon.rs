@@ -78,9 +78,9 @@ fn is_news(known: &HeadBeacon, beacon: &HeadBeacon) -> bool {
     known.scope.run != beacon.scope.run || (beacon.head, beacon.now) > (known.head, known.now)
 }
 
-/// Tells a child of every new beacon, and of a permit for other stripes, for as
-/// long as the edge runs. They have a stream of their own and never hold up the
-/// data.
+/// Tells a child of every new beacon, of a permit for other stripes, and of what
+/// proves its sender wrong, for as long as the edge runs. They have a stream of
+/// their own and never hold up the data.
 ///
 /// # Errors
 /// The link has ended.
@@ -90,6 +90,7 @@ pub(super) async fn hand_down(
     handle: &Handle,
     child: &mut Sender,
 ) -> Result<(), Error> {
+    let mut untold = node.edges.equivocations.untold(key.0);
     let mut newest = node.edges.beacons.newest.subscribe();
     // The newest from before the edge is news to this child.
     newest.mark_changed();
@@ -103,6 +104,10 @@ pub(super) async fn hand_down(
                 if let Some(permit) = node.edges.untold(key) {
                     child.send(&Edge::Renew(permit)).await?;
                 }
+                continue;
+            }
+            proof = untold.next() => {
+                child.send(&Edge::Equivocation(proof)).await?;
                 continue;
             }
         }

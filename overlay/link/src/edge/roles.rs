@@ -1,14 +1,13 @@
 //! A running edge, from the child's end and from the parent's.
 
-use super::TURN_MS_MAX;
 use super::beacon::{hand_down, watch_head};
 use super::silence::watch_stripes;
 use super::table::{EdgeKey, Handle};
+use crate::equivocation::Origin;
 use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error, Link, Receiver, group};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use wire::Reason;
 use wire::message::edge::{Edge, Start};
 
@@ -21,6 +20,7 @@ pub(super) async fn as_child(
 ) -> Result<(), Error> {
     let (mut sender, messages) = channel.split::<Edge>();
     let starting = async {
+        let mut untold = node.edges.equivocations.untold(key.0);
         loop {
             if let Some(permit) = node.edges.untold(key) {
                 sender.send(&Edge::Renew(permit)).await?;
@@ -28,7 +28,12 @@ pub(super) async fn as_child(
             let start = node.edges.next_start(node, key);
             let start = start.ok_or(Error::OutOfTurn("the edge has ended"))?;
             sender.send(&Edge::Start(start)).await?;
-            handle.again.notified().await;
+            loop {
+                tokio::select! {
+                    () = handle.again.notified() => break,
+                    proof = untold.next() => sender.send(&Edge::Equivocation(proof)).await?,
+                }
+            }
         }
     };
     tokio::select! {
@@ -48,7 +53,7 @@ pub(super) async fn as_parent(
     mut channel: Channel,
 ) -> Result<(), Error> {
     let start = tokio::time::timeout(
-        Duration::from_millis(TURN_MS_MAX),
+        node.controls.turns.turn(),
         channel.expect::<Edge>("no start"),
     )
     .await
@@ -117,6 +122,10 @@ async fn listen(
             // Beacons come from above, as the stream does.
             Some(Edge::Beacon(beacon)) if key.1 => node.take_beacon(&beacon)?,
             Some(Edge::Revoked(revocation)) => node.revoke(&revocation)?,
+            Some(Edge::Equivocation(proof)) => {
+                let stories = &node.edges.equivocations;
+                stories.take(node, &proof, Origin::Edge(key.0))?;
+            }
             Some(Edge::Bye(reason)) => return Err(Error::Remote(reason)),
             None => return Err(Error::Remote(Reason::PeerGone)),
             Some(_) => return Err(Error::OutOfTurn("not now")),

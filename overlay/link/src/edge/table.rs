@@ -3,6 +3,7 @@
 use super::beacon::Beacons;
 use super::stripes::Flow;
 use crate::Error;
+use crate::equivocation::Equivocations;
 use crate::node::{Node, NodeEvent, lock};
 use certs::Verified;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ pub(crate) struct Edges {
     pub(super) table: Mutex<Table>,
     pub(super) changed: Notify,
     pub(crate) beacons: Beacons,
+    pub(crate) equivocations: Equivocations,
 }
 
 #[derive(Default)]

@@ -130,6 +130,7 @@ impl Scene {
         let epoch = self.coordinator.keys.epoch;
         let receipt = edge.blocks.finish(edge.interval, epoch, &key.unwrap())?;
         let outcome = self.coordinator.count(edge.child, &receipt);
+        let outcome = outcome.map(|(summary, _)| summary);
         if let Ok(summary) = outcome {
             let now_ms = self.coordinator.clock.mono_ms();
             let capacity = &mut self.coordinator.proven.capacity;

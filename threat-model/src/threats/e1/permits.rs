@@ -42,6 +42,18 @@ pub(super) fn of_an_earlier_epoch(control: Control) -> Result<Outcome, Failure> 
     }))
 }
 
+/// He has kept the permit of an edge that is long over.
+pub(super) fn expired(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(bent(control, Epoch(0), |stream, permit| {
+        let kept = Permit {
+            issued: stream.run.start,
+            expiry: stream.run.start.plus_ms(1),
+            ..permit
+        };
+        Ok(certs::sign(&stream.permit_key, &kept))
+    }))
+}
+
 async fn bent(control: Control, epoch: Epoch, bend: Bend) -> Result<Outcome, Failure> {
     let stream = Stream::begin()?;
     let (parent, thief): (Identity, Identity) = (stream.member("parent")?, stream.member("thief")?);

@@ -6,7 +6,7 @@
 
 use crate::scene::{self, loopback, stream, within};
 use crate::{Control, Failure, Outcome};
-use link::{AddressCheck, Endpoint, Patience};
+use link::{AddressCheck, DialControls, Endpoint, Patience};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -25,11 +25,11 @@ pub(super) fn run(control: Control) -> Result<Outcome, Failure> {
 }
 
 async fn dial_as_another(control: Control) -> Result<Outcome, Failure> {
-    let addresses = match control {
-        Control::On => AddressCheck::default(),
-        Control::Removed => AddressCheck::dangerously_any(),
-    };
-    let node = Endpoint::bind_checking(loopback(), &stream::stranger()?, addresses)?;
+    let mut checks = DialControls::default();
+    if !control.is_on() {
+        checks.addresses = AddressCheck::dangerously_any();
+    }
+    let node = Endpoint::bind_checking(loopback(), &stream::stranger()?, checks)?;
     let address = node.address()?;
     tokio::spawn(async move {
         while let Some(accepting) = node.accept().await {
