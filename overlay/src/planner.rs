@@ -18,6 +18,7 @@ mod doubt;
 mod flap;
 mod forest;
 mod links;
+mod matching;
 mod member;
 mod placing;
 mod publishing;
@@ -336,10 +337,10 @@ impl<N: NodeId> Planner<N> {
             return Err(Error::Station);
         }
         let heirs = self.heirs(now_ms, ix);
+        self.end_all_edges(ix);
+        self.inherit(ix, &heirs);
         let orphans = self.forget(ix);
-        for heir in heirs {
-            self.succeed(now_ms, &heir, &orphans);
-        }
+        self.succeed(now_ms, &heirs, &orphans);
         self.settle(now_ms);
         Ok(())
     }

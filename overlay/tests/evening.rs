@@ -7,9 +7,9 @@
 )]
 
 use overlay::planner::{Action, Answered, Config, Peer, Planner, Relay};
-use wire::{OrderId, Stripe};
 use wire::message::control::Choice;
 use wire::statement::{Cause, Priority, Step};
+use wire::{OrderId, Stripe};
 
 const S: &str = "S";
 const HOUR_MS: u64 = 3_600_000;

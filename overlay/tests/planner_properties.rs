@@ -10,9 +10,9 @@
 use overlay::planner::{Action, Config, EdgeFault, NodeView, Peer, Planner, Question, Relay};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{OrderId, Stripe};
 use wire::message::control::{Choice, NodeKind};
 use wire::statement::Cause;
+use wire::{OrderId, Stripe};
 
 const STATION: u32 = 0;
 
@@ -357,7 +357,8 @@ impl World {
 
     fn check(&self) {
         let view = self.planner.view();
-        let nodes: BTreeMap<u32, NodeView<u32>> = view.iter().map(|v| (v.node, v.clone())).collect();
+        let nodes: BTreeMap<u32, NodeView<u32>> =
+            view.iter().map(|v| (v.node, v.clone())).collect();
         for v in &view {
             self.check_node(&nodes, v);
         }
@@ -450,9 +451,7 @@ impl World {
             };
             let due =
                 r.depth.is_some() && r.edges > 0 && !self.failures.contains(&(*sponsor, *relay));
-            let under_own = s
-                .parents[0]
-                .is_some_and(|p| self.relays.get(&p) == Some(sponsor));
+            let under_own = s.parents[0].is_some_and(|p| self.relays.get(&p) == Some(sponsor));
             assert!(!due || under_own, "{s:?} is not under its relay {r:?}");
         }
     }

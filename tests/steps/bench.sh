@@ -96,6 +96,26 @@ step_release_join_bench() {
   cp "$CACHE/join-bench.json" tests/results/join-bench.json
 }
 
+# What the coordinator's planner costs alone: profile, further arguments.
+planner_bench() {
+  local profile=$1
+  shift
+  cargo build --locked --profile "$profile" -p tests --bin planner-bench
+  "$CARGO_TARGET_DIR/$profile/planner-bench" --commit "$(git rev-parse HEAD)" "$@"
+}
+
+step_planner_bench() {
+  need cc build-essential
+  planner_bench demo --viewers 1000,10000
+}
+
+step_release_planner_bench() {
+  need cc build-essential
+  mkdir -p tests/results
+  planner_bench release >"$CACHE/planner-bench.json"
+  cp "$CACHE/planner-bench.json" tests/results/planner-bench.json
+}
+
 step_release_marker() {
   release_programs
   no_marker release

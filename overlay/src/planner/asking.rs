@@ -7,9 +7,9 @@ use super::shortage::Shortage;
 use super::{Action, Answered, Planner, Question};
 use crate::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
+use wire::AskId;
 use wire::message::control::Choice;
 use wire::statement::{Cause, Step};
-use wire::AskId;
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {

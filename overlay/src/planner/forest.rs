@@ -104,10 +104,10 @@ pub(super) struct Forest {
     /// By node, then stripe.
     vertices: Vec<Vertex>,
     vacant: Vec<Ix>,
-    /// By stripe: rooted nodes with free edges.
-    free: Vec<Lists>,
-    /// By stripe: rooted nodes other than the station.
-    places: Vec<Lists>,
+    /// Rooted nodes with free edges.
+    free: Lists,
+    /// Rooted nodes other than the station.
+    places: Lists,
     /// Free edges of peers by primary stripe; those of hubs last.
     free_edges: Vec<u64>,
     /// Peers that are rooted in fewer than k stripes.
@@ -124,8 +124,8 @@ impl Forest {
             spots: Vec::new(),
             vertices: Vec::new(),
             vacant: Vec::new(),
-            free: vec![Lists::default(); count],
-            places: vec![Lists::default(); count],
+            free: Lists::new(count),
+            places: Lists::new(count),
             free_edges: vec![0; count + 1],
             starved: 0,
             moved: Vec::new(),
@@ -146,9 +146,8 @@ impl Forest {
             let ix = Ix::try_from(self.spots.len()).unwrap_or(NONE);
             self.spots.push(VACANT);
             self.vertices.resize(self.vertices.len() + count, BARE);
-            for lists in self.free.iter_mut().chain(&mut self.places) {
-                lists.grow(ix);
-            }
+            self.free.grow(ix);
+            self.places.grow(ix);
             ix
         });
         if let Some(spot) = self.spots.get_mut(ix as usize) {
@@ -333,10 +332,11 @@ impl Forest {
         if let Some(spot) = self.spots.get_mut(node as usize) {
             spot.inner = mask;
         }
-        if (mask == 0) == (former == 0) {
-            self.refresh(node, s);
-        } else {
-            self.refresh_all(node);
+        self.refresh(node, s);
+        if (mask == 0) != (former == 0) {
+            for s in self.rooted_stripes(node) {
+                self.refresh_free(node, s);
+            }
         }
     }
 
@@ -350,9 +350,13 @@ impl Forest {
         if let Some(spot) = self.spots.get_mut(node as usize) {
             *spot = now;
         }
-        let listed = |spot: &Spot| (spot.free() > 0, spot.edges, spot.primary, spot.unsteady);
-        if listed(&former) != listed(&now) {
+        let ranked = |spot: &Spot| (spot.edges, spot.primary, spot.unsteady);
+        if ranked(&former) != ranked(&now) {
             self.refresh_all(node);
+        } else if (former.free() > 0) != (now.free() > 0) {
+            for s in self.rooted_stripes(node) {
+                self.refresh_free(node, s);
+            }
         }
     }
 
@@ -411,27 +415,37 @@ impl Forest {
             self.edit(node, s, |v| v.moved = true);
             self.moved.push((node, s));
         }
+        if self.spot(node).watched {
+            self.touched.push(node);
+        }
     }
 
     fn refresh_all(&mut self, node: Ix) {
-        for s in lists::Bits(u64::from(self.spot(node).rooted)) {
-            self.refresh(node, u8::try_from(s).unwrap_or(0));
+        for s in self.rooted_stripes(node) {
+            self.refresh(node, s);
         }
+    }
+
+    fn rooted_stripes(&self, node: Ix) -> impl Iterator<Item = u8> + use<> {
+        lists::Bits(u64::from(self.spot(node).rooted)).filter_map(|s| u8::try_from(s).ok())
     }
 
     /// Puts a node into the buckets of one stripe where it belongs now.
     fn refresh(&mut self, node: Ix, s: u8) {
+        self.refresh_free(node, s);
         let v = self.vertex(node, s);
         let spot = self.spot(node);
-        let rooted = v.depth != UNROOTED;
-        let free = (rooted && spot.free() > 0).then(|| (v.depth, self.free_rank(&spot, s)));
-        let place = (rooted && node != ROOT).then(|| (v.depth, self.place_rank(&spot, s)));
-        if let Some(lists) = self.free.get_mut(usize::from(s)) {
-            lists.set(node, free);
-        }
-        if let Some(lists) = self.places.get_mut(usize::from(s)) {
-            lists.set(node, place);
-        }
+        let listed = v.depth != UNROOTED && node != ROOT;
+        let place = listed.then(|| (v.depth, self.place_rank(&spot, s)));
+        self.places.set(node, s, place);
+    }
+
+    fn refresh_free(&mut self, node: Ix, s: u8) {
+        let v = self.vertex(node, s);
+        let spot = self.spot(node);
+        let listed = v.depth != UNROOTED && spot.free() > 0;
+        let free = listed.then(|| (v.depth, self.free_rank(&spot, s)));
+        self.free.set(node, s, free);
     }
 
     fn vertex(&self, node: Ix, s: u8) -> Vertex {

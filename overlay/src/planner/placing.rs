@@ -2,6 +2,7 @@
 //! little to watch, then to those who lack protection.
 
 use super::forest::{HUB_RANKS, Ix};
+use super::matching::Matching;
 use super::standing::Class;
 use super::waiting::Entry;
 use super::{Member, Planner};
@@ -111,8 +112,7 @@ impl<N: NodeId> Planner<N> {
             };
             let next = if plain_first { plain } else { special.next() };
             let Some((_, ix)) = next else { return placed };
-            let found =
-                self.waiting.get(ix, lane).is_some() && self.place_waiter(now_ms, ix, lane);
+            let found = self.waiting.get(ix, lane).is_some() && self.place_waiter(now_ms, ix, lane);
             placed |= found;
             if plain_first {
                 plain = if found {
@@ -136,68 +136,88 @@ impl<N: NodeId> Planner<N> {
     /// they are enough to watch; else nothing.
     fn place_whole(&mut self, now_ms: u64, ix: Ix) -> bool {
         let count = self.config.stripes.count();
-        let k = u32::from(self.config.stripes.k());
-        if count > 1 && !self.has_plenty(ix) && self.obtainable(ix) < k {
-            return false;
-        }
+        let plan = if count == 1 || self.has_plenty(ix) {
+            Vec::new()
+        } else {
+            match self.plan_for(ix) {
+                Some(plan) => plan,
+                None => return false,
+            }
+        };
         let Some(entry) = self.waiting.remove(ix, self.nowhere()) else {
             return false;
         };
-        let first = self.forest.primary(ix);
-        let mut placed = false;
-        let mut lacking = Vec::new();
-        for n in 0..count {
-            let s = (first + n) % count;
-            if self.place(now_ms, ix, s) {
-                placed = true;
-            } else {
-                lacking.push(s);
+        for (s, parent) in (0..).zip(plan) {
+            if let Some(parent) = parent {
+                self.seat(ix, parent, s);
             }
         }
-        if !placed {
+        let first = self.forest.primary(ix);
+        for n in 0..count {
+            let s = (first + n) % count;
+            if self.forest.parent(ix, s).is_none() {
+                self.place(now_ms, ix, s);
+            }
+        }
+        let lacking: Vec<u8> = (0..count)
+            .filter(|s| self.forest.parent(ix, *s).is_none())
+            .collect();
+        if lacking.len() == usize::from(count) {
             self.waiting.insert(ix, self.nowhere(), entry);
             return false;
         }
         for s in lacking {
-            if self.forest.parent(ix, s).is_none() {
-                self.wait(ix, s, entry.cause);
-            }
+            self.wait(ix, s, entry.cause);
         }
         true
     }
 
     /// Whether a joiner who may hang anywhere will surely find enough.
     fn has_plenty(&self, ix: Ix) -> bool {
-        let bound = self.member(ix).is_some_and(|m| m.relay_only || m.has_failures);
+        let bound = self
+            .member(ix)
+            .is_some_and(|m| m.relay_only || m.has_failures);
         let enough = PLENTY * u64::from(self.config.stripes.count());
         !bound && self.forest.free_total() >= enough
     }
 
-    /// Stripes that the node could be given now.
-    fn obtainable(&self, ix: Ix) -> u32 {
-        let mut taken: Vec<Ix> = Vec::new();
-        let mut own = self.forest.free_of(ix);
-        let mut found = 0u32;
+    /// Whether the node can be given enough to watch; if it does not matter
+    /// who takes which edge, without parents, else with them.
+    fn plan_for(&self, ix: Ix) -> Option<Vec<Option<Ix>>> {
+        let count = self.config.stripes.count();
+        let k = u32::from(self.config.stripes.k());
         let ranks = self.ranks_for(ix);
-        for s in 0..self.config.stripes.count() {
-            if self.own_relay(ix, s).is_some() {
-                found += 1;
+        // More than `count` offers for one stripe make no difference.
+        let offers = |s| -> Vec<(Ix, u32)> {
+            let free = self.forest.free_places(s, ranks);
+            free.filter(|p| self.may_link(ix, *p))
+                .take(usize::from(count))
+                .map(|p| (p, self.forest.free_of(p)))
+                .collect()
+        };
+        let offers: Vec<Vec<(Ix, u32)>> = (0..count).map(offers).collect();
+        // Every stripe finds an edge, whatever the others take.
+        let ample =
+            |o: &Vec<(Ix, u32)>| o.iter().map(|(_, free)| free).sum::<u32>() >= u32::from(count);
+        if offers.iter().filter(|o| ample(o)).count() >= k as usize {
+            return Some(Vec::new());
+        }
+        let matching = Matching::new(&offers);
+        let mut found = matching.len();
+        let mut own = self.forest.free_of(ix);
+        let parents = matching.parents();
+        for (s, parent) in (0..).zip(&parents) {
+            if parent.is_some() {
                 continue;
             }
-            let left = |p: Ix| {
-                let used = taken.iter().filter(|t| **t == p).count();
-                self.forest.free_of(p) as usize > used
-            };
-            let mut free = self.forest.free_places(s, ranks);
-            if let Some(parent) = free.find(|p| self.may_link(ix, *p) && left(*p)) {
-                taken.push(parent);
+            if self.own_relay(ix, s).is_some() {
                 found += 1;
             } else if own > 0 && self.victim(ix, ix, s, false).is_some() {
                 own -= 1;
                 found += 1;
             }
         }
-        found
+        (found >= k).then_some(parents)
     }
 
     /// Whom the node may hang under.

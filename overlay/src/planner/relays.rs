@@ -74,13 +74,7 @@ impl<N: NodeId> Planner<N> {
 
     /// Of those at one level who may go: a leaf, the least in standing; by
     /// preference one who does not come to depend on the relay for too much.
-    fn least_worthy(
-        &self,
-        relay: Ix,
-        depth: u32,
-        s: u8,
-        fits: impl Fn(Ix) -> bool,
-    ) -> Option<Ix> {
+    fn least_worthy(&self, relay: Ix, depth: u32, s: u8, fits: impl Fn(Ix) -> bool) -> Option<Ix> {
         let has_room = self.forest.free_of(relay) > 0;
         let movable = |peer: &Ix| {
             let class = self.class(*peer);
@@ -227,7 +221,9 @@ impl<N: NodeId> Planner<N> {
 
     /// Whoever neither waits nor has to do with a relay is of no interest.
     fn unwatch(&mut self, ix: Ix) {
-        let Some(member) = self.member(ix) else { return };
+        let Some(member) = self.member(ix) else {
+            return;
+        };
         let sponsor = !self.sponsored.is_empty() && self.sponsored.contains_key(&member.name);
         let watched = Member::is_relay(member) || sponsor || self.waiting.waits(ix);
         self.forest.set_watched(ix, watched);

@@ -73,8 +73,13 @@ impl<N: NodeId> Planner<N> {
     /// and what he had is for the others. True if anything changed.
     pub(super) fn refuse_waiting(&mut self) -> bool {
         let tops = self.waiting.in_order();
-        let without = |(ix, _): &(Ix, u8)| self.forest.is_starved(*ix) && self.forest.rooted(*ix) == 0;
-        let without: BTreeSet<Ix> = tops.iter().filter(|t| without(t)).map(|(ix, _)| *ix).collect();
+        let without =
+            |(ix, _): &(Ix, u8)| self.forest.is_starved(*ix) && self.forest.rooted(*ix) == 0;
+        let without: BTreeSet<Ix> = tops
+            .iter()
+            .filter(|t| without(t))
+            .map(|(ix, _)| *ix)
+            .collect();
         if !without.is_empty() {
             for (ix, _) in tops {
                 // Once, though he may wait for several stripes.
@@ -87,7 +92,10 @@ impl<N: NodeId> Planner<N> {
         if self.dissolve(&tops) {
             return true;
         }
-        let worst = tops.iter().rev().find(|(ix, _)| self.forest.is_starved(*ix));
+        let worst = tops
+            .iter()
+            .rev()
+            .find(|(ix, _)| self.forest.is_starved(*ix));
         let worst = worst.map(|(ix, _)| *ix);
         if let Some(ix) = worst {
             self.refuse(ix);

@@ -71,8 +71,9 @@ impl<N: NodeId> Planner<N> {
             })
     }
 
-    /// A peer from the lowest levels that feeds nobody and has an edge for
-    /// each of the leaving node's children.
+    /// A peer from the lowest levels that has an edge for each of the leaving
+    /// node's children: one that feeds nobody or else, so that no part comes
+    /// to hang at the bottom, one that feeds leaves alone.
     fn peer_heir(
         &self,
         leaving: Ix,
@@ -81,46 +82,73 @@ impl<N: NodeId> Planner<N> {
         parent: Ix,
         taken: impl Fn(Ix) -> bool,
     ) -> Option<Ix> {
-        let children = self.forest.children(leaving, s).len();
-        let least = u32::try_from(children).ok()?;
+        let children = self.forest.children(leaving, s);
+        let least = u32::try_from(children.len()).ok()?;
         let fits = |peer: &Ix| {
-            self.forest.feeds_nobody(*peer)
-                && self.forest.free_of(*peer) >= least
-                && !taken(*peer)
+            !taken(*peer)
                 && !self.under_own_relay(*peer, s)
                 && self.may_link(*peer, parent)
+                && children
+                    .iter()
+                    .all(|c| c == peer || self.may_link(*c, *peer))
                 && self.forest.keeps_guarantee(*peer, parent, s)
         };
-        (depth.saturating_add(1)..=self.forest.deepest(s))
-            .rev()
-            .find_map(|at| {
-                let leaves = self.forest.strong_leaves_at(s, at, least);
-                leaves.take(HEIRS_MAX).find(fits)
-            })
+        let idle = |peer: &Ix| {
+            self.forest.feeds_nobody(*peer) && self.forest.free_of(*peer) >= least && fits(peer)
+        };
+        let deepest = self.forest.deepest(s);
+        let found = (depth.saturating_add(1)..=deepest).rev().find_map(|at| {
+            let leaves = self.forest.strong_leaves_at(s, at, least);
+            leaves.take(HEIRS_MAX).find(idle)
+        });
+        if found.is_some() || !children.iter().any(|c| self.forest.is_inner(*c, s)) {
+            return found;
+        }
+        let low = |peer: &Ix| {
+            let mut below = self.forest.children(*peer, s).into_iter();
+            self.forest.edges(*peer) >= least
+                && self.forest.inner_stripes(*peer).eq([s])
+                && below.all(|c| !self.forest.is_inner(c, s))
+                && fits(peer)
+        };
+        (depth.saturating_add(2)..=deepest).rev().find_map(|at| {
+            let inner = self.forest.strong_inner_at(s, at, least);
+            inner.take(HEIRS_MAX).find(low)
+        })
     }
 
-    pub(super) fn succeed(&mut self, now_ms: u64, heir: &Heir, orphans: &[(Ix, u8)]) {
-        let s = heir.stripe;
-        self.forest.detach(heir.node, s);
-        if !self.seat(heir.node, heir.parent, s) {
-            self.wait(heir.node, s, Cause::Leave);
-            return;
-        }
-        let mut orphans: Vec<Ix> = orphans
-            .iter()
-            .filter(|(ix, t)| *t == s && *ix != heir.node)
-            .map(|(ix, _)| *ix)
-            .collect();
-        orphans.sort_by_cached_key(|ix| self.standing(*ix, s));
-        if heir.relay {
-            self.reunite(heir.node);
-            self.take_places(now_ms, heir.node, &orphans, s);
-        } else {
-            for orphan in orphans {
-                if self.waiting.get(orphan, s).is_some() && self.may_link(orphan, heir.node) {
-                    self.seat(orphan, heir.node, s);
-                }
+    /// The peers among the heirs take the leaving node's places, children and
+    /// all.
+    pub(super) fn inherit(&mut self, leaving: Ix, heirs: &[Heir]) {
+        for heir in heirs.iter().filter(|heir| !heir.relay) {
+            for leaf in self.forest.children(heir.node, heir.stripe) {
+                self.forest.detach(leaf, heir.stripe);
+                self.wait(leaf, heir.stripe, Cause::Leave);
             }
+            self.forest.detach(heir.node, heir.stripe);
+            if !self.forest.supplant(leaving, heir.node, heir.stripe) {
+                self.wait(heir.node, heir.stripe, Cause::Leave);
+            }
+        }
+    }
+
+    /// The relays among the heirs move up, once the leaving node is gone.
+    pub(super) fn succeed(&mut self, now_ms: u64, heirs: &[Heir], orphans: &[(Ix, u8)]) {
+        for heir in heirs.iter().filter(|heir| heir.relay) {
+            let s = heir.stripe;
+            self.forest.detach(heir.node, s);
+            if !self.seat(heir.node, heir.parent, s) {
+                self.wait(heir.node, s, Cause::Leave);
+                continue;
+            }
+            self.reunite(heir.node);
+            let mut orphans: Vec<Ix> = orphans
+                .iter()
+                .filter(|(ix, t)| *t == s && *ix != heir.node)
+                .map(|(ix, _)| *ix)
+                .collect();
+            orphans.sort_by_cached_key(|ix| self.standing(*ix, s));
+            self.take_places(now_ms, heir.node, &orphans, s);
         }
     }
 

@@ -153,28 +153,17 @@ impl Forest {
     /// The stripe whose own peers have the fewest free edges.
     pub(in super::super) fn scarcest(&self) -> u8 {
         let all = (0..self.stripes.count()).zip(&self.free_edges);
-        all.min_by_key(|(s, free)| (**free, *s)).map_or(0, |(s, _)| s)
+        all.min_by_key(|(s, free)| (**free, *s))
+            .map_or(0, |(s, _)| s)
     }
 
     pub(in super::super) fn deepest(&self, s: u8) -> u32 {
-        let lists = self.places.get(usize::from(s));
-        let deepest = lists.and_then(super::Lists::deepest).unwrap_or(0);
-        u32::try_from(deepest).unwrap_or(u32::MAX)
-    }
-
-    /// Whether any rooted node has a free edge in this stripe.
-    pub(in super::super) fn has_free(&self, s: u8) -> bool {
-        self.free
-            .get(usize::from(s))
-            .is_some_and(|lists| lists.holds_any(u64::MAX))
+        u32::try_from(self.places.deepest(s)).unwrap_or(u32::MAX)
     }
 
     /// Rooted nodes with a free edge: shallow, strong and old ones first.
     pub(in super::super) fn free_places(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
-        self.free
-            .get(usize::from(s))
-            .into_iter()
-            .flat_map(move |lists| lists.iter(ranks))
+        self.free.iter(s, ranks)
     }
 
     /// As [`Forest::free_places`], at one depth.
@@ -184,10 +173,7 @@ impl Forest {
         depth: u32,
         ranks: u64,
     ) -> impl Iterator<Item = Ix> + '_ {
-        self.free
-            .get(usize::from(s))
-            .into_iter()
-            .flat_map(move |lists| lists.at(depth as usize, ranks))
+        self.free.at(s, depth as usize, ranks)
     }
 
     /// Rooted nodes at this depth, peers without children first, and the weak
@@ -219,6 +205,19 @@ impl Forest {
         self.at_depth(s, depth, ((1u64 << STRENGTHS) - 1) & !((1 << least) - 1))
     }
 
+    /// Rooted peers with children at this depth that have about so many edges
+    /// for this stripe, or more.
+    pub(in super::super) fn strong_inner_at(
+        &self,
+        s: u8,
+        depth: u32,
+        edges: u32,
+    ) -> impl Iterator<Item = Ix> + '_ {
+        let least = self.strength_of(edges).max(1);
+        let ranks = ((1u64 << STRENGTHS) - 1) & !((1 << least) - 1);
+        self.at_depth(s, depth, ranks << INNER)
+    }
+
     /// Rooted peers with children at this depth that are weaker than
     /// `strength`.
     pub(in super::super) fn inner_at(
@@ -232,10 +231,7 @@ impl Forest {
     }
 
     fn at_depth(&self, s: u8, depth: u32, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
-        self.places
-            .get(usize::from(s))
-            .into_iter()
-            .flat_map(move |lists| lists.latest_at(depth as usize, ranks))
+        self.places.latest_at(s, depth as usize, ranks)
     }
 
     /// The node and everything below it, lazily.
