@@ -83,6 +83,9 @@ pub struct Kept<P> {
     pub payload: P,
 }
 
+/// A chunk's header, and those of its blocks that are here.
+pub type Whole<P> = (Arc<Verified<ChunkHeader>>, Vec<Kept<P>>);
+
 /// When a chunk came, on the caller's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
@@ -376,7 +379,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
     /// Header and blocks, in order of their indices, of a kept chunk that is
     /// complete; more blocks than it needs may be among them, or come yet.
     #[must_use]
-    pub fn chunk(&self, key: ChunkKey) -> Option<(Arc<Verified<ChunkHeader>>, Vec<Kept<P>>)> {
+    pub fn chunk(&self, key: ChunkKey) -> Option<Whole<P>> {
         let chunk = self.tracks.get(&key.rendition)?.chunk(key)?;
         chunk
             .is_complete()

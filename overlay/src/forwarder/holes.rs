@@ -103,7 +103,8 @@ mod tests {
                 prop_assert_eq!(holes.at(Sequence(at)), *set);
             }
             let ranges: Vec<_> = holes.0.iter().map(|(from, (to, _))| (*from, *to)).collect();
-            prop_assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+            let pairs = ranges.iter().zip(ranges.iter().skip(1));
+            prop_assert!(pairs.clone().all(|(one, next)| one.1 <= next.0));
         }
     }
 

@@ -115,8 +115,8 @@ async fn granted(watcher: &mut Guest, liar: SpkiHash) -> Result<u32, Failure> {
     loop {
         if let Down::Tree(picture) = watcher.hear().await? {
             let node = picture.nodes.iter().find(|node| node.spki == liar);
-            if let Some(node) = node.filter(|node| node.slots > UNPROVEN_SLOTS) {
-                return Ok(node.slots);
+            if let Some(node) = node.filter(|node| node.edges > UNPROVEN_SLOTS) {
+                return Ok(node.edges);
             }
         }
     }
