@@ -15,7 +15,7 @@ use wire::message::StreamKind;
 use wire::message::control::{Choice, Down, EdgeOrder, EdgeReport, Up};
 use wire::message::edge::{Edge, Start};
 use wire::statement::Permit;
-use wire::{Decode, Rendition, SpkiHash};
+use wire::{Decode, Rendition, SpkiHash, Stripe};
 
 /// How long a place in the tree, and a step of an edge, may take, in
 /// milliseconds.
@@ -83,6 +83,7 @@ impl Meddler {
         let report = EdgeReport {
             other: order.other.spki,
             child: true,
+            stripes: Stripe(0).into(),
         };
         guest.say(&Up::EdgeUp(report)).await?;
         let tape = Arc::new(Tape::default());
@@ -136,6 +137,7 @@ async fn child_of(guest: &Guest, order: &EdgeOrder) -> Result<(Link, Channel), F
     }
     let start = Start {
         rendition: Rendition(0),
+        stripes: Stripe(0).into(),
         resume: None,
     };
     channel.send(&Edge::Start(start)).await?;

@@ -7,6 +7,7 @@ use crate::attackers::guest::Guest;
 use peer::{station, viewer};
 use std::path::Path;
 use std::time::Duration;
+use wire::Stripe;
 use wire::invite::Invite;
 use wire::message::control::{EdgeReport, Up};
 
@@ -51,6 +52,7 @@ impl Under {
         let report = EdgeReport {
             other: parent,
             child: true,
+            stripes: Stripe(0).into(),
         };
         keeper.say(&Up::EdgeUp(report)).await?;
         let words = ["--no-page", "--share-mbps", "0", "--trace-chunks", "--json"];

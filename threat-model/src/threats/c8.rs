@@ -11,9 +11,9 @@ use crate::scene::{self, client};
 use crate::{Control, Failure, Outcome};
 use overlay::slots::{ClaimCheck, UNPROVEN_SLOTS};
 use std::time::Duration;
-use wire::SpkiHash;
 use wire::invite::Invite;
 use wire::message::control::{EdgeReport, Up};
+use wire::{SpkiHash, Stripe};
 
 attack!("C8", run);
 
@@ -77,6 +77,7 @@ async fn up(guest: &mut Guest, parent: SpkiHash) -> Result<(), Failure> {
     let report = EdgeReport {
         other: parent,
         child: true,
+        stripes: Stripe(0).into(),
     };
     guest.say(&Up::EdgeUp(report)).await
 }

@@ -15,7 +15,7 @@ use wire::message::StreamKind;
 use wire::message::control::Empty;
 use wire::message::edge::{Edge, Start};
 use wire::statement::ChunkFlags;
-use wire::{Rendition, SpkiHash};
+use wire::{Rendition, SpkiHash, Stripe};
 
 /// A chunk, in bytes, and how many are published: far more than QUIC's windows
 /// and a child's queue hold together.
@@ -68,6 +68,7 @@ async fn hang(stream: &Stream, parent: &Victim) -> Result<Child, Failure> {
     }
     let start = Start {
         rendition: Rendition(0),
+        stripes: Stripe(0).into(),
         resume: None,
     };
     channel.send(&Edge::Start(start)).await?;
