@@ -1,5 +1,5 @@
 //! A node that says that it goes: its children are handed over first.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use overlay::planner::{Action, Config, Peer, Planner};
 use overlay::{Error, planner::EdgeFault};

@@ -1,6 +1,7 @@
 //! The station: publishes the stream and coordinates the tree.
 
 mod admission;
+mod beacon;
 mod commands;
 mod control;
 mod controls;

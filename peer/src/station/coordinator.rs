@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use wire::message::control::{
     Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up, Withheld,
 };
-use wire::statement::{CapacityClaim, HeadBeacon, Revocation, Signed};
-use wire::{AskId, Epoch, PublicKey, Reason, Rendition, SpkiHash, Stripes};
+use wire::statement::{CapacityClaim, Revocation, Signed};
+use wire::{AskId, Epoch, PublicKey, Reason, SpkiHash, Stripes};
 use zeroize::Zeroizing;
 
 /// How often deadlines are looked at.
@@ -576,27 +576,5 @@ impl Coordinator {
         let fresh = (self.keys.epoch, self.keys.epoch_secret.clone());
         let _ = self.epochs.send(fresh);
         Ok(())
-    }
-
-    pub(super) fn send_beacon(&self) {
-        let Some(head) = *self.head.borrow() else {
-            return;
-        };
-        let beacon = HeadBeacon {
-            scope: self.keys.scope(),
-            rendition: Rendition(0),
-            head: head.head,
-            header: head.header,
-            now: self.clock.unix(),
-        };
-        let beacon = certs::sign(&self.keys.beacon, &beacon);
-        // On two paths, so that neither can hide how far the stream is: down
-        // the tree from here, and to everybody over the control link.
-        if let Err(e) = self.node.take_beacon(&beacon) {
-            tracing::warn!("the station's own beacon: {e}");
-        }
-        for member in self.members.values() {
-            let _ = member.down.send(Down::Beacon(beacon.clone()));
-        }
     }
 }

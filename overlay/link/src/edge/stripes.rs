@@ -53,7 +53,7 @@ impl Flow {
 
     /// The stripes of which the child has to say where they begin: new ones,
     /// or all if it needs older chunks. None: it only takes less.
-    pub(super) fn to_ask(&mut self, permit: &Permit) -> StripeSet {
+    pub(super) fn wanted(&mut self, permit: &Permit) -> StripeSet {
         let known: StripeSet = self.asked.keys().copied().collect();
         let fresh = permit.stripes.minus(known);
         if std::mem::take(&mut self.ask_all) || fresh.is_empty() {

@@ -213,7 +213,7 @@ impl Edges {
         let (rendition, stripes, ask) = {
             let mut table = lock(&self.table);
             let Slot { permit, flow, .. } = table.edges.get_mut(&key)?;
-            (permit.rendition, permit.stripes, flow.to_ask(permit))
+            (permit.rendition, permit.stripes, flow.wanted(permit))
         };
         // Not under the table's lock: the forwarder has its own.
         let resume = node.resume(rendition, ask);
