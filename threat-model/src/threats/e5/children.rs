@@ -201,8 +201,9 @@ async fn left_out(victim: &mut Victim) -> Result<Outcome, Failure> {
 
 /// Reads a little of each group, now and then.
 async fn sip(link: Link) {
+    let mut taken = vec![0; SIP_BYTES];
     while let Ok(mut group) = link.connection.accept_uni().await {
-        while let Ok(Some(_)) = group.read_chunk(SIP_BYTES, true).await {
+        while let Ok(Some(_)) = group.read(&mut taken).await {
             tokio::time::sleep(SIP).await;
         }
     }
