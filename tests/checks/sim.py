@@ -82,6 +82,10 @@ def promised(run, long):
                     promise["depth_ratio_max"])
     refused = 1_000 * run["audience"]["refused"] / run["audience"]["joined"]
     yield from most("refused (permille)", refused, promise["refused_permille_max"])
+    used = run["edges"]["used_share_at_ask_min"]
+    if used is not None:
+        yield from least("share of edges in use when somebody was asked", used,
+                         promise["used_share_at_ask_min"])
     sponsor, rider = (continuity["by_class"][name] for name in ("sponsor", "free_rider"))
     if sponsor and rider:
         yield from least("sponsors' median over free riders'",

@@ -20,10 +20,6 @@ const SUSPECT_US: u64 = 700_000;
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1_000;
 /// A round is an hour.
 const LEASE_MS: u64 = 3_600_000;
-/// Free edges that may be left when somebody is asked, with stripes, where
-/// not every edge fits every child (per hundred).
-const USED_PERCENT_MIN: u64 = 90;
-
 impl World {
     /// A message to the coordinator sets out.
     pub(super) fn say_up(&mut self, from: Id, up: Up) {
@@ -340,8 +336,9 @@ impl World {
         }
     }
 
-    /// Nobody is asked to pay while there is room for who waits.
-    fn check_room(&self) -> Result<(), Error> {
+    /// Nobody is asked to pay while there is room for who waits. With stripes
+    /// not every edge fits every child: then it is measured how much was used.
+    fn check_room(&mut self) -> Result<(), Error> {
         let seats = self.plan.seats();
         let rooted = seats.iter().filter(|seat| seat.depth.is_some());
         let (mut used, mut edges) = (0, 0);
@@ -349,18 +346,16 @@ impl World {
             used += u64::from(seat.edges_used);
             edges += u64::from(seat.edges);
         }
+        self.measure.asked_at(used as f64 / edges.max(1) as f64);
         let waiting = seats.iter().find(|seat| seat.waiting);
-        let room = if self.stripes.count() == 1 {
-            used < edges
-        } else {
-            used * 100 < edges * USED_PERCENT_MIN
-        };
         match waiting {
-            Some(seat) if room => Err(self.broken(Invariant::AskedWithRoom {
-                used,
-                edges,
-                waiting: seat.node,
-            })),
+            Some(seat) if self.stripes.count() == 1 && used < edges => {
+                Err(self.broken(Invariant::AskedWithRoom {
+                    used,
+                    edges,
+                    waiting: seat.node,
+                }))
+            }
             _ => Ok(()),
         }
     }

@@ -68,6 +68,8 @@ pub(super) struct Counts {
     pub(super) duplicate_bytes: u64,
     pub(super) control_up_bytes: u64,
     pub(super) control_down_bytes: u64,
+    /// The least share of all edges that was in use when somebody was asked.
+    pub(super) used_share_at_ask: Option<f64>,
     pub(super) asked: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) asked_class: BTreeMap<Class, u64>,
 }
@@ -165,6 +167,10 @@ impl Measure {
     pub(super) fn asked(&mut self, step: AskStep, cause: Cause) {
         let key = (cause.name(), step.name());
         *self.counts.asked.entry(key).or_default() += 1;
+    }
+    pub(super) fn asked_at(&mut self, used_share: f64) {
+        let least = self.counts.used_share_at_ask.unwrap_or(1.0);
+        self.counts.used_share_at_ask = Some(least.min(used_share));
     }
     pub(super) fn asked_class(&mut self, class: Class) {
         *self.counts.asked_class.entry(class).or_default() += 1;

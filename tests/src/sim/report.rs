@@ -104,6 +104,7 @@ impl World {
             "lateness_reports": counts.late_reports,
             "left_out_chunks": counts.left_out,
             "duplicate_share": round(duplicates),
+            "used_share_at_ask_min": counts.used_share_at_ask.map(round),
         })
     }
 
@@ -140,6 +141,7 @@ impl World {
             "depth_ratio_max": promise.depth_ratio_max,
             "sponsor_over_free_rider_min": promise.sponsor_over_free_rider_min,
             "refused_permille_max": promise.refused_permille_max,
+            "used_share_at_ask_min": promise.used_share_at_ask_min,
         })
     }
 

@@ -224,6 +224,8 @@ pub struct Promise {
     pub sponsor_over_free_rider_min: f64,
     /// Refused viewers, in permille of all, at most.
     pub refused_permille_max: f64,
+    /// Share of all edges that is in use before somebody is asked, at least.
+    pub used_share_at_ask_min: f64,
 }
 
 impl Scenario {

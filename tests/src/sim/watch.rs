@@ -8,6 +8,9 @@ use super::world::{Event, World};
 use overlay::slots::Summary;
 use wire::{Sequence, Stripe, StripeSet};
 
+/// How long after a word about silence the next one follows; see
+/// `overlay/link/src/edge/silence.rs`.
+const AGAIN_US: u64 = 2_000_000;
 /// See [`World::look_for_lateness`].
 const LOOK_US: u64 = 500_000;
 /// See `peer/src/viewer/control.rs`.
@@ -40,6 +43,7 @@ impl World {
                 next_us = next_us.min(due_us);
             } else if self.is_overdue(ix, stripe) {
                 self.measure.silent();
+                next_us = now_us + AGAIN_US;
                 let stripe = stripe.0;
                 self.say_up(child, Up::Withheld { parent, stripe });
             }
