@@ -22,6 +22,7 @@ evening() {
 }
 
 step_demo() { EXPECT=(--expect relay); evening demo "$EVENING_SECONDS"; }
+step_demo_stripes() { EXPECT=(--expect relay); evening demo-stripes "$SHORT_SECONDS" --stripes 4+1; }
 step_demo_no_cloud() { EXPECT=(--expect no-cloud); evening no-cloud "$SHORT_SECONDS" --no-cloud; }
 
 # Relays as virtual machines, booted measured from an image that the demo builds.

@@ -169,6 +169,8 @@ pub(super) struct Coordinator {
     pub(super) introductions: super::introductions::Introductions,
     pub(super) page: Option<page::Running>,
     pub(super) notices: Vec<page::Notice>,
+    /// Viewers who miss nothing by any one node's end, and all, as told last.
+    pub(super) guaranteed: (u32, u32),
     /// What was measured of the stream, in bit/s.
     pub(super) measured_bps: Option<u64>,
     /// When the run ends at the latest, once its last chunk is out.
@@ -212,6 +214,7 @@ impl Coordinator {
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
             notices: Vec::new(),
+            guaranteed: (0, 0),
             measured_bps: None,
             ends_ms: None,
             keys,
