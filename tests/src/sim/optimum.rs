@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn each_stripe_has_a_tree_of_its_own() {
         let peers = vec![(4, false); 20];
-        assert_eq!(optimal_depth(8, &peers, 1), 3);
-        assert_eq!(optimal_depth(8, &peers, 4), 4);
+        assert_eq!(optimal_depth(8, &peers, 1), 2);
+        assert_eq!(optimal_depth(8, &peers, 4), 3);
     }
 }
