@@ -42,6 +42,7 @@ step_test() {
   need swtpm swtpm
   need swtpm_setup swtpm-tools
   need tpm2_nvwrite tpm2-tools
+  need faketime faketime
   local log=$CACHE/test.log tests
   if cargo test --locked --no-fail-fast 2>&1 | tee "$log"; then return; fi
   mapfile -t tests < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | sort -u)
