@@ -443,6 +443,7 @@ impl Coordinator {
         let fields = json!({
             "child": from.to_hex(), "parent": withheld.parent.to_hex(),
             "stripes": withheld.stripes.iter().map(|s| s.0).collect::<Vec<u8>>(),
+            "reason": Reason::Withheld.name(),
         });
         self.emit.tell("withheld", fields);
         let now_ms = self.clock.mono_ms();

@@ -56,9 +56,9 @@ async fn cut_the_stream(control: Control) -> Result<Outcome, Failure> {
         let meddler = seated.meddler.spki.to_hex();
         let reason = within(STEP_MS_MAX, "word of the station", async {
             loop {
-                let ended = seated.station.told.event("edge_down").await?;
-                if ended.get("parent").and_then(|p| p.as_str()) == Some(&meddler) {
-                    return scene::client::text(&ended, "reason");
+                let told = seated.station.told.event("withheld").await?;
+                if told.get("parent").and_then(|p| p.as_str()) == Some(&meddler) {
+                    return scene::client::text(&told, "reason");
                 }
             }
         });
