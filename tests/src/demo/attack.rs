@@ -42,7 +42,7 @@
 //!   booted with the order; its key is not the one that was introduced.
 //!   tampering-relay is attached (its operator signs false evidence) and
 //!   changes a block on the way to its child A.
-//! - forging-viewer: X joins before C with one slot to give, so that C hangs
+//! - forging-viewer: X joins before C with one slot to give, so that somebody hangs
 //!   under X, and sends C a chunk that X made with the epoch's key.
 //! - stolen-voucher: X has a copy of B's wallet, but uses a holder key of its
 //!   own, since the wallet's is sealed to its owner.

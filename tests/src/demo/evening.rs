@@ -46,6 +46,9 @@ pub struct Evening<'a> {
     plan: &'a Plan,
     invite: String,
     started: Instant,
+    /// Who hangs under B, and who of A and C hangs under the station.
+    lodger: &'static str,
+    lodged_above: &'static str,
 }
 
 /// Plays an evening up to the fall of the curtain; `started_us` is when it
@@ -60,6 +63,8 @@ pub async fn play(world: &mut World, stage: &Stage, plan: &Plan) -> Result<(), E
         plan,
         invite: String::new(),
         started: Instant::now(),
+        lodger: "C",
+        lodged_above: "A",
     };
     evening.open().await?;
     if plan.cloud != Cloud::Doubted {
@@ -113,10 +118,27 @@ impl Evening<'_> {
     async fn gather(&mut self) -> Result<(), Error> {
         self.join_under("A", 0, STATION).await?;
         self.join_under("B", 1, STATION).await?;
-        self.begin_attack(Moment::BeforeC).await?;
-        self.join_under("C", 2, "B").await?;
-        self.end_attack(Moment::BeforeC).await?;
+        if self.attack_at(Moment::BeforeC).is_some() {
+            self.begin_attack(Moment::BeforeC).await?;
+            self.join("C", 2, None).await?;
+            self.end_attack(Moment::BeforeC).await?;
+            self.see_who_lodges().await?;
+        } else {
+            self.join_under("C", 2, "B").await?;
+        }
         self.attack(Moment::BeforeD).await
+    }
+
+    /// X had a place for a moment: whoever was without one then is B's child.
+    async fn see_who_lodges(&mut self) -> Result<(), Error> {
+        let under_b = |log: &Log, name| log.chunk(name, Some("B"), 0).is_some();
+        let awaited = "A or C has its picture from B";
+        let either = |log: &Log| under_b(log, "A") || under_b(log, "C");
+        self.wait(awaited, patience::REPAIR, either).await?;
+        if under_b(&self.world.log, "A") {
+            (self.lodger, self.lodged_above) = ("A", "C");
+        }
+        Ok(())
     }
 
     /// A viewer joins and gets its picture, at the latest in the end from this
@@ -127,10 +149,20 @@ impl Evening<'_> {
         position: u8,
         parent: &str,
     ) -> Result<Instant, Error> {
+        self.join(name, position, Some(parent)).await
+    }
+
+    async fn join(
+        &mut self,
+        name: &'static str,
+        position: u8,
+        parent: Option<&str>,
+    ) -> Result<Instant, Error> {
         let launch = cast::viewer(self.stage, name, position, &self.invite);
         self.world.start(name, &launch)?;
-        let picture = |log: &Log| log.chunk(name, Some(parent), 0).is_some();
-        let awaited = format!("{name} joins and has a picture from {parent}");
+        let picture = |log: &Log| log.chunk(name, parent, 0).is_some();
+        let from = parent.unwrap_or("somebody");
+        let awaited = format!("{name} joins and has a picture from {from}");
         self.wait(&awaited, patience::FIRST_CHUNK, picture).await?;
         let joined = self.world.log.told(STATION, "joined", name);
         let slots = joined.and_then(|joined| joined.number("slots"));
@@ -214,7 +246,7 @@ impl Evening<'_> {
             .naming(STATION, "relay_admitted", "relay", "R1");
         let admitted_us = admitted.map_or(since_us, |event| event.mono_us);
         self.hang_under("R1", &["B", "D"], 0).await?;
-        self.hang_under("B", &["C"], admitted_us).await
+        self.hang_under("B", &[self.lodger], admitted_us).await
     }
 
     /// D's join is too much, and B is granted the round. Returns when D came.
@@ -328,7 +360,7 @@ impl Evening<'_> {
         self.wait("the loss of R1 is noticed", patience::REPAIR, lost)
             .await?;
         self.hang_under(STATION, &["B"], killed_us).await?;
-        self.hang_under("B", &["C"], killed_us).await?;
+        self.hang_under("B", &[self.lodger], killed_us).await?;
         let granted = |log: &Log| {
             log.told_after(STATION, "sponsor_granted", "D", killed_us)
                 .is_some()
@@ -340,7 +372,8 @@ impl Evening<'_> {
         )
         .await?;
         self.relay_comes("R2", "D").await?;
-        self.hang_under("R2", &["A", "D", "E"], killed_us).await
+        self.hang_under("R2", &[self.lodged_above, "D", "E"], killed_us)
+            .await
     }
 
     /// The rest of the evening.

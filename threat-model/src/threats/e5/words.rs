@@ -61,12 +61,12 @@ async fn say_a_byte_at_a_time(control: Control) -> Result<Outcome, Failure> {
     if !control.is_on() {
         controls.turns = TurnCheck::dangerously_endless();
     }
-    let (victim, socket, link) = dialled(&stream, DialControls::default(), controls).await?;
-    let channel = open_channel(&link, StreamKind::Edge).await?;
+    let (victim, _socket, link) = dialled(&stream, DialControls::default(), controls).await?;
+    let mut channel = open_channel(&link, StreamKind::Edge).await?;
     let permit = stream.permit(victim.spki, link.peer);
     let hello = Edge::Hello(certs::sign(&stream.permit_key, &permit));
-    let trickled = tokio::time::timeout(STAY, trickle(channel, &hello)).await;
-    drop(socket);
+    // The stream stays open until all is judged: its end would be an answer.
+    let trickled = tokio::time::timeout(STAY, trickle(&mut channel, &hello)).await;
     match trickled {
         Ok(()) if link.last_word().await != Reason::PeerGone => {
             Ok(Outcome::stopped(link.close_reason().name()))
@@ -79,7 +79,7 @@ async fn say_a_byte_at_a_time(control: Control) -> Result<Outcome, Failure> {
 }
 
 /// Until the other end has had enough.
-async fn trickle(mut channel: Channel, message: &Edge) {
+async fn trickle(channel: &mut Channel, message: &Edge) {
     let body = message.to_bytes();
     let mut frame = Vec::new();
     put_varint(&mut frame, body.len() as u64);
