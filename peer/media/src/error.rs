@@ -62,6 +62,11 @@ pub enum Flaw {
     /// A box that may not stand between a `moof` and the last of its samples.
     #[error("it stands where samples of the fragment before it should be")]
     SamplesMissing,
+    /// A fragment after `mfra`, the index that ends a finished file.
+    #[error(
+        "it stands after `mfra`, the index that ends a file; remove the index between the parts"
+    )]
+    AfterIndex,
     /// A track fragment names a track that the init segment does not define.
     #[error("it names track {0}, which the init segment does not define")]
     TrackUnknown(u32),

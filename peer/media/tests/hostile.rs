@@ -222,6 +222,23 @@ fn reports_a_trailer_and_attaches_it_to_nothing() {
 }
 
 #[test]
+fn refuses_an_index_in_the_middle() {
+    let whole = pieces(3);
+    let mfra = boxed(b"mfra", &[0; 64]);
+    for at in [2, 3] {
+        let mut parts = whole.clone();
+        parts.insert(at, mfra.clone());
+        let error = parse_all(&parts.concat()).unwrap_err().to_string();
+        assert!(error.contains("after `mfra`"), "{error}");
+    }
+    let stream = whole.concat();
+    let moov = stream.windows(4).position(|w| w == b"moov").unwrap() - 4;
+    let input = [&stream[..moov], &mfra, &stream[moov..]].concat();
+    let error = parse_all(&input).unwrap_err().to_string();
+    assert!(error.contains("moov"), "{error}");
+}
+
+#[test]
 fn moves_every_absolute_time_of_a_loop() {
     let whole = pieces(60);
     let be = |value: u32| value.to_be_bytes();

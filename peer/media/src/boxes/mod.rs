@@ -59,6 +59,8 @@ enum Stage {
     Between,
     /// After a `moof` that begins `at` in the buffer, before its last sample.
     Samples { moof: Moof, at: usize },
+    /// After `mfra`, which a finished file ends with: no fragment may follow.
+    Trailing,
 }
 
 /// Whether [`Fragmenter::step`] got anywhere.
@@ -136,8 +138,10 @@ impl Fragmenter {
             Stage::Start => Err(truncated(*b"ftyp", 1)),
             Stage::Head => Err(truncated(*b"moov", 1)),
             Stage::Samples { .. } => Err(truncated(*b"mdat", 1)),
-            Stage::Between if partial > 0 || self.fragments == 0 => Err(truncated(*b"moof", 1)),
-            Stage::Between => Ok(Trailer {
+            Stage::Between | Stage::Trailing if partial > 0 || self.fragments == 0 => {
+                Err(truncated(*b"moof", 1))
+            }
+            Stage::Between | Stage::Trailing => Ok(Trailer {
                 bytes: self.trailer.bytes.saturating_add(self.scanned as u64),
             }),
         }
@@ -159,6 +163,7 @@ impl Fragmenter {
             let dropped = self.buffer.split_to(self.scanned).len() as u64;
             self.scanned = 0;
             self.skip = header.total_bytes;
+            self.stage = Stage::Trailing;
             self.trailer.bytes = (self.trailer.bytes)
                 .saturating_add(dropped)
                 .saturating_add(header.total_bytes);
@@ -195,8 +200,11 @@ impl Fragmenter {
                 return Err(Error::NotFragmented);
             }
             (Stage::Between, b"mdat") => return Err(Error::garbage(kind, Flaw::Stray)),
-            (Stage::Head, b"moof") => return Err(Error::missing(kind, *b"moov")),
-            (Stage::Head, b"ftyp") | (Stage::Between, b"ftyp" | b"moov") => {
+            (Stage::Head, b"moof" | b"mfra") => return Err(Error::missing(kind, *b"moov")),
+            (Stage::Trailing, b"moof" | b"mdat") => {
+                return Err(Error::garbage(kind, Flaw::AfterIndex));
+            }
+            (Stage::Head, b"ftyp") | (Stage::Between | Stage::Trailing, b"ftyp" | b"moov") => {
                 return Err(Error::InitRepeated { kind: FourCc(kind) });
             }
             (Stage::Samples { .. }, b"moof" | b"moov" | b"ftyp" | b"styp" | b"mfra") => {
@@ -214,7 +222,7 @@ impl Fragmenter {
         }
         let bytes = header.total_bytes.saturating_add(self.scanned as u64);
         match (&self.stage, &header.kind) {
-            (Stage::Between, b"mfra") => Ok(()),
+            (Stage::Between | Stage::Trailing, b"mfra") => Ok(()),
             (_, b"moof") if header.total_bytes > limits::MOOF_BYTES_MAX => {
                 Err(Error::BoxTooLarge {
                     kind: FourCc(header.kind),
@@ -225,7 +233,9 @@ impl Fragmenter {
             (Stage::Start | Stage::Head, _) if bytes > limits::INIT_BYTES_MAX => {
                 Err(Error::InitTooLarge { bytes })
             }
-            (Stage::Between | Stage::Samples { .. }, _) if bytes > limits::FRAGMENT_BYTES_MAX => {
+            (Stage::Between | Stage::Samples { .. } | Stage::Trailing, _)
+                if bytes > limits::FRAGMENT_BYTES_MAX =>
+            {
                 Err(Error::FragmentTooLarge { bytes })
             }
             _ => Ok(()),
