@@ -540,3 +540,29 @@ proptest! {
         prop_assert_eq!(waiting, Vec::<u32>::new());
     }
 }
+
+/// Found by the property above: two children in a row failed to reach a peer
+/// whose last child had just been moved and still hung on the old edge.
+#[test]
+fn a_peer_that_feeds_over_an_old_edge_is_in_reach() {
+    let peer = |edges| {
+        Event::Join(Peer {
+            edges,
+            ..Peer::default()
+        })
+    };
+    let mut world = World::new(1, 0, 0);
+    for event in [
+        peer(3),
+        peer(1),
+        peer(0),
+        Event::EdgesUp(13),
+        peer(0),
+        Event::Bring(61, 3),
+        Event::EdgeFailed(58, EdgeFault::Refused),
+        peer(1),
+        Event::EdgeFailed(17, EdgeFault::Refused),
+    ] {
+        world.play(event);
+    }
+}

@@ -156,8 +156,12 @@ impl<N: NodeId> Planner<N> {
         }
     }
 
-    /// Whether any child's planned edge from this parent works.
+    /// Whether any child's edge from this parent works, planned or old: an
+    /// edge is kept as an old one only if it worked.
     pub(super) fn feeds_somebody(&self, parent: Ix) -> bool {
+        if !self.links.old_from(parent).is_empty() {
+            return true;
+        }
         let children = self.forest.all_children(parent);
         children.into_iter().any(|(child, s)| {
             self.links.is_up(child, s) && self.links.target(child, s) == Some(parent)

@@ -201,7 +201,9 @@ impl<N: NodeId> Planner<N> {
             };
             let Some(sponsor) = sponsor else { continue };
             for s in 0..self.config.stripes.count() {
-                let apart = self.forest.is_rooted(sponsor, s) && !self.under_own_relay(sponsor, s);
+                // Also one whose parent waits itself; who has none is placed.
+                let hangs = self.forest.parent(sponsor, s).is_some();
+                let apart = hangs && !self.under_own_relay(sponsor, s);
                 if apart && let Some(relay) = self.own_relay(sponsor, s) {
                     self.forest.touch(ix);
                     self.reunite_in(relay, sponsor, s);
