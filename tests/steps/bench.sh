@@ -58,6 +58,44 @@ step_release_relay_bench() {
   cp "$CACHE/relay-bench.json" tests/results/relay-bench.json
 }
 
+# moq-relay as people install it, and what loads it.
+moq_programs() {
+  need cc build-essential
+  # By its own lock file, unless the registry withholds a version of it.
+  tool moq-relay "$MOQ_RELAY_VERSION" || {
+    say "moq-relay's lock file cannot be kept: built with what its manifest allows"
+    env -u CARGO_TARGET_DIR cargo install --root "$TOOLS" "moq-relay@$MOQ_RELAY_VERSION"
+  }
+  local load=(--locked --release --manifest-path tests/moq/Cargo.toml)
+  CARGO_TARGET_DIR=$MOQ_TARGET_DIR cargo test "${load[@]}"
+  CARGO_TARGET_DIR=$MOQ_TARGET_DIR cargo build "${load[@]}"
+}
+
+# moq_bench PROFILE ARGUMENT... : prints the JSON of the relay beside moq-relay.
+moq_bench() {
+  local profile=$1
+  shift
+  relay_bench "$profile" --moq-relay "$TOOLS/bin/moq-relay" \
+    --moq-load "$MOQ_TARGET_DIR/release/moq-load" "$@"
+}
+
+# Installing moq-relay takes too long for the normal tier.
+step_moq_bench() {
+  moq_programs
+  cargo build --locked --profile demo -p relay-vm --bins
+  cargo build --locked --profile demo -p tests --bin relay-bench
+  moq_bench demo --smoke
+}
+
+step_release_moq_bench() {
+  moq_programs
+  cargo build --locked --release -p relay-vm --bins
+  cargo build --locked --release -p tests --bin relay-bench
+  moq_bench release >"$CACHE/moq-bench.json"
+  mkdir -p tests/results
+  cp "$CACHE/moq-bench.json" tests/results/moq-bench.json
+}
+
 # What verifying a relay costs a viewer: profile, processes. This bench and the
 # next are examples of the relay's package.
 verify_bench() {

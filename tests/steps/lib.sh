@@ -9,12 +9,15 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 # The demo builds the attackers in the same place.
 THREATS_TARGET_DIR=$CARGO_TARGET_DIR/threat-model
 FUZZ_TARGET_DIR=$CACHE/target-fuzz
+MOQ_TARGET_DIR=$CACHE/target-moq
 TOOLS=$CACHE/tools
 # Exit code of a step that cannot run here.
 NOT_RUN=77
 
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
+# What people would take instead of the relay; tests/moq has its client crates.
+MOQ_RELAY_VERSION=0.17.10
 JSONSCHEMA_VERSION=4.26.0
 PLAYWRIGHT_VERSION=1.65.1
 

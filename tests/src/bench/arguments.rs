@@ -1,11 +1,14 @@
 //! The command line.
 
 use super::Error;
+use super::plan::Against;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use wire::Stripes;
 
-/// Measure what the relay costs beside a bare QUIC fan-out; prints JSON
-/// (roundcast.relay-bench/1). Exits 1 if data were lost.
+/// Measure what the relay costs beside a bare QUIC fan-out, or beside
+/// moq-relay; prints JSON (roundcast.relay-bench/1, roundcast.moq-bench/1).
+/// Exits 1 if data were lost.
 #[derive(Debug, Parser)]
 #[command(name = "relay-bench", version)]
 pub struct Arguments {
@@ -15,6 +18,15 @@ pub struct Arguments {
     /// The relay's executable; default: beside this one.
     #[arg(long, value_name = "FILE")]
     pub relay: Option<PathBuf>,
+    /// Beside this executable of moq-relay instead of the bare fan-out.
+    #[arg(long, value_name = "FILE", requires = "moq_load")]
+    pub moq_relay: Option<PathBuf>,
+    /// The executable of tests/moq, which loads it.
+    #[arg(long, value_name = "FILE", requires = "moq_relay")]
+    pub moq_load: Option<PathBuf>,
+    /// Data and parity stripes of the relay's stream: every child takes all.
+    #[arg(long, value_name = "K+M", default_value_t = Stripes::SINGLE)]
+    pub stripes: Stripes,
     /// This point alone.
     #[arg(long, value_name = "CHILDREN")]
     pub children: Option<usize>,
@@ -42,6 +54,20 @@ pub enum Part {
 }
 
 impl Arguments {
+    /// What the relay is measured beside.
+    pub(super) fn against(&self) -> Against {
+        if self.moq_relay.is_some() {
+            Against::Moq
+        } else {
+            Against::Bare
+        }
+    }
+
+    /// Both programs of the other relay, if it is measured.
+    pub(super) fn moq(&self) -> Option<(PathBuf, PathBuf)> {
+        self.moq_relay.clone().zip(self.moq_load.clone())
+    }
+
     /// Where the relay's executable is.
     ///
     /// # Errors

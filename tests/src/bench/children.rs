@@ -107,6 +107,7 @@ async fn link_all(casting: Casting, notes: &Shared) -> Result<(), Error> {
             let linked = match casting.contender {
                 Contender::Relay => edge(&member, address, parent, notes).await,
                 Contender::Bare => bare(&member, address, notes).await,
+                Contender::Moq | Contender::MoqTuned => Err(Error::Answer(what)),
             };
             drop(turn);
             linked

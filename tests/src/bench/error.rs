@@ -13,6 +13,9 @@ pub enum Error {
     /// There is no relay to measure.
     #[error("find the relay: {} is no file; build it with the same profile: cargo build --release -p relay-vm", .0.display())]
     RelayMissing(PathBuf),
+    /// moq-relay or its load is not where it was said to be.
+    #[error("find {}: it is no file; tests/steps/bench.sh builds it", .0.display())]
+    MoqMissing(PathBuf),
     /// Contender and load would disturb each other.
     #[error("pin: the relay needs a core for itself, and this process may use {0} core(s) only")]
     TooFewCores(usize),
@@ -65,6 +68,7 @@ impl Error {
         match self {
             Self::Start(_) => "start_failed",
             Self::RelayMissing(_) => "relay_missing",
+            Self::MoqMissing(_) => "moq_missing",
             Self::TooFewCores(_) => "too_few_cores",
             Self::Pin(_) => "pin_refused",
             Self::Process { .. } => "process_failed",

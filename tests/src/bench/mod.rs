@@ -1,5 +1,6 @@
 //! The relay bench: the real relay program with every check on, beside a bare
-//! QUIC fan-out with the same sockets, transport and TLS, in turns.
+//! QUIC fan-out with the same sockets, transport and TLS, or beside moq-relay,
+//! in turns.
 //!
 //! This process is desk, holder, coordinator and parent of the relay. The
 //! children live in a process of their own. The contender has one core for
@@ -10,6 +11,7 @@ mod bare;
 mod children;
 mod cores;
 mod error;
+mod moq;
 mod parent;
 mod part;
 mod plan;
@@ -24,7 +26,8 @@ pub use error::Error;
 
 use arguments::Part;
 use cores::Cores;
-use plan::{Contender, Plan, Point};
+use moq::Programs;
+use plan::{Plan, Point};
 use report::Report;
 use round::Round;
 use std::process::ExitCode;
@@ -64,9 +67,10 @@ async fn bench(arguments: &Arguments) -> Result<bool, Error> {
     cores.take_load()?;
     let plan = Plan::new(arguments);
     let relay = arguments.relay()?;
-    let mut report = Report::new(arguments.commit.as_deref(), &relay)?;
+    let moq = arguments.moq().map(Programs::find).transpose()?;
+    let mut report = Report::new(plan.against, arguments.commit.as_deref(), &relay)?;
     for point in &plan.points {
-        report.add(measure(&plan, *point, &relay, &cores).await?);
+        report.add(measure(&plan, *point, (&relay, moq.as_ref()), &cores).await?);
     }
     println!("{}", report.json());
     Ok(report.complete())
@@ -75,23 +79,24 @@ async fn bench(arguments: &Arguments) -> Result<bool, Error> {
 async fn measure(
     plan: &Plan,
     point: Point,
-    relay: &std::path::Path,
+    (relay, moq): (&std::path::Path, Option<&Programs>),
     cores: &Cores,
 ) -> Result<report::Measured, Error> {
     let mut measured = report::Measured::new(point);
     for _ in 0..plan.rounds {
-        for contender in [Contender::Relay, Contender::Bare] {
+        for contender in plan.against.contenders() {
             let round = Round {
-                point,
-                contender,
+                point: contender.point(point),
+                contender: *contender,
                 warm_up: plan.warm_up,
                 window: plan.window,
                 relay,
+                moq,
                 cores,
             };
             let figures = round.run().await?;
             eprintln!("{point}: {contender}: {figures}");
-            measured.add(contender, figures);
+            measured.add(*contender, figures);
         }
     }
     Ok(measured)

@@ -119,7 +119,8 @@ impl Source {
             return Ok(());
         };
         let blocks = schedule.point.chunk_blocks();
-        let len = usize::try_from(blocks).unwrap_or(1) * BLOCK_BYTES_MAX - OVERHEAD_BYTES;
+        let data_blocks = usize::try_from(schedule.point.chunk_data_blocks()).unwrap_or(1);
+        let len = data_blocks * BLOCK_BYTES_MAX - OVERHEAD_BYTES;
         let flags = ChunkFlags {
             key: (first / blocks).is_multiple_of(GROUP_CHUNKS),
             ..ChunkFlags::default()
@@ -154,7 +155,9 @@ impl Source {
         .encode(out);
         if let Some(init) = signed.init.take() {
             put_header(&init, out);
-            put_block(&init, 0, out)?;
+            for index in 0..u16::try_from(init.blocks.len()).unwrap_or(u16::MAX) {
+                put_block(&init, index, out)?;
+            }
         }
         Ok(())
     }
@@ -214,6 +217,7 @@ mod tests {
         let point = Point {
             children: 1,
             stream_bps: 16_384 * 8,
+            stripes: wire::Stripes::SINGLE,
         };
         let schedule = Schedule {
             start_us: 1_000_000,

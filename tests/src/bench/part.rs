@@ -67,6 +67,13 @@ impl Process {
         line.ok_or(Error::Answer(what))
     }
 
+    /// Ends a process that does not listen to its standard input.
+    pub(super) async fn kill(mut self) -> Result<(), Error> {
+        let what = self.what;
+        let killed = self.child.kill().await;
+        killed.map_err(|source| Error::Process { what, source })
+    }
+
     /// Closes its standard input and waits for its end.
     pub(super) async fn end(mut self) -> Result<(), Error> {
         self.stdin = None;

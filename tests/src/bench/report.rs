@@ -1,18 +1,23 @@
 //! The result: what was seen, and whether the goals are met.
 
 use super::Error;
-use super::plan::{Contender, Point, Received};
-use serde_json::{Value, json};
+use super::plan::{Against, Contender, Point, Received};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-const SCHEMA: &str = "roundcast.relay-bench/1";
 /// CPU per byte, relay to bare fan-out.
 const RATIO_GOAL: f64 = 1.15;
 /// Memory per child, in KB, where there are many.
 const CHILD_KB_GOAL: f64 = 100.0;
 /// How many are many.
 const MANY: usize = 200;
+/// CPU per byte, relay to moq-relay as it comes, from so many children on.
+const MOQ_RATIO_GOAL: f64 = 0.5;
+/// The 99th percentile of the added latency, likewise.
+const MOQ_P99_RATIO_GOAL: f64 = 0.6;
+const MOQ_CHILDREN: usize = 50;
 /// Above this share of its cores the load says more about itself than about
 /// the contender.
 const LOAD_BUSY_MAX: f64 = 0.9;
@@ -32,6 +37,8 @@ pub(super) struct Figures {
     pub(super) expected_blocks: u64,
     /// Share of its cores that the load used.
     pub(super) load_busy: f64,
+    /// Share of the bench's cores that other programs of the machine used.
+    pub(super) others_busy: f64,
     pub(super) received: Received,
 }
 
@@ -69,6 +76,7 @@ impl Figures {
             "delivered": round(self.delivered()),
             "links_lost": self.received.lost,
             "load_busy": round(self.load_busy),
+            "others_busy": round(self.others_busy),
         })
     }
 }
@@ -77,44 +85,53 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:.2} CPU-s/GB, {:.1}/{:.1} ms, {:.0} KB grown, {:.1} % delivered, load {:.0} % busy",
+            "{:.2} CPU-s/GB, {:.1}/{:.1} ms, {:.0} KB grown, {:.1} % delivered, load {:.0} % busy, others {:.0} %",
             self.cpu_s_per_gb(),
             self.received.latency_us_p50 as f64 / 1e3,
             self.received.latency_us_p99 as f64 / 1e3,
             self.grown_kb(),
             self.delivered() * 100.0,
             self.load_busy * 100.0,
+            self.others_busy * 100.0,
         )
     }
 }
 
-/// Both contenders at one point.
+/// All contenders at one point.
 #[derive(Debug)]
 pub(super) struct Measured {
     point: Point,
-    relay: Vec<Figures>,
-    bare: Vec<Figures>,
+    sides: BTreeMap<Contender, Vec<Figures>>,
 }
 
 impl Measured {
     pub(super) fn new(point: Point) -> Self {
         Self {
             point,
-            relay: Vec::new(),
-            bare: Vec::new(),
+            sides: BTreeMap::new(),
         }
     }
 
     pub(super) fn add(&mut self, contender: Contender, figures: Figures) {
-        match contender {
-            Contender::Relay => self.relay.push(figures),
-            Contender::Bare => self.bare.push(figures),
-        }
+        self.sides.entry(contender).or_default().push(figures);
     }
 
-    fn ratio(&self) -> f64 {
-        let mean_of = |rounds: &[Figures]| mean(rounds, Figures::cpu_s_per_gb);
-        mean_of(&self.relay) / mean_of(&self.bare).max(f64::MIN_POSITIVE)
+    fn of(&self, contender: Contender) -> &[Figures] {
+        self.sides.get(&contender).map_or(&[], Vec::as_slice)
+    }
+
+    /// The relay's mean of `value` to the other's.
+    fn ratio(&self, other: Contender, value: impl Fn(&Figures) -> f64) -> f64 {
+        let own = mean(self.of(Contender::Relay), &value);
+        own / mean(self.of(other), &value).max(f64::MIN_POSITIVE)
+    }
+
+    fn cpu_ratio(&self, other: Contender) -> f64 {
+        self.ratio(other, Figures::cpu_s_per_gb)
+    }
+
+    fn p99_ratio(&self, other: Contender) -> f64 {
+        self.ratio(other, |f| f.received.latency_us_p99 as f64)
     }
 
     fn child_kb(&self, rounds: &[Figures], kb: impl Fn(&Figures) -> f64) -> f64 {
@@ -122,7 +139,7 @@ impl Measured {
     }
 
     fn all(&self, test: impl Fn(&Figures) -> bool) -> bool {
-        self.relay.iter().chain(&self.bare).all(test)
+        self.sides.values().flatten().all(test)
     }
 
     fn side(&self, rounds: &[Figures]) -> Value {
@@ -137,44 +154,83 @@ impl Measured {
         })
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, against: Against) -> Value {
         let many = self.point.children >= MANY;
-        let kb = self.child_kb(&self.relay, Figures::grown_kb);
-        json!({
-            "children": self.point.children,
-            "stream_mbps": self.point.stream_bps / 1_000_000,
-            "relay": self.side(&self.relay),
-            "bare": self.side(&self.bare),
-            "cpu_ratio": round(self.ratio()),
-            "cpu_goal_met": self.ratio() <= RATIO_GOAL,
-            "memory_goal_met": many.then_some(kb <= CHILD_KB_GOAL),
-            "complete": self.all(Figures::complete),
-            "load_was_the_limit": !self.all(|f| f.load_busy <= LOAD_BUSY_MAX),
-        })
+        let kb = self.child_kb(self.of(Contender::Relay), Figures::grown_kb);
+        let mut fields = Map::new();
+        fields.insert("children".into(), self.point.children.into());
+        let mbps = self.point.stream_bps / 1_000_000;
+        fields.insert("stream_mbps".into(), mbps.into());
+        let stripes = self.point.stripes.to_string();
+        fields.insert("stripes".into(), stripes.into());
+        for (contender, rounds) in &self.sides {
+            fields.insert(contender.name().into(), self.side(rounds));
+        }
+        let compared = match against {
+            Against::Bare => self.beside_bare(),
+            Against::Moq => self.beside_moq(),
+        };
+        fields.extend(compared);
+        let met = many.then_some(kb <= CHILD_KB_GOAL);
+        fields.insert("memory_goal_met".into(), met.into());
+        let complete = self.all(Figures::complete);
+        fields.insert("complete".into(), complete.into());
+        let limit = !self.all(|f| f.load_busy <= LOAD_BUSY_MAX);
+        fields.insert("load_was_the_limit".into(), limit.into());
+        Value::Object(fields)
+    }
+
+    fn beside_bare(&self) -> Map<String, Value> {
+        let ratio = self.cpu_ratio(Contender::Bare);
+        Map::from_iter([
+            ("cpu_ratio".into(), round(ratio).into()),
+            ("cpu_goal_met".into(), (ratio <= RATIO_GOAL).into()),
+        ])
+    }
+
+    /// The goals are beside moq-relay as it comes.
+    fn beside_moq(&self) -> Map<String, Value> {
+        let counts = self.point.children >= MOQ_CHILDREN;
+        let cpu = self.cpu_ratio(Contender::Moq);
+        let p99 = self.p99_ratio(Contender::Moq);
+        let cpu_tuned = self.cpu_ratio(Contender::MoqTuned);
+        let p99_tuned = self.p99_ratio(Contender::MoqTuned);
+        let cpu_met = counts.then_some(cpu <= MOQ_RATIO_GOAL);
+        let p99_met = counts.then_some(p99 <= MOQ_P99_RATIO_GOAL);
+        Map::from_iter([
+            ("cpu_ratio".into(), round(cpu).into()),
+            ("cpu_ratio_tuned".into(), round(cpu_tuned).into()),
+            ("p99_ratio".into(), round(p99).into()),
+            ("p99_ratio_tuned".into(), round(p99_tuned).into()),
+            ("cpu_goal_met".into(), cpu_met.into()),
+            ("p99_goal_met".into(), p99_met.into()),
+        ])
     }
 }
 
 /// The whole run.
 #[derive(Debug)]
 pub(super) struct Report {
+    against: Against,
     head: Value,
     measured: Vec<Measured>,
 }
 
 impl Report {
-    pub(super) fn new(commit: Option<&str>, relay: &Path) -> Result<Self, Error> {
+    pub(super) fn new(against: Against, commit: Option<&str>, relay: &Path) -> Result<Self, Error> {
         let relay = relay.canonicalize().map_err(Error::Start)?;
         let profile = relay.parent().and_then(Path::file_name);
         let profile = profile.map(|name| name.to_string_lossy().into_owned());
         let head = json!({
-            "schema": SCHEMA,
+            "schema": schema(against),
             "commit": commit,
             "profile": profile,
             "processor": processor(),
             "block_bytes": wire::limits::BLOCK_BYTES_MAX,
-            "goals": {"cpu_ratio_max": RATIO_GOAL, "kb_per_child_max": CHILD_KB_GOAL, "kb_from_children": MANY},
+            "goals": goals(against),
         });
         Ok(Self {
+            against,
             head,
             measured: Vec::new(),
         })
@@ -192,11 +248,36 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut report = self.head.clone();
         if let Value::Object(fields) = &mut report {
-            let points = self.measured.iter().map(Measured::json).collect();
+            let point = |measured: &Measured| measured.json(self.against);
+            let points = self.measured.iter().map(point).collect();
             fields.insert("points".into(), Value::Array(points));
             fields.insert("complete".into(), self.complete().into());
         }
         report
+    }
+}
+
+fn schema(against: Against) -> &'static str {
+    match against {
+        Against::Bare => "roundcast.relay-bench/1",
+        Against::Moq => "roundcast.moq-bench/1",
+    }
+}
+
+fn goals(against: Against) -> Value {
+    match against {
+        Against::Bare => json!({
+            "cpu_ratio_max": RATIO_GOAL,
+            "kb_per_child_max": CHILD_KB_GOAL,
+            "kb_from_children": MANY,
+        }),
+        Against::Moq => json!({
+            "cpu_ratio_max": MOQ_RATIO_GOAL,
+            "p99_ratio_max": MOQ_P99_RATIO_GOAL,
+            "ratios_from_children": MOQ_CHILDREN,
+            "kb_per_child_max": CHILD_KB_GOAL,
+            "kb_from_children": MANY,
+        }),
     }
 }
 
@@ -229,6 +310,7 @@ mod tests {
             kept_bytes: 0,
             expected_blocks: 1_000,
             load_busy: 0.5,
+            others_busy: 0.0,
             received: Received {
                 blocks,
                 bytes: 1_000_000_000,
@@ -239,19 +321,26 @@ mod tests {
         }
     }
 
-    fn measured(relay: Figures, bare: Figures) -> Measured {
+    fn measured(children: usize, sides: Vec<(Contender, Figures)>) -> Measured {
         let mut measured = Measured::new(Point {
-            children: 200,
+            children,
             stream_bps: 5_000_000,
+            stripes: wire::Stripes::SINGLE,
         });
-        measured.add(Contender::Relay, relay);
-        measured.add(Contender::Bare, bare);
+        for (contender, figures) in sides {
+            measured.add(contender, figures);
+        }
         measured
+    }
+
+    fn beside_bare(relay: Figures, bare: Figures) -> Value {
+        let sides = vec![(Contender::Relay, relay), (Contender::Bare, bare)];
+        measured(200, sides).json(Against::Bare)
     }
 
     #[test]
     fn figures_are_per_gigabyte_and_per_child() {
-        let json = measured(figures(1_200_000_000, 1_000), figures(1_000_000_000, 1_000)).json();
+        let json = beside_bare(figures(1_200_000_000, 1_000), figures(1_000_000_000, 1_000));
         assert_eq!(json["relay"]["cpu_s_per_gb"], 1.2);
         assert_eq!(json["relay"]["kb_per_child"], 100.0);
         assert_eq!(json["cpu_ratio"], 1.2);
@@ -261,7 +350,28 @@ mod tests {
 
     #[test]
     fn lost_blocks_make_the_run_incomplete() {
-        let json = measured(figures(1, 990), figures(1, 1_000)).json();
+        let json = beside_bare(figures(1, 990), figures(1, 1_000));
         assert_eq!(json["complete"], false);
+    }
+
+    /// A relay that takes half of the processor time and most of the delay.
+    fn beside_moq(children: usize) -> Value {
+        let sides = vec![
+            (Contender::Relay, figures(1_000_000_000, 1_000)),
+            (Contender::Moq, figures(2_000_000_000, 1_000)),
+            (Contender::MoqTuned, figures(1_600_000_000, 1_000)),
+        ];
+        measured(children, sides).json(Against::Moq)
+    }
+
+    #[test]
+    fn the_goals_beside_moq_relay_are_those_of_many_children() {
+        let json = beside_moq(50);
+        assert_eq!(json["cpu_ratio"], 0.5);
+        assert_eq!(json["cpu_ratio_tuned"], 0.625);
+        assert_eq!(json["p99_ratio"], 1.0);
+        assert_eq!(json["cpu_goal_met"], true);
+        assert_eq!(json["p99_goal_met"], false);
+        assert_eq!(beside_moq(10)["cpu_goal_met"], Value::Null);
     }
 }

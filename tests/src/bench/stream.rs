@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::message::control::{EdgeOrder, Name, NodeKind, NodeRef};
 use wire::statement::{Permit, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, UnixMs};
+use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripes, UnixMs};
 
 /// Life of the run, in milliseconds: longer than any round.
 const RUN_MS: u64 = 3_600_000;
@@ -30,7 +30,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn begin() -> Result<Self, Error> {
+    pub(super) fn begin(stripes: Stripes) -> Result<Self, Error> {
         let [key, ca_key, chunk_key, permit_key, beacon_key, node] = keys()?;
         let stream = StreamId(*key.public().as_bytes());
         let now = Clock::new().unix();
@@ -47,7 +47,7 @@ impl Stream {
             permit_key: permit_key.public(),
             beacon_key: beacon_key.public(),
             coordinator: spki_of_public(&node.public()),
-            stripes: wire::Stripes::SINGLE,
+            stripes,
         };
         let signed_run = certs::sign(&key, &statement);
         let run = certs::run::verify(&signed_run, &stream, now)?;
@@ -71,7 +71,7 @@ impl Stream {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            stripes: wire::Stripes::SINGLE.into(),
+            stripes: self.run.stripes.into(),
             rendition: Rendition(0),
             parent,
             child,

@@ -22,6 +22,29 @@ pub(super) fn cpu_ns(pid: u32) -> Result<u64, Error> {
     Ok(sum)
 }
 
+/// Processor time that all cores of the machine together were not idle, in
+/// nanoseconds: counted by the kernel in ticks of 10 ms.
+pub(super) fn machine_ns() -> Result<u64, Error> {
+    let (pid, what) = (0, "stat");
+    let text = fs::read_to_string("/proc/stat").map_err(|_| Error::Usage { pid, what })?;
+    busy_ns(&text).ok_or(Error::Usage { pid, what })
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq,
+/// softirq, steal, and guests, who are in the first two already.
+fn busy_ns(text: &str) -> Option<u64> {
+    const TICK_NS: u64 = 10_000_000;
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .map_while(|n| n.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
+    Some((user + nice + system + irq + softirq + steal) * TICK_NS)
+}
+
 /// Resident memory of a process, in bytes.
 pub(super) fn resident_bytes(pid: u32) -> Result<u64, Error> {
     let what = "VmRSS";
@@ -58,6 +81,14 @@ mod tests {
         assert!(cpu_ns(pid).unwrap() > 0);
         assert!(resident_bytes(pid).unwrap() > 100_000);
         assert!(mono_us() > 0);
+    }
+
+    #[test]
+    fn the_machine_is_busy_for_what_is_neither_idle_nor_waiting() {
+        let text = "cpu  10 1 5 1000 20 2 3 4 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(busy_ns(text), Some(25 * 10_000_000));
+        assert_eq!(busy_ns("cpu  10 1 5"), None);
+        assert!(machine_ns().unwrap() > 0);
     }
 
     #[test]
