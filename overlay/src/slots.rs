@@ -15,6 +15,9 @@ pub const GROWTH: u64 = 2;
 /// Time over which receipts are added up: several receipt intervals, so that
 /// one late bundle does not move anybody.
 pub const WINDOW_MS: u64 = 30_000;
+/// What is receipted in less time than this is spread over it: several receipt
+/// intervals, since a short burst proves little.
+pub const BURST_MS: u64 = 5_000;
 /// Summaries kept per node; a window of one-second receipts from a hundred
 /// children is more, and is thinned by merging into the newest.
 const SUMMARIES_MAX: usize = 256;
@@ -209,7 +212,8 @@ impl<N: NodeId> Ledger<N> {
         self.accounts.remove(&node);
     }
 
-    /// What is proven, in bit/s over the last [`WINDOW_MS`].
+    /// What is proven, in bit/s over the last [`WINDOW_MS`], or since the
+    /// first receipt in it if that is less; at least over [`BURST_MS`].
     #[must_use]
     pub fn proven_bps(&self, now_ms: u64, node: N) -> u64 {
         self.accounts
@@ -267,13 +271,20 @@ impl Account {
             .map(|(_, summary)| summary)
     }
 
-    /// Until a whole window has passed the rate is over the window all the
-    /// same: a short burst proves little.
+    /// The rate since the first receipt of the window: who has just begun to
+    /// serve must not wait for a whole window, or a crowd would have to buy
+    /// relays that it does not need.
     fn proven_bps(&self, now_ms: u64) -> u64 {
         let bytes = self
             .recent(now_ms)
             .fold(0u64, |sum, s| sum.saturating_add(s.bytes));
-        bytes.saturating_mul(8).saturating_mul(1_000) / WINDOW_MS
+        let first_ms = self
+            .summaries
+            .iter()
+            .map(|(at_ms, _)| now_ms.saturating_sub(*at_ms))
+            .find(|age_ms| *age_ms <= WINDOW_MS);
+        let over_ms = first_ms.unwrap_or(0).clamp(BURST_MS, WINDOW_MS);
+        bytes.saturating_mul(8).saturating_mul(1_000) / over_ms
     }
 
     fn in_time(&self, now_ms: u64) -> bool {
@@ -321,6 +332,32 @@ mod tests {
         assert_eq!(ledger.slots(29_500, 1, STREAM_BPS), 8);
         serve(&mut ledger, 8, 1_000, 60_000);
         assert_eq!(ledger.slots(89_500, 1, STREAM_BPS), 15);
+    }
+
+    #[test]
+    fn who_begins_to_serve_is_believed_after_some_receipts() {
+        let mut ledger = Ledger::new();
+        ledger.claim(1, 100 * STREAM_BPS, None);
+        let summary = Summary {
+            bytes: STREAM_BPS / 8,
+            due: 1_000,
+            in_time: 1_000,
+        };
+        for second in 0..6u64 {
+            for _ in 0..4 {
+                ledger.receipt(second * 1_000, 1, summary);
+            }
+            let expected = if second < 3 {
+                4
+            } else {
+                4 * (second + 1) * 2 / 5
+            };
+            let slots = ledger.slots(second * 1_000, 1, STREAM_BPS);
+            assert!(
+                u64::from(slots).abs_diff(expected) <= 1,
+                "{second}: {slots}"
+            );
+        }
     }
 
     #[test]

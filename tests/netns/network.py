@@ -24,6 +24,56 @@ def run(*words, check=True):
     return done.stdout
 
 
+def enter(space):
+    """The words that run a command in a namespace."""
+    return ["ip", "netns", "exec", space]
+
+
+def add_space(name):
+    """A namespace for a machine; its name."""
+    space = f"{PREFIX}-{name}"
+    run("ip", "netns", "add", space)
+    run(*enter(space), "ip", "link", "set", "lo", "up")
+    # Answer for an address on its own link only, and accept on any.
+    for key, value in {"arp_ignore": 1, "arp_announce": 2, "rp_filter": 0}.items():
+        run(*enter(space), "sysctl", "-q", "-w", f"net.ipv4.conf.all.{key}={value}")
+    return space
+
+
+def remove_spaces():
+    """Takes down the namespaces that this or an earlier run left."""
+    for line in run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        if name.startswith(f"{PREFIX}-"):
+            run("ip", "netns", "del", name, check=False)
+
+
+def configure(space, device, number, mbps):
+    """Gives a device in a namespace its address and its shaper; the device is
+    used for that address only."""
+    inside, address = enter(space), f"{NETWORK}.{number}"
+    run(*inside, "ip", "address", "add", f"{address}/32", "dev", device)
+    run(*inside, "ip", "link", "set", device, "up")
+    table = str(100 + number)
+    route = ["ip", "route", "add", f"{NETWORK}.0/24", "dev", device, "src", address]
+    run(*inside, *route, "table", table)
+    run(*inside, "ip", "rule", "add", "from", address, "table", table)
+    run(*inside, *route, "metric", str(number))
+    tc = [*inside, "tc"]
+    run(*tc, "qdisc", "add", "dev", device, "root", "handle", "1:", "htb", "default", "10")
+    run(*tc, "class", "add", "dev", device, "parent", "1:", "classid", "1:10",
+        "htb", "rate", f"{mbps}mbit", "ceil", f"{mbps}mbit")
+    run(*tc, "qdisc", "add", "dev", device, "parent", "1:10", "pfifo",
+        "limit", str(QUEUE_PACKETS))
+    return address
+
+
+def sent_bytes(space):
+    """Bytes that a machine has sent through its shapers."""
+    shown = run(*enter(space), "tc", "-s", "-j", "qdisc", "show")
+    return sum(q["bytes"] for q in json.loads(shown) if q["kind"] == "htb")
+
+
 class Network:
     """The bridge and the machines on it."""
 
@@ -42,10 +92,7 @@ class Network:
 
     def remove(self):
         """Takes down what this or an earlier run left."""
-        for line in run("ip", "netns", "list").splitlines():
-            name = line.split()[0]
-            if name.startswith(f"{PREFIX}-"):
-                run("ip", "netns", "del", name, check=False)
+        remove_spaces()
         # The kernel removes a namespace's links when it comes to it.
         for link in json.loads(run("ip", "-j", "link", "show")):
             if re.fullmatch(rf"{PREFIX}(\d+|-bridge)", link["ifname"]):
@@ -54,13 +101,7 @@ class Network:
     def machine(self, name, uplinks):
         """A machine with one link per entry of `uplinks` (Mbit/s). Returns the
         addresses of its links; each link is used for its own address only."""
-        space = f"{PREFIX}-{name}"
-        run("ip", "netns", "add", space)
-        inside = ["ip", "netns", "exec", space]
-        run(*inside, "ip", "link", "set", "lo", "up")
-        # Answer for an address on its own link only, and accept on any.
-        for key, value in {"arp_ignore": 1, "arp_announce": 2, "rp_filter": 0}.items():
-            run(*inside, "sysctl", "-q", "-w", f"net.ipv4.conf.all.{key}={value}")
+        space = add_space(name)
         addresses = []
         for mbps in uplinks:
             number = sum(len(links) for links in self.machines.values()) + len(addresses) + 2
@@ -70,29 +111,15 @@ class Network:
 
     def _link(self, space, number, mbps):
         outer, inner, address = f"{PREFIX}{number}", f"eth{number}", f"{NETWORK}.{number}"
-        inside = ["ip", "netns", "exec", space]
         run("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", space)
         run("ip", "link", "set", outer, "master", self.bridge, "up")
-        run(*inside, "ip", "address", "add", f"{address}/32", "dev", inner)
-        run(*inside, "ip", "link", "set", inner, "up")
-        table = str(100 + number)
-        run(*inside, "ip", "route", "add", f"{NETWORK}.0/24", "dev", inner, "src", address, "table", table)
-        run(*inside, "ip", "rule", "add", "from", address, "table", table)
-        run(*inside, "ip", "route", "add", f"{NETWORK}.0/24", "dev", inner, "src", address,
-            "metric", str(number))
-        run(*inside, "tc", "qdisc", "add", "dev", inner, "root", "handle", "1:", "htb", "default", "10")
-        run(*inside, "tc", "class", "add", "dev", inner, "parent", "1:", "classid", "1:10",
-            "htb", "rate", f"{mbps}mbit", "ceil", f"{mbps}mbit")
-        run(*inside, "tc", "qdisc", "add", "dev", inner, "parent", "1:10", "pfifo",
-            "limit", str(QUEUE_PACKETS))
+        configure(space, inner, number, mbps)
         return address
 
     def enter(self, name):
         """The words that run a command on a machine."""
-        return ["ip", "netns", "exec", f"{PREFIX}-{name}"]
+        return enter(f"{PREFIX}-{name}")
 
     def sent_bytes(self, name):
         """Bytes that a machine has sent through its shapers."""
-        space = f"{PREFIX}-{name}"
-        shown = run("ip", "netns", "exec", space, "tc", "-s", "-j", "qdisc", "show")
-        return sum(q["bytes"] for q in json.loads(shown) if q["kind"] == "htb")
+        return sent_bytes(f"{PREFIX}-{name}")

@@ -72,11 +72,12 @@ class Cast:
                      "--code", code, "--class", offer["class"],
                      "--data", self._data(buyer), "--json")
 
-    def station(self, page=False, upload_mbps=STATION_MBPS, slots=2):
+    def station(self, page=False, upload_mbps=STATION_MBPS, slots=2, stripes="1+0"):
         """Starts the station; it must have that many slots."""
         self.world.start("S", self._command(
             "S", "roundcast", "broadcast", "--input", self.options.clip, "--loop",
             "--stream-mbps", STREAM_MBPS, "--upload-mbps", upload_mbps,
+            "--stripes", stripes,
             "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "0",
             "--keep", self.options.work / "published.mp4", *self._common("S", page)))
         ready = self.world.event("S", "station_ready")
@@ -91,9 +92,12 @@ class Cast:
         sponsor = ["--sponsor", "never"]
         if self.desk_uri:
             sponsor = ["--sponsor", "ask", "--desk", self.desk_uri]
+        return self.watch(name, B_MBPS if name == "B" else "0", sponsor, page)
+
+    def watch(self, name, share_mbps, sponsor, page=False):
+        """Starts a viewer with these words about sponsoring."""
         return self.world.start(name, self._command(
-            name, "roundcast", "watch", self.invite,
-            "--share-mbps", B_MBPS if name == "B" else "0", *sponsor,
+            name, "roundcast", "watch", self.invite, "--share-mbps", str(share_mbps), *sponsor,
             "--out", self.options.work / f"{name}.mp4", *self._common(name, page)))
 
     def answers(self, plan):
