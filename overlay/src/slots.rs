@@ -221,6 +221,15 @@ impl<N: NodeId> Ledger<N> {
             .map_or(0, |account| account.proven_bps(now_ms))
     }
 
+    /// Of what was due in the last [`WINDOW_MS`], the part that came in time,
+    /// per thousand; all of it while nothing was due.
+    #[must_use]
+    pub fn in_time_permille(&self, now_ms: u64, node: N) -> u64 {
+        self.accounts
+            .get(&node)
+            .map_or(1_000, |account| account.in_time_permille(now_ms))
+    }
+
     /// Claimed rate in bit/s, bounded by the class.
     #[must_use]
     pub fn claim_bps(&self, node: N) -> u64 {
@@ -288,10 +297,15 @@ impl Account {
     }
 
     fn in_time(&self, now_ms: u64) -> bool {
+        self.in_time_permille(now_ms) >= IN_TIME_PERMILLE_MIN
+    }
+
+    fn in_time_permille(&self, now_ms: u64) -> u64 {
         let (due, in_time) = self.recent(now_ms).fold((0u64, 0u64), |(due, ok), s| {
             (due.saturating_add(s.due), ok.saturating_add(s.in_time))
         });
-        in_time.saturating_mul(1_000) >= due.saturating_mul(IN_TIME_PERMILLE_MIN)
+        let permille = in_time.saturating_mul(1_000).checked_div(due);
+        permille.map_or(1_000, |permille| permille.min(1_000))
     }
 }
 

@@ -17,13 +17,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from netns.wide import WideNetwork  # noqa: E402
-from world.cast import Cast, quit_all  # noqa: E402
+from world.cast import Cast, quit_all, quit_together  # noqa: E402
 from world.media import compare  # noqa: E402
 from world.programs import Failure, World, kill_relay  # noqa: E402
 
 # (viewers, uplink in Mbit/s, what of it they share): half of them ride free.
-LINES = [(14, 1, 0), (10, 2, 1.5), (4, 3, 2.3), (1, 5, 3.4), (1, 10, 4)]
-STATION_UPLINK = 5
+LINES = [(14, 1, 0), (10, 2, 1.75), (4, 3, 2.8), (1, 5, 4.2), (1, 10, 6)]
+STATION_UPLINK = 6
 # The desk's machine has a line of its own, and one for each relay.
 DESK_UPLINKS = [5, 100, 100, 100]
 # One way from a machine to the middle of the network, in milliseconds.
@@ -57,7 +57,7 @@ def play(world, cast, network, viewers, stripes):
     sponsors = [name for name, _, _ in viewers[:SPONSORS]]
     cast.open_desk(network["relays"])
     cast.sell(sponsors)
-    cast.station(upload_mbps="3.2", slots=None, stripes=stripes)
+    cast.station(upload_mbps="4.2", slots=None, stripes=stripes)
     for name, _, share in viewers:
         sponsor = ["--sponsor", "never"]
         if name in sponsors:
@@ -130,7 +130,9 @@ def main():
         cast = Cast(world, options, lambda name: (network.enter(name), links[name]), trace=True)
         try:
             killed_s = play(world, cast, {"relays": relays}, viewers, options.stripes)
-            codes = quit_all(world, [*(name for name, _, _ in reversed(viewers)), "S", "desk"])
+            riders = [name for name, _, share in viewers if share == 0]
+            others = [name for name, _, share in reversed(viewers) if share > 0]
+            codes = quit_together(world, riders) | quit_all(world, [*others, "S", "desk"])
             problems = check(options, viewers, codes)
             tell(world, network, viewers, options, killed_s)
         except Failure as failure:

@@ -185,7 +185,7 @@ impl Coordinator {
         let pair = (child, parent);
         let permitted = self.permits.get(pair);
         if !permitted.is_some_and(|p| p.stripes.has(stripe)) {
-            self.close_account(child, parent, stripe);
+            self.open_account(child, parent, stripe);
         }
         let new = self.permits.attach(pair, stripe, priority);
         let fields = json!({
@@ -270,13 +270,6 @@ impl Coordinator {
             });
         }
         self.members.get(&node).map(|member| member.node_ref(node))
-    }
-
-    /// What the child receipts of this edge is counted from zero.
-    fn close_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
-        if let Some(member) = self.members.get_mut(&child) {
-            member.receipts.close(parent, stripe);
-        }
     }
 
     fn detach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash) {

@@ -54,13 +54,25 @@ impl Proven {
         self.capacity.proven_bps(now_ms, node)
     }
 
-    /// Chunks that were published after `since` (or from the receipt's first
-    /// one on) and up to the receipt's last: what never came was due, too.
-    fn due(&self, counted: &Counted, since: Option<Sequence>) -> u64 {
-        let (Some(first), Some(last)) = (chunks(counted).min(), chunks(counted).max()) else {
+    pub(super) fn in_time_permille(&self, node: SpkiHash, now_ms: u64) -> u64 {
+        self.capacity.in_time_permille(now_ms, node)
+    }
+
+    /// The newest chunk that was published.
+    fn head(&self) -> Option<Sequence> {
+        self.digests.last_key_value().map(|(sequence, _)| *sequence)
+    }
+
+    /// Chunks that were published after what was receipted before (or from the
+    /// receipt's first one on) and up to the receipt's last: what never came
+    /// was due, too. What the child catches up with was not.
+    fn due(&self, counted: &Counted, before: Before) -> u64 {
+        let since = || chunks(counted).filter(|s| Some(*s) > before.begun_at);
+        let (Some(first), Some(last)) = (since().min(), since().max()) else {
             return 0;
         };
-        let from = since.map_or(first, Sequence::next);
+        let newest = before.newest.filter(|s| Some(*s) > before.begun_at);
+        let from = newest.map_or(first, Sequence::next);
         if from > last {
             return 0;
         }
@@ -85,26 +97,44 @@ pub(super) struct Accounts {
 #[derive(Debug, Default)]
 struct Account {
     receipts: certs::receipt::Ledger,
+    /// The newest chunk when the edge was permitted: what the child catches up
+    /// with was due neither in time nor from this parent.
+    begun_at: Option<Sequence>,
     newest: Option<Sequence>,
 }
 
+/// What an account said before one more receipt.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    begun_at: Option<Sequence>,
+    newest: Option<Sequence>,
+}
+
+impl Before {
+    /// Of these chunks, how many were published since the edge was permitted.
+    fn count(&self, sequences: &[Sequence]) -> usize {
+        let since = sequences.iter().filter(|s| Some(**s) > self.begun_at);
+        since.count()
+    }
+}
+
 impl Accounts {
-    /// Adds a receipt, and returns the newest chunk that was receipted of
-    /// this edge before. A refused receipt changes nothing.
-    fn accept(&mut self, counted: &Counted) -> Result<Option<Sequence>, Error> {
+    /// Adds a receipt, and returns what was known of this edge before. A
+    /// refused receipt changes nothing.
+    fn accept(&mut self, counted: &Counted) -> Result<Before, Error> {
         let stripe = counted.stripe();
         let parts = || chunks(counted).map(|sequence| (sequence, stripe));
         if parts().any(|part| self.seen.contains(&part)) {
             return Err(Error::ReceiptRepeatsChunk);
         }
         let edge = (counted.parent(), stripe);
-        while self.by_edge.len() >= ACCOUNTS_MAX && !self.by_edge.contains_key(&edge) {
-            self.by_edge.pop_first();
-        }
-        let account = self.by_edge.entry(edge).or_default();
+        let account = self.account(edge);
         account.receipts.accept(counted)?;
-        let before = account.newest;
-        account.newest = before.max(chunks(counted).max());
+        let before = Before {
+            begun_at: account.begun_at,
+            newest: account.newest,
+        };
+        account.newest = before.newest.max(chunks(counted).max());
         self.seen.extend(parts());
         // Older chunks have no digests any more, and cannot be receipted.
         while self.seen.len() > DIGESTS_MAX * usize::from(STRIPES_MAX) {
@@ -113,13 +143,42 @@ impl Accounts {
         Ok(before)
     }
 
-    /// The edge is over, or a new one begins: both ends count from zero.
-    pub(super) fn close(&mut self, parent: SpkiHash, stripe: Stripe) {
-        self.by_edge.remove(&(parent, stripe));
+    fn account(&mut self, edge: (SpkiHash, Stripe)) -> &mut Account {
+        while self.by_edge.len() >= ACCOUNTS_MAX && !self.by_edge.contains_key(&edge) {
+            self.by_edge.pop_first();
+        }
+        self.by_edge.entry(edge).or_default()
+    }
+
+    /// A new edge begins when `head` is the newest chunk: both ends count from
+    /// zero.
+    fn open(&mut self, edge: (SpkiHash, Stripe), head: Option<Sequence>) {
+        self.by_edge.remove(&edge);
+        self.account(edge).begun_at = head;
+    }
+
+    /// The edge is over.
+    fn close(&mut self, edge: (SpkiHash, Stripe)) {
+        self.by_edge.remove(&edge);
     }
 }
 
 impl Coordinator {
+    /// What the child receipts of this edge is counted from zero, and from
+    /// here on.
+    pub(super) fn open_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
+        let head = self.proven.head();
+        if let Some(member) = self.members.get_mut(&child) {
+            member.receipts.open((parent, stripe), head);
+        }
+    }
+
+    pub(super) fn close_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
+        if let Some(member) = self.members.get_mut(&child) {
+            member.receipts.close((parent, stripe));
+        }
+    }
+
     /// Keeps the receipt digests of a chunk that the station published.
     pub(super) fn note_chunk(&mut self, key: ChunkKey) {
         if key.init {
@@ -224,9 +283,9 @@ impl Coordinator {
         let summary = Summary {
             bytes: counted.bytes(),
             due: self.proven.due(&counted, before),
-            in_time: counted.in_time().len() as u64,
+            in_time: before.count(counted.in_time()) as u64,
         };
-        Ok((summary, counted.late().len()))
+        Ok((summary, before.count(counted.late())))
     }
 
     /// Takes edges back that nothing proves any more, but never one that feeds

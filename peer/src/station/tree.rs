@@ -157,6 +157,7 @@ impl Coordinator {
                 "relay": round.relay.to_hex(),
                 "claim_mbps": super::as_mbps(claim_bps),
                 "proven_mbps": super::as_mbps(self.proven.proven_bps(round.relay, now_ms)),
+                "in_time_permille": self.proven.in_time_permille(round.relay, now_ms),
                 "slots": self.settings.slots(self.edges_of(round.relay)),
                 "carries": round.carries,
             });

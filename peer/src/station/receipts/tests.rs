@@ -120,9 +120,22 @@ impl Scene {
 
     /// What becomes of a member's receipt for all blocks of these chunks.
     fn receipt(&mut self, edge: &mut Edge, chunks: &[SealedChunk]) -> Result<Summary, Error> {
+        self.write(edge, chunks, true)
+    }
+
+    fn receipt_late(&mut self, edge: &mut Edge, chunks: &[SealedChunk]) -> Result<Summary, Error> {
+        self.write(edge, chunks, false)
+    }
+
+    fn write(
+        &mut self,
+        edge: &mut Edge,
+        chunks: &[SealedChunk],
+        in_time: bool,
+    ) -> Result<Summary, Error> {
         for chunk in chunks {
             for (index, data) in (0u16..).zip(&chunk.blocks) {
-                edge.blocks.add(&chunk.header, index, data, true)?;
+                edge.blocks.add(&chunk.header, index, data, in_time)?;
             }
         }
         let key = self.coordinator.members[&edge.child].receipt_key.clone();
@@ -230,6 +243,28 @@ async fn chunks_that_never_came_were_due() {
     let once = (proven_bps + slot_bps / 2) / slot_bps;
     let slots = u64::from(scene.coordinator.edges_of(PARENT));
     assert_eq!(slots, once.max(UNPROVEN_SLOTS.into()), "g is 1, not 2");
+}
+
+#[tokio::test]
+async fn what_a_new_child_catches_up_with_is_held_against_nobody() {
+    let mut scene = Scene::set(Controls::default());
+    let backlog = scene.publish(3);
+    // The child goes elsewhere and comes back: the edge begins anew.
+    scene.edge_down(CHILD, PARENT);
+    scene.edge_up(CHILD, PARENT);
+    let mut edge = scene.edge(CHILD, PARENT);
+    let caught_up = scene.receipt_late(&mut edge, &backlog).unwrap();
+    assert_eq!((caught_up.due, caught_up.in_time), (0, 0));
+    assert!(caught_up.bytes > 0, "it was delivered all the same");
+    // What the former parent still brought, while this one was dialled, was
+    // not due from it either.
+    let _elsewhere = scene.publish(2);
+    let chunks = scene.publish(4);
+    let live = scene.receipt(&mut edge, &chunks).unwrap();
+    assert_eq!((live.due, live.in_time), (4, 4));
+    let late = scene.publish(2);
+    let late = scene.receipt_late(&mut edge, &late).unwrap();
+    assert_eq!((late.due, late.in_time), (2, 0));
 }
 
 #[tokio::test]
