@@ -20,6 +20,7 @@ mod forest;
 mod links;
 mod matching;
 mod member;
+mod mending;
 mod placing;
 mod publishing;
 mod relays;
@@ -42,6 +43,7 @@ use flap::Flaps;
 use forest::{Forest, Ix};
 use links::Links;
 use member::{Failures, Member};
+use mending::Mending;
 use standing::Paid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waiting::Waiting;
@@ -90,6 +92,7 @@ pub struct Planner<N> {
     doubts: BTreeMap<(Ix, u8), Doubt>,
     failures: Failures<N>,
     flaps: Flaps<N>,
+    mending: Mending,
     asking: Asking<N>,
     actions: VecDeque<Action<N>>,
     serial: u64,
@@ -117,6 +120,7 @@ impl<N: NodeId> Planner<N> {
             doubts: BTreeMap::new(),
             failures: Failures::new(),
             flaps: Flaps::new(),
+            mending: Mending::default(),
             asking: Asking::new(),
             actions: VecDeque::new(),
             serial: 0,
@@ -161,6 +165,7 @@ impl<N: NodeId> Planner<N> {
         self.paid.extend(relay.sponsor, relay.lease_end_ms);
         self.asking.redeemed(relay.sponsor);
         self.bring_in_line(ix);
+        self.choose_primary(ix);
         self.forest.watch(ix);
         if let Some(sponsor) = self.ix(relay.sponsor) {
             self.forest.watch(sponsor);
@@ -284,6 +289,7 @@ impl<N: NodeId> Planner<N> {
     pub fn tick(&mut self, now_ms: u64) {
         self.expire(now_ms);
         self.settle(now_ms);
+        self.mend(now_ms);
     }
 
     /// When [`Planner::tick`] has something to do, if nothing happens before.
@@ -428,7 +434,7 @@ impl<N: NodeId> Planner<N> {
             return;
         };
         let (edges, unsteady) = (member.edges_usable(), member.unsteady);
-        let begins = self.forest.edges(ix) == 0 && edges > 0;
+        let begins = self.forest.edges(ix) == 0 && edges > 0 && member.is_peer();
         if begins && self.forest.feeds_nobody(ix) {
             let scarcest = self.forest.scarcest();
             self.forest.set_primary(ix, scarcest);

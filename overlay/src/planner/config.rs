@@ -61,6 +61,12 @@ pub(super) const FLAP_MS: u64 = 60_000;
 /// Candidates that are looked at before a place is taken that makes a viewer
 /// depend on one ancestor, or is not taken at all; bounds the cost of a join.
 pub(super) const CANDIDATES_MAX: usize = 24;
+/// Members that are looked at for their guarantee in one tick.
+pub(super) const MEND_TRIES_MAX: u32 = 64;
+/// Of them, those that are moved.
+pub(super) const MENDS_MAX: u32 = 2;
+/// From one such tick to the next: a move costs two edges for a moment.
+pub(super) const MEND_PAUSE_MS: u64 = 250;
 /// Children of a node whose place is taken together with them.
 pub(super) const SUPPLANT_MAX: usize = 64;
 /// If only protection is missing, the whole audience is looked through for

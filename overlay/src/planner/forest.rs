@@ -13,6 +13,9 @@ mod query;
 
 pub(super) use query::{BUSY_RANKS, HUB_RANKS, IDLE_RANKS, OWN_RANKS};
 
+/// As a primary stripe: all of them, as the station's.
+const EVERY: u8 = u8::MAX;
+
 use lists::Lists;
 use wire::Stripes;
 
@@ -108,7 +111,7 @@ pub(super) struct Forest {
     free: Lists,
     /// Rooted nodes other than the station.
     places: Lists,
-    /// Free edges of peers by primary stripe; those of hubs last.
+    /// Free edges by primary stripe; those of nodes that feed all last.
     free_edges: Vec<u64>,
     /// Peers that are rooted in fewer than k stripes.
     starved: u32,
@@ -151,8 +154,16 @@ impl Forest {
             ix
         });
         if let Some(spot) = self.spots.get_mut(ix as usize) {
-            let kind = if hub { SpotKind::Hub } else { SpotKind::Peer };
-            *spot = Spot { kind, ..VACANT };
+            let (kind, primary) = if hub {
+                (SpotKind::Hub, EVERY)
+            } else {
+                (SpotKind::Peer, 0)
+            };
+            *spot = Spot {
+                kind,
+                primary,
+                ..VACANT
+            };
         }
         if !hub {
             self.starved = self.starved.saturating_add(1);
@@ -361,11 +372,7 @@ impl Forest {
     }
 
     fn tally(&mut self, spot: &Spot, add: impl Fn(u64, u64) -> u64) {
-        let at = if spot.is_hub() {
-            self.stripes.count()
-        } else {
-            spot.primary
-        };
+        let at = spot.primary.min(self.stripes.count());
         if let Some(sum) = self.free_edges.get_mut(usize::from(at)) {
             *sum = add(*sum, u64::from(spot.free()));
         }

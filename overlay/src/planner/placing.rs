@@ -64,8 +64,10 @@ impl<N: NodeId> Planner<N> {
         }
         let count = u32::from(self.config.stripes.count());
         let wanted = (self.forest.edges(relay) / 2).clamp(1, count);
+        let primary = u32::from(self.forest.primary(relay));
+        let first = if primary < count { primary } else { relay };
         for n in 0..wanted {
-            let s = u8::try_from((relay + n) % count).unwrap_or(0);
+            let s = u8::try_from((first + n) % count).unwrap_or(0);
             let placed = self.forest.parent(relay, s).is_some();
             if !placed && self.waiting.get(relay, s).is_none() {
                 self.wait(relay, s, Cause::Leave);

@@ -12,11 +12,29 @@ use wire::statement::Cause;
 const LEVEL_MAX: usize = 256;
 
 impl<N: NodeId> Planner<N> {
+    /// With parity a relay feeds one stripe by preference, so that its end
+    /// takes no more from anybody but its sponsor, who hangs under it in all:
+    /// the one that the sponsor feeds, else the scarcest.
+    pub(super) fn choose_primary(&mut self, relay: Ix) {
+        if self.config.stripes.m() == 0 {
+            return;
+        }
+        let sponsor = self.sponsor_of(relay);
+        let fed = sponsor.filter(|sponsor| !self.forest.feeds_nobody(*sponsor));
+        let primary = fed.map_or_else(|| self.forest.scarcest(), |s| self.forest.primary(s));
+        self.forest.set_primary(relay, primary);
+    }
+
     /// A relay goes to the shallowest level where it can take a place. With
     /// little paid time left it goes to the root only if nothing else is left.
+    /// In stripes that it feeds for its sponsor alone it takes nobody's place.
     pub(super) fn place_relay(&mut self, now_ms: u64, node: Ix, s: u8) -> bool {
         if self.forest.edges(node) == 0 && !self.forest.is_inner(node, s) {
             return false;
+        }
+        if !self.forest.feeds_by_preference(node, s) && self.seat_relay_aside(node, s) {
+            self.reunite(node);
+            return true;
         }
         let below = self.forest.deepest(s).saturating_add(1);
         let first = if self.ends_soon(now_ms, node) { 2 } else { 1 };
@@ -38,6 +56,26 @@ impl<N: NodeId> Planner<N> {
 
     fn sponsor_of(&self, relay: Ix) -> Option<Ix> {
         self.ix(self.relays.get(&relay)?.sponsor)
+    }
+
+    /// The place of its sponsor, who feeds nobody there, else a free one.
+    fn seat_relay_aside(&mut self, relay: Ix, s: u8) -> bool {
+        let sponsor = self.sponsor_of(relay);
+        if let Some(sponsor) = sponsor
+            && self.forest.is_rooted(sponsor, s)
+            && !self.forest.is_inner(sponsor, s)
+            && !self.under_own_relay(sponsor, s)
+            && self.can_carry(relay, sponsor)
+            && self.take_place_of(relay, sponsor, s)
+        {
+            return true;
+        }
+        let fits = |parent: &Ix| {
+            self.may_link(relay, *parent)
+                && sponsor.is_none_or(|sponsor| !self.forest.is_within(*parent, sponsor, s))
+        };
+        let free = self.forest.free_places(s, u64::MAX).find(fits);
+        free.is_some_and(|parent| self.seat(relay, parent, s))
     }
 
     /// Its sponsor's place, else a free one, else that of the least worthy

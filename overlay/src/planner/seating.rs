@@ -2,9 +2,9 @@
 //! than m stripes; then shallow; then under the strong. Who brings edges takes
 //! the place of a weaker one nearer the root, who moves under him.
 
-use super::Planner;
 use super::config::{CANDIDATES_MAX, SUPPLANT_MAX};
-use super::forest::{BUSY_RANKS, HUB_RANKS, IDLE_RANKS, Ix, OWN_RANKS};
+use super::forest::{BUSY_RANKS, IDLE_RANKS, Ix, OWN_RANKS};
+use super::{Member, Planner};
 use crate::NodeId;
 use wire::statement::Cause;
 
@@ -52,7 +52,9 @@ impl<N: NodeId> Planner<N> {
     /// Hangs `child` under `parent`. A peer that feeds nobody yet feeds this
     /// stripe by preference from now on.
     pub(super) fn hang(&mut self, child: Ix, parent: Ix, s: u8) -> bool {
-        if self.forest.feeds_nobody(parent) && self.forest.primary(parent) != s {
+        let idle =
+            self.member(parent).is_some_and(Member::is_peer) && self.forest.feeds_nobody(parent);
+        if idle && self.forest.primary(parent) != s {
             self.forest.set_primary(parent, s);
         }
         self.forest.attach(child, parent, s)
@@ -81,12 +83,10 @@ impl<N: NodeId> Planner<N> {
     /// The best place with a free edge: of those who feed this stripe by
     /// preference, of those who feed nobody, of others. If it must be `safe`,
     /// only places that keep the guarantee of whoever moves.
-    fn best_free(&self, node: Ix, s: u8, safe: bool) -> Option<Ix> {
+    pub(super) fn best_free(&self, node: Ix, s: u8, safe: bool) -> Option<Ix> {
         let allowed = self.ranks_for(node);
-        let hubs_only = allowed == HUB_RANKS;
-        let tiers = [OWN_RANKS & allowed, IDLE_RANKS, BUSY_RANKS];
-        let tiers = tiers.into_iter().take(if hubs_only { 1 } else { 3 });
-        for ranks in tiers {
+        for ranks in [OWN_RANKS, IDLE_RANKS, BUSY_RANKS] {
+            let ranks = ranks & allowed;
             let mut fitting = self
                 .forest
                 .free_places(s, ranks)

@@ -55,7 +55,7 @@ enum ParentEnd {
     /// This process.
     Here(Link, Box<Source>),
     /// A publisher of moq-relay's.
-    There(Process),
+    There(Box<Process>),
 }
 
 impl ParentEnd {
@@ -69,7 +69,7 @@ impl ParentEnd {
     async fn feed(self, schedule: Schedule) -> Result<(), Error> {
         match self {
             Self::Here(link, source) => feed(link, schedule, *source).await,
-            Self::There(publisher) => moq::feed(publisher, schedule).await,
+            Self::There(publisher) => moq::feed(*publisher, schedule).await,
         }
     }
 }
@@ -245,7 +245,7 @@ impl Round<'_> {
             address,
             parent: String::new(),
             members: Vec::new(),
-            parent_end: ParentEnd::There(publisher),
+            parent_end: ParentEnd::There(Box::new(publisher)),
             held: Vec::new(),
         })
     }

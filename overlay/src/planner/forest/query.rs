@@ -1,17 +1,19 @@
 //! Questions to the forest.
 
 use super::lists::Bits;
-use super::{Forest, Ix, NONE, ROOT, STRENGTHS, Spot, SpotKind, UNROOTED, bit};
+use super::{EVERY, Forest, Ix, NONE, ROOT, STRENGTHS, Spot, SpotKind, UNROOTED, bit};
 use wire::Stripes;
 
 /// Ranks in the lists of free edges: those who feed this stripe by preference,
 /// strong before weak, at even numbers hubs and at odd ones peers; then peers
-/// that feed nobody yet; then those that feed another stripe.
+/// that feed nobody yet; then those that feed another stripe, relays last.
 const IDLE: u32 = 32;
 const BUSY: u32 = 48;
 /// See [`IDLE`].
+const BUSY_RELAYS: u32 = 63;
+/// See [`IDLE`].
 pub(in super::super) const OWN_RANKS: u64 = 0xffff_ffff;
-pub(in super::super) const HUB_RANKS: u64 = 0x5555_5555;
+pub(in super::super) const HUB_RANKS: u64 = 0x5555_5555 | (1 << BUSY_RELAYS);
 pub(in super::super) const IDLE_RANKS: u64 = 0xffff << IDLE;
 pub(in super::super) const BUSY_RANKS: u64 = 0xffff << BUSY;
 /// Ranks in the lists of places: peers without children, weak before strong;
@@ -22,6 +24,12 @@ const RELAYS: u32 = 32;
 /// small as a rule, and a large one is worth a place anyhow.
 const PART_MAX: usize = 32;
 
+impl Spot {
+    fn feeds_by_preference(&self, s: u8) -> bool {
+        self.primary == EVERY || self.primary == s
+    }
+}
+
 impl Forest {
     pub(in super::super) fn stripes(&self) -> Stripes {
         self.stripes
@@ -29,7 +37,9 @@ impl Forest {
 
     pub(super) fn free_rank(&self, spot: &Spot, s: u8) -> u32 {
         let weak = STRENGTHS - 1 - self.strength_of(spot.edges);
-        if spot.is_hub() {
+        if spot.is_hub() && !spot.feeds_by_preference(s) {
+            BUSY_RELAYS
+        } else if spot.is_hub() {
             weak * 2
         } else if spot.primary == s {
             weak * 2 + 1
@@ -133,6 +143,11 @@ impl Forest {
         self.spot(node).primary
     }
 
+    /// Whether the node feeds this stripe before others.
+    pub(in super::super) fn feeds_by_preference(&self, node: Ix, s: u8) -> bool {
+        self.spot(node).feeds_by_preference(s)
+    }
+
     pub(in super::super) fn edges(&self, node: Ix) -> u32 {
         self.spot(node).edges
     }
@@ -150,7 +165,7 @@ impl Forest {
         self.free_edges.iter().sum()
     }
 
-    /// The stripe whose own peers have the fewest free edges.
+    /// The stripe whose own nodes have the fewest free edges.
     pub(in super::super) fn scarcest(&self) -> u8 {
         let all = (0..self.stripes.count()).zip(&self.free_edges);
         all.min_by_key(|(s, free)| (**free, *s))
