@@ -47,6 +47,8 @@ step_netns_crowd() { crowd 4+1; }
 
 step_netns_crowd_single() { crowd 1+0; }
 
+step_netns_overhead() { in_namespaces overhead.py overhead; }
+
 step_browser() {
   need python3 python3
   need chromium chromium

@@ -27,7 +27,7 @@ class Cast:
         self.invite = None
         self.desk_uri = None
 
-    def _command(self, name, program, *words):
+    def command(self, name, program, *words):
         prefix, _ = self.place(name)
         return [*prefix, self.options.programs / program, *words]
 
@@ -37,7 +37,7 @@ class Cast:
     def _data(self, name):
         return self.options.work / f"{name}.data"
 
-    def _common(self, name, page):
+    def common(self, name, page=False):
         words = ["--json", "--name", name, "--listen", f"{self._address(name)}:0",
                  "--data", self._data(name),
                  "--trust-root", self.options.bundle / "root.json", "--trust-development"]
@@ -48,7 +48,7 @@ class Cast:
     def run(self, name, program, *words):
         """Runs a program to its end and returns its JSON lines."""
         done = subprocess.run(
-            [str(w) for w in self._command(name, program, *words)], capture_output=True,
+            [str(w) for w in self.command(name, program, *words)], capture_output=True,
             text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise Failure(f"{program} {words[0]}: exit {done.returncode}\n{done.stdout}{done.stderr}")
@@ -56,7 +56,7 @@ class Cast:
 
     def open_desk(self, relays):
         """Starts shop and desk, whose relays take these addresses in turn."""
-        self.world.start("desk", self._command(
+        self.world.start("desk", self.command(
             "desk", "roundcast-desk", "serve", "--provider", "local",
             "--data", self._data("desk"), "--listen", f"{self._address('desk')}:0",
             "--release", self.options.bundle / "release",
@@ -74,12 +74,12 @@ class Cast:
 
     def station(self, page=False, upload_mbps=STATION_MBPS, slots=2, stripes="1+0"):
         """Starts the station; it must have that many slots."""
-        self.world.start("S", self._command(
+        self.world.start("S", self.command(
             "S", "roundcast", "broadcast", "--input", self.options.clip, "--loop",
             "--stream-mbps", STREAM_MBPS, "--upload-mbps", upload_mbps,
             "--stripes", stripes,
             "--ask-deadline-ms", ASK_DEADLINE_MS, "--ask-interval-ms", "0",
-            "--keep", self.options.work / "published.mp4", *self._common("S", page)))
+            "--keep", self.options.work / "published.mp4", *self.common("S", page)))
         ready = self.world.event("S", "station_ready")
         if slots is not None and ready["slots"] != slots:
             raise Failure(f"the station has {ready['slots']} slots, not {slots}")
@@ -96,9 +96,9 @@ class Cast:
 
     def watch(self, name, share_mbps, sponsor, page=False):
         """Starts a viewer with these words about sponsoring."""
-        return self.world.start(name, self._command(
+        return self.world.start(name, self.command(
             name, "roundcast", "watch", self.invite, "--share-mbps", str(share_mbps), *sponsor,
-            "--out", self.options.work / f"{name}.mp4", *self._common(name, page)))
+            "--out", self.options.work / f"{name}.mp4", *self.common(name, page)))
 
     def answers(self, plan):
         """Answers asks on standard input: `plan[name][cause]` is the answer,

@@ -1,0 +1,92 @@
+"""What the wire carries beside the stream: one child, 5 Mbit/s, no parity, in
+network namespaces. Run as root by `tests/run netns-overhead`; prints JSON.
+
+Counted is what the station's machine sends: blocks with their proofs, headers,
+permits, beacons and acknowledgements, QUIC, UDP and IP. Ethernet's header is
+the link's, and left out.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from netns.network import Network, run  # noqa: E402
+from world.cast import Cast, quit_all  # noqa: E402
+from world.programs import Failure, World  # noqa: E402
+
+STREAM_MBPS = 5
+SECONDS = 20
+# Until the child has caught up.
+SETTLE_S = 4
+ETHERNET_BYTES = 14
+
+
+def sent(network, name):
+    """IP bytes and packets that a machine has sent."""
+    shown = run(*network.enter(name), "tc", "-s", "-j", "qdisc", "show")
+    roots = [q for q in json.loads(shown) if q["kind"] == "htb"]
+    packets = sum(q["packets"] for q in roots)
+    return sum(q["bytes"] for q in roots) - ETHERNET_BYTES * packets, packets
+
+
+def received(program):
+    """Bytes of the stream that the viewer has put out."""
+    return sum(e["bytes"] for e in program.events if e["kind"] == "chunk_received")
+
+
+def measure(world, cast, network, options):
+    """Plays, and compares what was sent with what was put out."""
+    raw = options.work / "raw"
+    raw.write_bytes(os.urandom(STREAM_MBPS * 125_000 * (SECONDS + 3 * SETTLE_S)))
+    world.start("S", cast.command(
+        "S", "roundcast", "broadcast", "--input", raw, "--raw", "--stream-mbps", STREAM_MBPS,
+        "--upload-mbps", 2 * STREAM_MBPS, *cast.common("S")))
+    cast.invite = world.event("S", "station_ready")["invite"]
+    viewer = cast.watch("A", 0, ["--sponsor", "never"])
+    world.event("A", "first_chunk")
+    world.pause(SETTLE_S)
+    before, first, packets = received(viewer), *sent(network, "S")
+    world.pause(SECONDS)
+    stream = received(viewer) - before
+    after, packets_after = sent(network, "S")
+    wire = after - first
+    if stream < STREAM_MBPS * 125_000 * SECONDS * 0.9:
+        raise Failure(f"only {stream} bytes of the stream arrived in {SECONDS} s")
+    return {"schema": "roundcast.overhead/1", "stream_mbps": STREAM_MBPS, "stripes": "1+0",
+            "seconds": SECONDS, "stream_bytes": stream, "wire_bytes": wire,
+            "packets": packets_after - packets,
+            "overhead_percent": round(100 * (wire / stream - 1), 2)}
+
+
+def main():
+    """Builds the machines, plays, tells."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("programs", "bundle", "clip", "work"):
+        parser.add_argument(f"--{name}", type=lambda p: Path(p).resolve(), required=True)
+    options = parser.parse_args()
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True)
+    world = World(options.work)
+    with Network() as network:
+        links = {name: network.machine(name, [100])[0] for name in ("S", "A")}
+        cast = Cast(world, options, lambda name: (network.enter(name), links[name]), trace=True)
+        try:
+            figures = measure(world, cast, network, options)
+            print(json.dumps(figures))
+            print(f"seen: {figures['overhead_percent']} % beside the stream")
+            quit_all(world, ["A"])
+        except Failure as failure:
+            print(failure)
+            return 1
+        finally:
+            world.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
