@@ -19,6 +19,7 @@ pub mod b9;
 pub mod c2;
 pub mod c7;
 pub mod c8;
+pub mod c9;
 pub mod d1;
 pub mod d10;
 pub mod d11;
@@ -41,7 +42,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 37] = [
+pub const ALL: [&Attack; 38] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -61,6 +62,7 @@ pub const ALL: [&Attack; 37] = [
     &c2::ATTACK,
     &c7::ATTACK,
     &c8::ATTACK,
+    &c9::ATTACK,
     &d1::ATTACK,
     &d2::ATTACK,
     &d3::ATTACK,

@@ -20,6 +20,8 @@ pub struct Controls {
     pub blocks: BlockCheck,
     /// Which stripes a parent may send (threat D6).
     pub stripes: StripeCheck,
+    /// Which rendition a child may have (threat C9).
+    pub renditions: RenditionCheck,
     /// Whether the sender's contradictions are noticed (threat D10).
     pub equivocations: EquivocationCheck,
     /// When a parent withholds the stream (threat D6).
@@ -320,6 +322,37 @@ impl StripeCheck {
             Allowed::Permitted => Err(crate::Error::StripeNotPermitted),
             #[cfg(feature = "ablation")]
             Allowed::Any => Ok(()),
+        }
+    }
+}
+
+/// Which rendition a parent gives to a child.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RenditionCheck(Asked);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Asked {
+    #[default]
+    Permitted,
+    #[cfg(feature = "ablation")]
+    Any,
+}
+
+impl RenditionCheck {
+    /// Whatever the child asks for.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_any() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Asked::Any)
+    }
+
+    pub(crate) const fn of(self, permitted: bool) -> Result<(), crate::Error> {
+        match self.0 {
+            Asked::Permitted if permitted => Ok(()),
+            Asked::Permitted => Err(crate::Error::RenditionNotPermitted),
+            #[cfg(feature = "ablation")]
+            Asked::Any => Ok(()),
         }
     }
 }

@@ -57,6 +57,9 @@ pub enum Error {
         "block: its sender has no permit for this stripe; close the link and take another parent"
     )]
     StripeNotPermitted,
+    /// A child asks for a rendition that its permit does not name.
+    #[error("start: the child's permit is for another rendition; ask the station for one")]
+    RenditionNotPermitted,
     /// Evidence was refused.
     #[error("{0}")]
     Evidence(Box<attest::Refusal>),
@@ -82,6 +85,7 @@ impl Error {
             Self::Timeout(_) => "timeout",
             Self::Unanswered(_) => Reason::ChallengeUnanswered.name(),
             Self::StripeNotPermitted => "stripe_not_permitted",
+            Self::RenditionNotPermitted => "rendition_not_permitted",
             Self::Evidence(r) => r.reason(),
             Self::Remote(r) => r.name(),
             Self::Random => "random_missing",
@@ -96,7 +100,7 @@ impl Error {
             Self::Certificate(e) | Self::Refused(e) => e.wire_reason(),
             Self::Decode(_) | Self::OutOfTurn(_) => Reason::Nonsense,
             Self::Timeout(_) => Reason::Timeout,
-            Self::StripeNotPermitted => Reason::PermitInvalid,
+            Self::StripeNotPermitted | Self::RenditionNotPermitted => Reason::PermitInvalid,
             Self::Unanswered(_) => Reason::ChallengeUnanswered,
             Self::Evidence(r) => match r.reason() {
                 "evidence_missing" => Reason::EvidenceMissing,
@@ -126,6 +130,7 @@ impl Error {
             self,
             Self::SpkiNotAdmitted
                 | Self::StripeNotPermitted
+                | Self::RenditionNotPermitted
                 | Self::Certificate(_)
                 | Self::Refused(_)
                 | Self::Evidence(_)

@@ -28,7 +28,7 @@ mod turns;
 pub use clock::Clock;
 pub use controls::{
     AddressCheck, BlockCheck, Controls, DialControls, EquivocationCheck, HalfOpenCheck, HeadCheck,
-    MemberCheck, PermitCheck, Reverification, StripeCheck, TurnCheck,
+    MemberCheck, PermitCheck, RenditionCheck, Reverification, StripeCheck, TurnCheck,
 };
 pub use emit::{Audience, Emitter, equivocation_fields, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};

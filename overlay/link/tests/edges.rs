@@ -9,8 +9,9 @@ use support::{
     Running, Setup, Stream, child, closed, hello, join, key, media, now, order, soon, stranger,
 };
 use wire::message::control::NodeKind;
+use wire::message::edge::{Edge, Start};
 use wire::statement::{Revocation, Scope};
-use wire::{Epoch, Reason, SpkiHash};
+use wire::{Epoch, Reason, Rendition, SpkiHash, StripeSet};
 
 /// How long an end waits for its coordinator's order.
 const TURN: Duration = Duration::from_secs(8);
@@ -100,6 +101,30 @@ async fn a_child_whose_permit_is_spent_gets_no_byte_more() {
     parent.publish(media(&mut publisher, 100_000, true));
     assert_eq!(closed(&link).await, Reason::BudgetSpent);
     assert!(parent.node.load().sent_bytes <= 40_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_gets_the_rendition_of_its_permit_and_no_other() {
+    let stream = Stream::begin();
+    let mut parent = Running::start(&stream, &stream.member(), Setup::default());
+    let member = stream.member();
+    let mut permit = stream.permit(parent.spki, member.spki());
+    permit.rendition = Rendition(1);
+    let permit = certs::sign(&stream.permit_key, &permit);
+    let below = order(permit.clone(), member.spki(), NodeKind::Peer, None);
+    parent.node.order_edge(below).unwrap();
+    // It starts with rendition 0.
+    let (_socket, link, mut channel) = hello(&member, parent.address, permit).await;
+    let welcome: Edge = soon("welcome", channel.expect("no welcome")).await.unwrap();
+    assert!(matches!(welcome, Edge::Welcome(_)));
+    let start = Start {
+        rendition: Rendition(0),
+        stripes: StripeSet::ALL,
+        resume: None,
+    };
+    channel.send(&Edge::Start(start)).await.unwrap();
+    assert_eq!(closed(&link).await, Reason::PermitInvalid);
+    assert_eq!(parent.edge_down().await.1, "rendition_not_permitted");
 }
 
 fn relay(stream: &Stream, private_networks: bool) -> Running {

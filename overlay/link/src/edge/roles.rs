@@ -85,8 +85,8 @@ pub(super) async fn as_parent(
 
 /// The child has said where to start.
 fn started(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result<(), Error> {
-    let noted = node.edges.note_start(key, start);
-    noted.ok_or(Error::Remote(Reason::PermitInvalid))?;
+    node.edges
+        .note_start(key, start, node.controls.renditions)?;
     grant(node, key, handle);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::beacon::Beacons;
 use super::stripes::Flow;
 use crate::Error;
+use crate::controls::RenditionCheck;
 use crate::equivocation::Equivocations;
 use crate::node::{Node, NodeEvent, lock};
 use certs::Verified;
@@ -229,13 +230,22 @@ impl Edges {
         })
     }
 
-    /// The child of this edge has said where to start; none if that is not
-    /// what its permit is for.
-    pub(super) fn note_start(&self, key: EdgeKey, start: Start) -> Option<()> {
+    /// The child of this edge has said where to start.
+    ///
+    /// # Errors
+    /// That is not what its permit is for, or the edge has ended.
+    pub(super) fn note_start(
+        &self,
+        key: EdgeKey,
+        start: Start,
+        check: RenditionCheck,
+    ) -> Result<(), Error> {
         let mut table = lock(&self.table);
-        let slot = table.edges.get_mut(&key)?;
-        let right = start.rendition == slot.permit.rendition;
-        right.then(|| slot.flow.start = Some(start))
+        let slot = table.edges.get_mut(&key);
+        let slot = slot.ok_or(Error::Remote(Reason::PermitInvalid))?;
+        check.of(start.rendition == slot.permit.rendition)?;
+        slot.flow.start = Some(start);
+        Ok(())
     }
 
     /// What the child of this edge has asked for, and what it may have of it.

@@ -1,0 +1,101 @@
+//! C9: a member whose permit is for the small picture asks his parent for the
+//! large one. He has its key: everybody in an epoch has the secret.
+//!
+//! The control is that a parent gives what the permit names. It is removed in
+//! the controls that the parent's node is made with.
+
+use crate::attack::attack;
+use crate::scene::edge::{Victim, accept_order, publish};
+use crate::scene::stream::{Stream, two_chunks};
+use crate::scene::{self, loopback, within};
+use crate::{Control, Failure, Outcome};
+use link::{Controls, Endpoint, Identity, NodeEvent, Patience, RenditionCheck, open_channel};
+use wire::message::StreamKind;
+use wire::message::control::NodeKind;
+use wire::message::edge::{Edge, Start};
+use wire::statement::{Permit, Signed};
+use wire::{Encode, Rendition, StripeSet};
+
+attack!("C9", run);
+
+const PREMIUM: Rendition = Rendition(0);
+const MINIMAL: Rendition = Rendition(1);
+/// How long a step may take, in milliseconds.
+const STEP_MS_MAX: u64 = 10_000;
+
+fn run(control: Control) -> Result<Outcome, Failure> {
+    scene::stage(ask_for_more(control))
+}
+
+async fn ask_for_more(control: Control) -> Result<Outcome, Failure> {
+    let stream = Stream::begin()?;
+    let (parent, rider) = (stream.member("parent")?, stream.member("rider")?);
+    let mut controls = Controls::default();
+    if !control.is_on() {
+        controls.renditions = RenditionCheck::dangerously_any();
+    }
+    let mut victim = Victim::new(&stream, &parent, NodeKind::Peer, true, controls)?;
+    victim.accept_edges();
+    for rendition in [PREMIUM, MINIMAL] {
+        for chunk in two_chunks(&mut stream.publisher_of(rendition)?, b"programme")? {
+            publish(&victim, chunk)?;
+        }
+    }
+    let permit = Permit {
+        rendition: MINIMAL,
+        ..stream.permit(parent.spki(), rider.spki())
+    };
+    let permit = certs::sign(&stream.permit_key, &permit);
+    let order = accept_order(permit.clone(), rider.spki())?;
+    victim.node.order_edge(order)?;
+    let taken = take_premium(&victim, &rider, permit);
+    if let Ok(rendition) = within(STEP_MS_MAX, "first bytes", taken).await? {
+        return Ok(Outcome::succeeded(format!(
+            "the node fed rendition {} to a child whose permit is for {}",
+            rendition.0, MINIMAL.0
+        )));
+    }
+    within(STEP_MS_MAX, "refusal", async {
+        loop {
+            match victim.events.recv().await {
+                Some(NodeEvent::EdgeDown { name, .. }) => return Ok(Outcome::stopped(name)),
+                Some(_) => {}
+                None => return Err(Failure::Stage("the node has ended")),
+            }
+        }
+    })
+    .await?
+}
+
+/// Dials the parent as its child and asks for the premium rendition; which one
+/// comes.
+async fn take_premium(
+    victim: &Victim,
+    rider: &Identity,
+    permit: Signed<Permit>,
+) -> Result<Rendition, Failure> {
+    let socket = Endpoint::bind(loopback(), rider)?;
+    let (address, parent) = (victim.endpoint.address()?, victim.spki);
+    let link = socket.dial(address, Some(parent), Patience::Edge).await?;
+    let mut channel = open_channel(&link, StreamKind::Edge).await?;
+    channel.send(&Edge::Hello(permit)).await?;
+    let Edge::Welcome(_) = channel.expect("no welcome").await? else {
+        return Err(Failure::Stage("the parent did not welcome"));
+    };
+    let start = Start {
+        rendition: PREMIUM,
+        stripes: StripeSet::ALL,
+        resume: None,
+    };
+    channel.send(&Edge::Start(start)).await?;
+    let incoming = link.connection.accept_uni().await;
+    let mut group = incoming.map_err(link::Error::from)?;
+    let kind = StreamKind::Group.to_bytes();
+    let mut head = vec![0; kind.len() + 1];
+    let read = group.read_exact(&mut head).await;
+    read.map_err(|_| Failure::Stage("the parent sent nothing"))?;
+    match head.split_last() {
+        Some((rendition, before)) if before == kind => Ok(Rendition(*rendition)),
+        _ => Err(Failure::Stage("the parent sent no group")),
+    }
+}
