@@ -18,6 +18,7 @@ pub mod reason;
 pub mod statement;
 pub mod stripe_set;
 pub mod stripes;
+pub mod version;
 
 pub use codec::{Decode, DecodeError, Encode, Reader};
 pub use id::{
@@ -28,10 +29,8 @@ pub use reason::Reason;
 pub use statement::{Scope, Signed, Statement};
 pub use stripe_set::StripeSet;
 pub use stripes::Stripes;
+pub use version::Minor;
 
 /// Whether this build holds the `dangerously_*` functions. Every shipped
 /// program asserts at compile time that it does not.
 pub const ABLATION: bool = cfg!(feature = "ablation");
-
-/// The TLS application protocol of every link (RFC 7301).
-pub const ALPN: &[u8] = b"roundcast/1";

@@ -66,7 +66,7 @@ pub async fn certificate_shown(address: SocketAddr) -> Vec<u8> {
         .dangerous()
         .with_custom_certificate_verifier(keep.clone())
         .with_no_client_auth();
-    config.alpn_protocols = vec![wire::ALPN.to_vec()];
+    config.alpn_protocols = wire::Minor::offers();
     let config = QuicClientConfig::try_from(config).unwrap();
     let endpoint = quinn::Endpoint::client("0.0.0.0:0".parse().unwrap()).unwrap();
     let client = quinn::ClientConfig::new(Arc::new(config));

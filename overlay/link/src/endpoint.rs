@@ -13,7 +13,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use wire::limits::UNI_STREAMS_MAX;
 use wire::message::StreamKind;
-use wire::{Reason, SpkiHash};
+use wire::{Minor, Reason, SpkiHash};
 
 /// How long an edge may be silent before it counts as dead: the keep-alive
 /// interval four times over, so that lost packets alone do not end it.
@@ -263,6 +263,8 @@ pub struct Link {
     pub certificate: Arc<Vec<u8>>,
     /// Which side of the handshake we are.
     pub side: TlsSide,
+    /// The version that both ends agreed on.
+    pub minor: Minor,
     /// This end's challenges to the other, over all links.
     pub(crate) turns: Turns,
     /// Until the other end has shown that it may have this link.
@@ -275,6 +277,7 @@ impl Link {
             any.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>()
                 .ok()
         });
+        let minor = minor(&connection).ok_or(Error::OutOfTurn("another protocol"))?;
         let leaf = chain.as_ref().and_then(|c| c.first());
         let certificate = leaf.map(|c| c.as_ref().to_vec()).unwrap_or_default();
         match certs::x509::spki_hash(&certificate) {
@@ -283,6 +286,7 @@ impl Link {
                 peer,
                 certificate: Arc::new(certificate),
                 side,
+                minor,
                 turns: turns.with(peer),
                 place: None,
             }),
@@ -409,4 +413,13 @@ fn clients(identity: &Identity) -> Result<Clients, Error> {
     let mut control = ClientConfig::new(crypto);
     control.transport_config(transport(CONTROL_IDLE_MS, Some(CONTROL_KEEP_ALIVE_MS)));
     Ok(Clients { edge, control })
+}
+
+/// What the handshake agreed on; a link without any is refused by TLS.
+fn minor(connection: &quinn::Connection) -> Option<Minor> {
+    let data = connection.handshake_data()?;
+    let data = data
+        .downcast::<quinn::crypto::rustls::HandshakeData>()
+        .ok()?;
+    Minor::agreed(data.protocol.as_deref()?)
 }

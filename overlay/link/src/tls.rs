@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::Arc;
+use wire::Minor;
 
 /// Checks that the other end holds its certificate's key. Whose key it is,
 /// the caller decides from the SPKI: names in certificates mean nothing here.
@@ -130,7 +131,7 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<QuicServerConfig>, Error
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(|e| Error::Tls(e.to_string()))?;
-    config.alpn_protocols = vec![wire::ALPN.to_vec()];
+    config.alpn_protocols = Minor::offers();
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
     let config = QuicServerConfig::try_from(config).map_err(|e| Error::Tls(e.to_string()))?;
@@ -139,6 +140,13 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<QuicServerConfig>, Error
 
 /// The client's side of every link.
 pub(crate) fn client(identity: &Identity) -> Result<Arc<QuicClientConfig>, Error> {
+    client_offering(identity, Minor::offers())
+}
+
+fn client_offering(
+    identity: &Identity,
+    offers: Vec<Vec<u8>>,
+) -> Result<Arc<QuicClientConfig>, Error> {
     let provider = provider();
     let verifier = Arc::new(Possession {
         algorithms: provider.signature_verification_algorithms,
@@ -151,9 +159,53 @@ pub(crate) fn client(identity: &Identity) -> Result<Arc<QuicClientConfig>, Error
         .with_custom_certificate_verifier(verifier)
         .with_client_auth_cert(chain, key)
         .map_err(|e| Error::Tls(e.to_string()))?;
-    config.alpn_protocols = vec![wire::ALPN.to_vec()];
+    config.alpn_protocols = offers;
     config.resumption = rustls::client::Resumption::disabled();
     config.enable_early_data = false;
     let config = QuicClientConfig::try_from(config).map_err(|e| Error::Tls(e.to_string()))?;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::Endpoint;
+    use certs::SigningKey;
+    use ring::rand::SystemRandom;
+    use std::net::SocketAddr;
+
+    fn identity() -> Identity {
+        let key = SigningKey::generate(&SystemRandom::new()).unwrap();
+        Identity {
+            certificate: certs::x509::self_signed(&key, Vec::new()).unwrap(),
+            key: Arc::new(key),
+        }
+    }
+
+    /// What a dialler who offers these versions and an end of today agree on.
+    async fn agreed(offers: &[&str]) -> Option<Minor> {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = Endpoint::bind(loopback, &identity()).unwrap();
+        let offers = offers.iter().map(|offer| offer.as_bytes().to_vec());
+        let tls = client_offering(&identity(), offers.collect()).unwrap();
+        let dialler = quinn::Endpoint::client(loopback).unwrap();
+        let config = quinn::ClientConfig::new(tls);
+        let connecting = dialler.connect_with(config, listener.address().unwrap(), "x");
+        let accepting = async { listener.accept().await?.finish().await.ok() };
+        let (link, connection) = tokio::join!(accepting, connecting.unwrap());
+        let (link, _) = (link?, connection.ok()?);
+        Some(link.minor)
+    }
+
+    #[tokio::test]
+    async fn both_ends_agree_on_the_newest_version_that_both_speak() {
+        assert_eq!(
+            agreed(&["roundcast/1.9", "roundcast/1"]).await,
+            Some(Minor(0))
+        );
+        assert_eq!(agreed(&["roundcast/1"]).await, Some(Minor(0)));
+        assert_eq!(agreed(&["roundcast/2"]).await, None);
+    }
 }
