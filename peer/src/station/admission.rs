@@ -98,6 +98,7 @@ impl Coordinator {
             .map_err(|_| Reason::Nonsense)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = sender.send(Down::Admitted(Box::new(admitted)));
+        self.tell_samplings(&sender);
         let member = Member {
             name: self.unique_name(&join.name),
             key,

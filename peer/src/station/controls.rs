@@ -54,6 +54,8 @@ impl LatenessCheck {
 pub(super) struct Controls {
     /// Whom a member may receipt (threat C2).
     pub(super) receipts: ReceiptCheck,
+    /// Which chunks a member may receipt (threat C2).
+    pub(super) sampling: SampleCheck,
     /// For whom the station dials a relay (threat E4).
     pub(super) dials: DialCheck,
 }
@@ -88,6 +90,40 @@ impl ReceiptCheck {
             Receipted::Permitted => Ok(()),
             #[cfg(test)]
             Receipted::Anybody => Ok(()),
+        }
+    }
+}
+
+/// Which chunks a member may receipt, where few stand for all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SampleCheck(Sampled);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Sampled {
+    /// Those that its key and the rule choose.
+    #[default]
+    Chosen,
+    #[cfg(test)]
+    Any,
+}
+
+impl SampleCheck {
+    /// Whichever it likes.
+    #[cfg(test)]
+    pub(super) const fn dangerously_any() -> Self {
+        Self(Sampled::Any)
+    }
+
+    /// `asked`: whether the member was to receipt all of these chunks.
+    ///
+    /// # Errors
+    /// `receipt_not_sampled`.
+    pub(super) const fn of(self, asked: bool) -> Result<(), Error> {
+        match self.0 {
+            Sampled::Chosen if !asked => Err(Error::ReceiptNotSampled),
+            Sampled::Chosen => Ok(()),
+            #[cfg(test)]
+            Sampled::Any => Ok(()),
         }
     }
 }

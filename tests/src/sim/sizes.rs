@@ -276,7 +276,7 @@ fn order(keys: &Keys, admission: Option<Admission>) -> Result<EdgeOrder, Error> 
         expiry: EPOCH_MS,
     };
     Ok(EdgeOrder {
-        permit: certs::sign(&keys.permit, &permit),
+        permit: certs::permit::sign(&keys.permit, &permit),
         other: NodeRef {
             spki: SPKI,
             kind: if relay {
