@@ -66,7 +66,7 @@ pub enum Input {
     Stdin,
 }
 
-pub use controls::{Judging, LatenessCheck, MessageCheck};
+pub use controls::{JoinCheck, Judging, LatenessCheck, MessageCheck};
 pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};

@@ -29,6 +29,8 @@ pub mod d6;
 pub mod d7;
 pub mod d8;
 pub mod e1;
+pub mod e2;
+pub mod e3;
 pub mod e4;
 pub mod e5;
 pub mod f1;
@@ -41,7 +43,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 37] = [
+pub const ALL: [&Attack; 39] = [
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -71,6 +73,8 @@ pub const ALL: [&Attack; 37] = [
     &d10::ATTACK,
     &d11::ATTACK,
     &e1::ATTACK,
+    &e2::ATTACK,
+    &e3::ATTACK,
     &e4::ATTACK,
     &e5::ATTACK,
     &f1::ATTACK,

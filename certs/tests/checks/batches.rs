@@ -17,10 +17,10 @@ fn expect(child: u8) -> Expect {
     }
 }
 
-/// Permits of the same parent for children 100, 101, ...
+/// Permits of the same parent for children 110, 111, ...
 fn permits(world: &World, count: usize) -> Vec<Permit> {
     let permit = |n: usize| Permit {
-        child: spki(100 + u8::try_from(n % 100).unwrap()),
+        child: spki(110 + u8::try_from(n % 100).unwrap()),
         serial: n as u64,
         ..world.permit_value()
     };
@@ -40,7 +40,7 @@ fn batches_of_any_size_are_proven() {
         assert_eq!(batch.len(), count);
         for (permit, value) in batch.iter().zip(&values) {
             assert_eq!(permit.body(), &value.to_bytes());
-            let child = 100 + u8::try_from(value.serial).unwrap();
+            let child = 110 + u8::try_from(value.serial).unwrap();
             assert_eq!(checked(&world, permit, child), Ok(()), "of {count}");
             assert!(permit.path.len() <= PERMIT_PATH_MAX);
         }
@@ -64,7 +64,7 @@ fn one_signature_is_made_and_checked_for_many_permits() {
     assert_eq!(signatures.len(), 10);
     let mut batches = Batches::new();
     for (n, permit) in batch.iter().enumerate() {
-        let child = 100 + u8::try_from(n % 100).unwrap();
+        let child = 110 + u8::try_from(n % 100).unwrap();
         let good = batches.verify(permit, &world.run, &expect(child), NOW);
         assert_eq!(good.map(|p| p.serial), Ok(n as u64));
     }
@@ -77,7 +77,7 @@ fn a_batch_that_is_known_says_nothing_for_other_bytes() {
     let batch = sign_batch(&world.permit, &permits(&world, 5));
     let mut batches = Batches::new();
     batches
-        .verify(&batch[2], &world.run, &expect(102), NOW)
+        .verify(&batch[2], &world.run, &expect(112), NOW)
         .unwrap();
     let wider = Permit {
         byte_budget: u64::MAX,
@@ -87,7 +87,7 @@ fn a_batch_that_is_known_says_nothing_for_other_bytes() {
         body: PermitBytes::new(wider.to_bytes()).unwrap(),
         ..batch[2].clone()
     };
-    let result = batches.verify(&forged, &world.run, &expect(102), NOW);
+    let result = batches.verify(&forged, &world.run, &expect(112), NOW);
     assert_eq!(result.unwrap_err().reason(), "permit_signature_invalid");
     let mut signature = batch[2].signature;
     signature[3] ^= 1;
@@ -95,7 +95,7 @@ fn a_batch_that_is_known_says_nothing_for_other_bytes() {
         signature,
         ..batch[2].clone()
     };
-    let result = batches.verify(&unsigned, &world.run, &expect(102), NOW);
+    let result = batches.verify(&unsigned, &world.run, &expect(112), NOW);
     assert_eq!(result.unwrap_err(), Error::PermitSignatureInvalid);
 }
 
@@ -128,7 +128,7 @@ fn known_batches_are_bounded() {
 fn refuses_every_single_altered_byte_of_a_batched_permit() {
     let world = World::new();
     let good = sign_batch(&world.permit, &permits(&world, 6))[4].clone();
-    assert_eq!(checked(&world, &good, 104), Ok(()));
+    assert_eq!(checked(&world, &good, 114), Ok(()));
     for at in 0..good.body().len() {
         let mut body = good.body().to_vec();
         body[at] ^= 1;
@@ -137,13 +137,13 @@ fn refuses_every_single_altered_byte_of_a_batched_permit() {
             body,
             ..good.clone()
         };
-        let result = checked(&world, &bent, 104);
+        let result = checked(&world, &bent, 114);
         assert_eq!(result, Err(Error::PermitSignatureInvalid), "byte {at}");
     }
     for at in 0..64 {
         let mut bent = good.clone();
         bent.signature[at] ^= 1;
-        let result = checked(&world, &bent, 104);
+        let result = checked(&world, &bent, 114);
         assert_eq!(result, Err(Error::PermitSignatureInvalid), "byte {at}");
     }
     for at in 0..good.path.len() {
@@ -154,7 +154,7 @@ fn refuses_every_single_altered_byte_of_a_batched_permit() {
             path,
             ..good.clone()
         };
-        let result = checked(&world, &bent, 104);
+        let result = checked(&world, &bent, 114);
         assert_eq!(result, Err(Error::PermitSignatureInvalid), "sibling {at}");
     }
 }
@@ -169,7 +169,7 @@ fn refuses_a_place_that_cannot_be() {
             count,
             ..good.clone()
         };
-        let result = checked(&world, &bent, 104).unwrap_err();
+        let result = checked(&world, &bent, 114).unwrap_err();
         assert_eq!(result.reason(), "permit_proof_mismatch", "{index}/{count}");
     }
     for len in [0, 1, 3, 4, PERMIT_PATH_MAX] {
@@ -179,7 +179,7 @@ fn refuses_a_place_that_cannot_be() {
             path: List::new(path).unwrap(),
             ..good.clone()
         };
-        let result = checked(&world, &bent, 104);
+        let result = checked(&world, &bent, 114);
         let mismatch = len != good.path.len();
         assert_eq!(result == Err(Error::PermitProofMismatch), mismatch, "{len}");
     }
@@ -190,7 +190,7 @@ fn refuses_a_place_that_cannot_be() {
             count,
             ..good.clone()
         };
-        assert!(checked(&world, &bent, 104).is_err(), "{index}/{count}");
+        assert!(checked(&world, &bent, 114).is_err(), "{index}/{count}");
     }
 }
 

@@ -16,6 +16,38 @@ pub struct Judging {
     pub lateness: LatenessCheck,
     /// How often members may speak (threat D7).
     pub messages: MessageCheck,
+    /// How many may join from one place at once (threat E2).
+    pub joins: JoinCheck,
+}
+
+/// How many may join from one address block within a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct JoinCheck {
+    per_block_max: usize,
+}
+
+impl Default for JoinCheck {
+    /// A household or a lecture hall behind one address stays below.
+    fn default() -> Self {
+        Self { per_block_max: 64 }
+    }
+}
+
+impl JoinCheck {
+    /// As many as like to.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unlimited() -> Self {
+        let _ = certs::ablation::marker();
+        Self {
+            per_block_max: usize::MAX,
+        }
+    }
+
+    /// Joins from one block within the window.
+    pub(super) const fn per_block_max(self) -> usize {
+        self.per_block_max
+    }
 }
 
 /// When a child is moved because its parent is late.

@@ -211,7 +211,7 @@ impl Coordinator {
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
-            join_rate: JoinRate::default(),
+            join_rate: JoinRate::new(settings.judging.joins),
             renewals: super::membership::Renewals::new(settings.membership_ms),
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),

@@ -386,3 +386,6 @@ const fn dials(child: NodeKind, parent: NodeKind) -> bool {
         (_, NodeKind::Relay) | (NodeKind::Peer | NodeKind::Station, _)
     )
 }
+
+#[cfg(test)]
+mod tests;
