@@ -8,8 +8,8 @@ use crate::hash::sha256;
 use crate::seal::{ChunkSealer, EpochSecret, Publisher};
 use crate::x509::{Member, StreamCa};
 use crate::{Error, Verified};
-use wire::statement::{ChunkHeader, RunStatement};
-use wire::{Encode, Signed, Statement};
+use wire::statement::{BatchedPermit, ChunkHeader, Permit, RunStatement};
+use wire::{Decode, Encode, Signed, Statement};
 
 pub use wire::ablation::{MARKER, marker};
 
@@ -32,6 +32,18 @@ impl<T: Statement> Verified<T> {
         let _ = marker();
         let value = T::from_bytes(signed.body())?;
         Ok(Self::new(value, sha256(&[signed.body()])))
+    }
+}
+
+impl Verified<Permit> {
+    /// Takes a permit for verified without its path and signature.
+    ///
+    /// # Errors
+    /// `statement_malformed`.
+    pub fn dangerously_unproven(batched: &BatchedPermit) -> Result<Self, Error> {
+        let _ = marker();
+        let value = Permit::from_bytes(batched.body())?;
+        Ok(Self::new(value, sha256(&[batched.body()])))
     }
 }
 

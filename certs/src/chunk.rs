@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use wire::limits::RENDITIONS_MAX;
 use wire::message::edge::Equivocation;
 use wire::statement::{ChunkHeader, RunStatement};
-use wire::{Digest, Epoch, Signed};
+use wire::{Digest, Signed};
 
 /// What headers of this run may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderLimits {
-    /// The lowest epoch accepted.
-    pub epoch_min: Epoch,
     /// Renditions are numbered from 0 to one below this.
     pub renditions: u8,
     /// Verified headers that are remembered.
@@ -24,7 +22,6 @@ pub struct HeaderLimits {
 impl Default for HeaderLimits {
     fn default() -> Self {
         Self {
-            epoch_min: Epoch(0),
             renditions: RENDITIONS_MAX,
             window: HEADER_WINDOW,
         }
@@ -63,11 +60,6 @@ impl HeaderVerifier {
         }
     }
 
-    /// Refuses lower epochs from now on; never goes back.
-    pub fn raise_epoch(&mut self, epoch: Epoch) {
-        self.limits.epoch_min = self.limits.epoch_min.max(epoch);
-    }
-
     /// Signatures that were really checked: the others were looked up.
     #[must_use]
     pub const fn signatures_checked(&self) -> u64 {
@@ -78,7 +70,7 @@ impl HeaderVerifier {
     ///
     /// # Errors
     /// `header_signature_invalid`, `header_wrong_stream`, `header_wrong_run`,
-    /// `header_epoch_old`, `header_rendition_unknown`,
+    /// `header_rendition_unknown`,
     /// `header_stripes_unexpected`, `header_inconsistent`,
     /// `statement_malformed`.
     pub fn verify(&mut self, signed: &Signed<ChunkHeader>) -> Result<Verified<ChunkHeader>, Error> {
@@ -89,8 +81,6 @@ impl HeaderVerifier {
         // Over the signature too: a look-up must not let another one pass.
         let name = sha256(&[signed.body(), signed.signature()]);
         if let Some(header) = self.known.get(&name) {
-            // The floor may have risen since.
-            self.check(header)?;
             return Ok(header.clone());
         }
         self.signatures_checked = self.signatures_checked.saturating_add(1);
@@ -110,9 +100,6 @@ impl HeaderVerifier {
         }
         if header.scope.run != self.run.scope.run {
             return Err(Error::HeaderWrongRun);
-        }
-        if header.scope.epoch < self.limits.epoch_min {
-            return Err(Error::HeaderEpochOld);
         }
         if header.rendition.0 >= self.limits.renditions {
             return Err(Error::HeaderRenditionUnknown);

@@ -70,6 +70,9 @@ errors! {
     /// Not signed by the run's permit key.
     PermitSignatureInvalid => "permit_signature_invalid", PermitInvalid,
         "permit: not signed by the run's permit key; wait for a permit from the coordinator";
+    /// Place, count or path are no permit's.
+    PermitProofMismatch => "permit_proof_mismatch", PermitInvalid,
+        "permit: its place in the signed batch cannot be; wait for a permit from the coordinator";
     /// Of another stream or run.
     PermitWrongRun => "permit_wrong_run", PermitInvalid,
         "permit: it is for another stream or run; wait for a permit from the coordinator";
@@ -107,9 +110,6 @@ errors! {
     /// The header is of another run.
     HeaderWrongRun => "header_wrong_run", HeaderSignatureInvalid,
         "chunk header: it is another run's; close the link and take another parent";
-    /// The header is of an epoch before the floor.
-    HeaderEpochOld => "header_epoch_old", HeaderSignatureInvalid,
-        "chunk header: its epoch is over; close the link and take another parent";
     /// A rendition that the run does not have.
     HeaderRenditionUnknown => "header_rendition_unknown", HeaderSignatureInvalid,
         "chunk header: a rendition that this run does not have; close the link";
@@ -184,6 +184,9 @@ errors! {
     /// An interval that was already reported, or passed.
     ReceiptOutOfOrder => "receipt_out_of_order", Nonsense,
         "receipt: its interval does not follow the last one; it does not count";
+    /// A chunk that this member was not to receipt.
+    ReceiptNotSampled => "receipt_not_sampled", Nonsense,
+        "receipt: it speaks of chunks that this member was not asked about; it counts for nothing";
     /// A chunk that was already counted.
     ReceiptRepeatsChunk => "receipt_repeats_chunk", Nonsense,
         "receipt: it counts a chunk twice; it does not count";

@@ -36,6 +36,7 @@ pub mod x509;
 pub mod ablation;
 
 mod hash;
+mod merkle;
 
 pub use error::Error;
 pub use key::{SigningKey, sign, verify_raw};

@@ -7,6 +7,9 @@ pub const CLOCK_SKEW_MS_MAX: u64 = 60 * 1000;
 /// Verified headers that are remembered: over three minutes of 200 ms chunks,
 /// more than any node keeps for resuming.
 pub const HEADER_WINDOW: usize = 1024;
+/// Batches of permits whose signatures are remembered: a relay with a hundred
+/// children hears of two in a minute of each.
+pub const PERMIT_BATCHES_MAX: usize = 256;
 /// Chunk keys that an opener has derived at the same time: two epochs of all
 /// renditions, media and init.
 pub const CHUNK_KEYS_MAX: usize = 2 * 2 * wire::limits::RENDITIONS_MAX as usize;

@@ -1,10 +1,14 @@
 //! Permits: the only leave to send or receive on an edge.
 
+mod batch;
+
+pub use batch::{Batches, sign, sign_batch};
+
 use crate::limits::CLOCK_SKEW_MS_MAX;
-use crate::{Error, Verified, run, verified};
+use crate::{Error, Verified, run};
 use wire::limits::PERMIT_LIFE_MS_MAX;
-use wire::statement::{Permit, RunStatement};
-use wire::{Epoch, Signed, SpkiHash, UnixMs};
+use wire::statement::{BatchedPermit, Permit, RunStatement};
+use wire::{Epoch, SpkiHash, UnixMs};
 
 /// Which end of the edge the checking node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +32,47 @@ pub struct Expect {
     pub epoch_min: Epoch,
 }
 
-/// Checks a permit for one edge, at one time.
+/// Checks a permit for one edge, at one time. A node that sees many keeps its
+/// own [`Batches`].
 ///
 /// # Errors
-/// `permit_signature_invalid`, `permit_wrong_run`, `permit_wrong_edge`,
-/// `permit_epoch_old`, `permit_stripes_unknown`, `permit_life_too_long`,
-/// `permit_not_yet_valid`, `permit_expired`, `run_expired`,
-/// `statement_malformed`.
+/// As [`Batches::verify`].
 pub fn verify(
-    signed: &Signed<Permit>,
+    batched: &BatchedPermit,
     run: &Verified<RunStatement>,
     expect: &Expect,
     now: UnixMs,
 ) -> Result<Verified<Permit>, Error> {
-    let permit = verified::open(signed, &run.permit_key, Error::PermitSignatureInvalid)?;
+    Batches::new().verify(batched, run, expect, now)
+}
+
+impl Batches {
+    /// Checks a permit for one edge, at one time.
+    ///
+    /// # Errors
+    /// `permit_proof_mismatch`, `permit_signature_invalid`, `permit_wrong_run`,
+    /// `permit_wrong_edge`, `permit_epoch_old`, `permit_stripes_unknown`,
+    /// `permit_life_too_long`, `permit_not_yet_valid`, `permit_expired`,
+    /// `run_expired`, `statement_malformed`.
+    pub fn verify(
+        &mut self,
+        batched: &BatchedPermit,
+        run: &Verified<RunStatement>,
+        expect: &Expect,
+        now: UnixMs,
+    ) -> Result<Verified<Permit>, Error> {
+        let permit = self.open(batched, run)?;
+        good_for(&permit, run, expect, now)?;
+        Ok(permit)
+    }
+}
+
+fn good_for(
+    permit: &Verified<Permit>,
+    run: &Verified<RunStatement>,
+    expect: &Expect,
+    now: UnixMs,
+) -> Result<(), Error> {
     run::same(&permit.scope, run, Error::PermitWrongRun)?;
     let (parent, child) = match expect.role {
         Role::Parent => (expect.me, expect.other),
@@ -62,9 +93,8 @@ pub fn verify(
     if permit.issued > now.plus_ms(CLOCK_SKEW_MS_MAX) {
         return Err(Error::PermitNotYetValid);
     }
-    still_good(&permit, now)?;
-    run::still_on(run, now)?;
-    Ok(permit)
+    still_good(permit, now)?;
+    run::still_on(run, now)
 }
 
 /// Whether a permit that was verified earlier has not expired since.

@@ -13,10 +13,12 @@
 mod accumulator;
 mod check;
 mod ledger;
+mod sampling;
 
 pub use accumulator::Accumulator;
 pub use check::{Counted, ReceiptCheck, StripeDigests, check};
 pub use ledger::Ledger;
+pub use sampling::{SAMPLINGS_MAX, Samplings};
 
 use crate::Error;
 use crate::hash::sha256;

@@ -135,6 +135,36 @@ pub struct Summary {
     pub in_time: u64,
 }
 
+impl Summary {
+    /// What was seen of one part in `one_in`, taken for all of it.
+    #[must_use]
+    pub const fn scaled(self, one_in: u64) -> Self {
+        Self {
+            bytes: self.bytes.saturating_mul(one_in),
+            due: self.due.saturating_mul(one_in),
+            in_time: self.in_time.saturating_mul(one_in),
+        }
+    }
+}
+
+/// The times over which receipts are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// What is older counts no more.
+    pub window_ms: u64,
+    /// What came in less time is spread over it.
+    pub burst_ms: u64,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self {
+            window_ms: WINDOW_MS,
+            burst_ms: BURST_MS,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Account {
     claim_bps: u64,
@@ -147,6 +177,7 @@ struct Account {
 #[derive(Debug, Clone)]
 pub struct Ledger<N> {
     claims: ClaimCheck,
+    span: Span,
     accounts: BTreeMap<N, Account>,
 }
 
@@ -154,6 +185,7 @@ impl<N> Default for Ledger<N> {
     fn default() -> Self {
         Self {
             claims: ClaimCheck::default(),
+            span: Span::default(),
             accounts: BTreeMap::new(),
         }
     }
@@ -173,6 +205,18 @@ impl<N: NodeId> Ledger<N> {
             claims,
             ..Self::default()
         }
+    }
+
+    /// Receipts are added up over so long, where few are heard and each has
+    /// to speak for more time.
+    pub fn add_up_over(&mut self, span: Span) {
+        self.span = span;
+    }
+
+    /// How long they are added up over.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        self.span
     }
 
     /// The edges that the node claims, whatever is proven.
@@ -195,7 +239,7 @@ impl<N: NodeId> Ledger<N> {
         let Some(account) = self.accounts.get_mut(&parent) else {
             return;
         };
-        account.expire(now_ms);
+        account.expire(now_ms, self.span.window_ms);
         if account.summaries.len() >= SUMMARIES_MAX
             && let Some((_, newest)) = account.summaries.back_mut()
         {
@@ -212,13 +256,13 @@ impl<N: NodeId> Ledger<N> {
         self.accounts.remove(&node);
     }
 
-    /// What is proven, in bit/s over the last [`WINDOW_MS`], or since the
-    /// first receipt in it if that is less; at least over [`BURST_MS`].
+    /// What is proven, in bit/s over the window, or since the first receipt in
+    /// it if that is less; at least over [`Span::burst_ms`].
     #[must_use]
     pub fn proven_bps(&self, now_ms: u64, node: N) -> u64 {
         self.accounts
             .get(&node)
-            .map_or(0, |account| account.proven_bps(now_ms))
+            .map_or(0, |account| account.proven_bps(now_ms, self.span))
     }
 
     /// Of what was due in the last [`WINDOW_MS`], the part that came in time,
@@ -227,7 +271,7 @@ impl<N: NodeId> Ledger<N> {
     pub fn in_time_permille(&self, now_ms: u64, node: N) -> u64 {
         self.accounts
             .get(&node)
-            .map_or(1_000, |account| account.in_time_permille(now_ms))
+            .map_or(1_000, |account| account.in_time_permille(now_ms, self.span))
     }
 
     /// Claimed rate in bit/s, bounded by the class.
@@ -240,8 +284,10 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn slots(&self, now_ms: u64, node: N, stream_bps: u64) -> u32 {
         self.accounts.get(&node).map_or(0, |account| {
-            let proven_bps = self.claims.proven_bps(account.proven_bps(now_ms));
-            let in_time = account.in_time(now_ms);
+            let proven_bps = self
+                .claims
+                .proven_bps(account.proven_bps(now_ms, self.span));
+            let in_time = account.in_time(now_ms, self.span);
             slots(account.bounded_bps(), proven_bps, in_time, stream_bps)
         })
     }
@@ -252,8 +298,10 @@ impl<N: NodeId> Ledger<N> {
     #[must_use]
     pub fn edges(&self, now_ms: u64, node: N, edge_bps: u64, stripes: Stripes) -> u32 {
         self.accounts.get(&node).map_or(0, |account| {
-            let proven_bps = self.claims.proven_bps(account.proven_bps(now_ms));
-            let in_time = account.in_time(now_ms);
+            let proven_bps = self
+                .claims
+                .proven_bps(account.proven_bps(now_ms, self.span));
+            let in_time = account.in_time(now_ms, self.span);
             let claim_bps = account.bounded_bps();
             edges(claim_bps, proven_bps, in_time, (edge_bps, stripes))
         })
@@ -265,43 +313,45 @@ impl Account {
         self.claim_bps.min(self.ceiling_bps.unwrap_or(u64::MAX))
     }
 
-    fn expire(&mut self, now_ms: u64) {
+    fn expire(&mut self, now_ms: u64, window_ms: u64) {
         while let Some((at_ms, _)) = self.summaries.front()
-            && now_ms.saturating_sub(*at_ms) > WINDOW_MS
+            && now_ms.saturating_sub(*at_ms) > window_ms
         {
             self.summaries.pop_front();
         }
     }
 
-    fn recent(&self, now_ms: u64) -> impl Iterator<Item = &Summary> {
+    fn recent(&self, now_ms: u64, window_ms: u64) -> impl Iterator<Item = &Summary> {
         self.summaries
             .iter()
-            .filter(move |(at_ms, _)| now_ms.saturating_sub(*at_ms) <= WINDOW_MS)
+            .filter(move |(at_ms, _)| now_ms.saturating_sub(*at_ms) <= window_ms)
             .map(|(_, summary)| summary)
     }
 
     /// The rate since the first receipt of the window: who has just begun to
     /// serve must not wait for a whole window, or a crowd would have to buy
     /// relays that it does not need.
-    fn proven_bps(&self, now_ms: u64) -> u64 {
+    fn proven_bps(&self, now_ms: u64, span: Span) -> u64 {
         let bytes = self
-            .recent(now_ms)
+            .recent(now_ms, span.window_ms)
             .fold(0u64, |sum, s| sum.saturating_add(s.bytes));
         let first_ms = self
             .summaries
             .iter()
             .map(|(at_ms, _)| now_ms.saturating_sub(*at_ms))
-            .find(|age_ms| *age_ms <= WINDOW_MS);
-        let over_ms = first_ms.unwrap_or(0).clamp(BURST_MS, WINDOW_MS);
+            .find(|age_ms| *age_ms <= span.window_ms);
+        let age_ms = first_ms.unwrap_or(0).min(span.window_ms);
+        let over_ms = age_ms.max(span.burst_ms).max(1);
         bytes.saturating_mul(8).saturating_mul(1_000) / over_ms
     }
 
-    fn in_time(&self, now_ms: u64) -> bool {
-        self.in_time_permille(now_ms) >= IN_TIME_PERMILLE_MIN
+    fn in_time(&self, now_ms: u64, span: Span) -> bool {
+        self.in_time_permille(now_ms, span) >= IN_TIME_PERMILLE_MIN
     }
 
-    fn in_time_permille(&self, now_ms: u64) -> u64 {
-        let (due, in_time) = self.recent(now_ms).fold((0u64, 0u64), |(due, ok), s| {
+    fn in_time_permille(&self, now_ms: u64, span: Span) -> u64 {
+        let recent = self.recent(now_ms, span.window_ms);
+        let (due, in_time) = recent.fold((0u64, 0u64), |(due, ok), s| {
             (due.saturating_add(s.due), ok.saturating_add(s.in_time))
         });
         let permille = in_time.saturating_mul(1_000).checked_div(due);
@@ -381,6 +431,37 @@ mod tests {
         serve(&mut ledger, 8, 989, 0);
         assert_eq!(ledger.slots(29_500, 1, STREAM_BPS), 8);
         assert_eq!(ledger.slots(80_000, 1, STREAM_BPS), 4);
+    }
+
+    #[test]
+    fn sampled_receipts_prove_what_all_of_them_would_at_every_moment() {
+        const ONE_IN: u64 = 8;
+        const CHILDREN: u64 = 40;
+        let mut ledger = Ledger::new();
+        ledger.claim(1, 1_000 * STREAM_BPS, None);
+        let period_ms = ONE_IN * 5_000;
+        ledger.add_up_over(Span {
+            window_ms: period_ms,
+            burst_ms: period_ms,
+        });
+        // Each child speaks of five seconds in forty, at its own turn.
+        let five_s = Summary {
+            bytes: 5 * STREAM_BPS / 8,
+            due: 25,
+            in_time: 25,
+        };
+        for second in 0..400 {
+            let turn = second / 5 % ONE_IN;
+            let speaks = |child: &u64| second % 5 == 0 && child % ONE_IN == turn;
+            for _ in (0..CHILDREN).filter(speaks) {
+                ledger.receipt(second * 1_000, 1, five_s.scaled(ONE_IN));
+            }
+            if second >= 40 {
+                let proven = ledger.proven_bps(second * 1_000 + 1, 1) / STREAM_BPS;
+                assert_eq!(proven, CHILDREN, "after {second} s");
+                assert_eq!(ledger.slots(second * 1_000 + 1, 1, STREAM_BPS), 80);
+            }
+        }
     }
 
     #[test]

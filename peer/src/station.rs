@@ -21,9 +21,11 @@ mod rate;
 mod receipts;
 mod relay_line;
 mod rounds;
+mod sampling;
 #[cfg(test)]
 mod scene;
 mod stream_rate;
+mod traffic;
 mod tree;
 
 use crate::signals::Interrupts;
@@ -64,7 +66,7 @@ pub enum Input {
     Stdin,
 }
 
-pub use controls::{Judging, LatenessCheck, MessageCheck};
+pub use controls::{JoinCheck, Judging, LatenessCheck, MessageCheck};
 pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};
@@ -217,21 +219,17 @@ impl Station {
         };
         let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
         let parts = Parts {
-            node: node.clone(),
+            node,
             endpoint: endpoint.clone(),
             trust: shared.trust.relays.clone(),
             epochs,
             head,
             events: events.clone(),
-            messages: messages.clone(),
-            page,
-        };
-        let desk = control::Desk {
-            node,
-            clock: clock.clone(),
-            limits: settings.judging.messages,
             messages,
+            page,
+            traffic: Arc::default(),
         };
+        let desk = control::Desk::beside(&parts, clock.clone(), settings.judging.messages);
         let coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
         let coordinating = tokio::spawn(coordinator.run(inbox, said));
         tokio::spawn(control::accept_links(endpoint.clone(), desk));

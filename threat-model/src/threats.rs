@@ -30,6 +30,8 @@ pub mod d6;
 pub mod d7;
 pub mod d8;
 pub mod e1;
+pub mod e2;
+pub mod e3;
 pub mod e4;
 pub mod e5;
 pub mod f1;
@@ -42,7 +44,7 @@ pub mod g1;
 use crate::Attack;
 
 /// Every attack that is shown.
-pub const ALL: [&Attack; 38] = [
+pub const ALL: &[&Attack] = &[
     &a3::ATTACK,
     &a8::ATTACK,
     &a9::ATTACK,
@@ -73,6 +75,8 @@ pub const ALL: [&Attack; 38] = [
     &d10::ATTACK,
     &d11::ATTACK,
     &e1::ATTACK,
+    &e2::ATTACK,
+    &e3::ATTACK,
     &e4::ATTACK,
     &e5::ATTACK,
     &f1::ATTACK,
@@ -86,5 +90,5 @@ pub const ALL: [&Attack; 38] = [
 /// The attack of a threat, if it is shown.
 #[must_use]
 pub fn attack(id: &str) -> Option<&'static Attack> {
-    ALL.into_iter().find(|attack| attack.id == id)
+    ALL.iter().copied().find(|attack| attack.id == id)
 }

@@ -42,6 +42,11 @@ pub const QUOTE_BYTES_MAX: usize = 4 * 1024;
 pub const RECEIPT_CHUNKS_MAX: usize = 512;
 /// A permit's life: a revocation that got lost acts after this at the latest.
 pub const PERMIT_LIFE_MS_MAX: u64 = 5 * 60 * 1000;
+/// Permits of one batch: a signature for each 64th of them costs next to
+/// nothing, and a deeper tree would send 32 bytes more with every permit.
+pub const PERMIT_BATCH_MAX: usize = 64;
+/// Depth of a batch's Merkle tree: log2 of [`PERMIT_BATCH_MAX`].
+pub const PERMIT_PATH_MAX: usize = 6;
 /// Head room of a permit's byte budget over rate x life, in percent.
 pub const PERMIT_BUDGET_PERCENT: u64 = 110;
 /// A run: a station that is on for longer starts a new run.

@@ -3,12 +3,14 @@
 
 mod admission;
 mod asking;
+mod batch;
 mod chunk;
 mod permit;
 mod run;
 
 pub use admission::{CapacityClaim, Introduction, JoinReply};
 pub use asking::{Ask, Cause, Grant, Step};
+pub use batch::{BatchedPermit, PermitBatch, PermitBytes};
 pub use chunk::{ChunkFlags, ChunkHeader, ChunkKey, HeadBeacon, Layout};
 pub use permit::{Permit, Priority, Revocation};
 pub use run::RunStatement;

@@ -3,7 +3,7 @@ use certs::chunk::{HeaderLimits, HeaderVerifier, equivocation, verify_equivocati
 use certs::{Error, sign};
 use wire::message::edge::Equivocation;
 use wire::statement::ChunkHeader;
-use wire::{Digest, Epoch, Rendition, Sequence, UnixMs};
+use wire::{Digest, Rendition, Sequence, UnixMs};
 
 fn verifier(world: &World) -> HeaderVerifier {
     HeaderVerifier::new(&world.run, HeaderLimits::default())
@@ -14,7 +14,6 @@ fn check(change: impl Fn(&World, &mut ChunkHeader)) -> Result<(), Error> {
     let mut header = world.media(100).header.into_inner();
     change(&world, &mut header);
     let limits = HeaderLimits {
-        epoch_min: Epoch(0),
         renditions: 2,
         window: 4,
     };
@@ -93,18 +92,6 @@ fn a_known_body_with_another_signature_is_checked_anew() {
     let forged = altered(&chunk.signed, chunk.signed.body().len());
     let error = verifier.verify(&forged).unwrap_err();
     assert_eq!(error, Error::HeaderSignatureInvalid);
-}
-
-#[test]
-fn a_raised_floor_refuses_known_headers_too() {
-    let world = World::new();
-    let chunk = world.media(100);
-    let mut verifier = verifier(&world);
-    verifier.verify(&chunk.signed).unwrap();
-    verifier.raise_epoch(Epoch(1));
-    verifier.raise_epoch(Epoch(0));
-    let error = verifier.verify(&chunk.signed).unwrap_err();
-    assert_eq!(error, Error::HeaderEpochOld);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "ablation")]
 mod ablation;
+mod batches;
 mod blocks;
 mod certificates;
 mod errors;

@@ -12,7 +12,7 @@ use certs::{block, introduction, permit, run, x509};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::message::receipt::Receipt;
-use wire::statement::{ChunkFlags, ChunkHeader, Introduction, Permit, RunStatement};
+use wire::statement::{BatchedPermit, ChunkFlags, ChunkHeader, Introduction, RunStatement};
 use wire::{Decode, Digest, Epoch, Rendition, Sequence, Signed, Stripe};
 
 proptest! {
@@ -32,7 +32,7 @@ proptest! {
             let mut headers = HeaderVerifier::new(&world.run, HeaderLimits::default());
             prop_assert!(headers.verify(&signed).is_err());
         }
-        if let Ok(signed) = Signed::<Permit>::from_bytes(&bytes) {
+        if let Ok(signed) = BatchedPermit::from_bytes(&bytes) {
             let expect = Expect {
                 me: me(),
                 other: other(),

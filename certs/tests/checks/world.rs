@@ -2,9 +2,11 @@
 
 use certs::seal::{EpochSecret, Publisher, SealedChunk};
 use certs::{SigningKey, Verified, sign, x509};
-use wire::codec::Text;
+use wire::codec::{List, Text};
 use wire::order::Order;
-use wire::statement::{ChunkFlags, Permit, Priority, RunStatement};
+use wire::statement::{
+    BatchedPermit, ChunkFlags, Permit, PermitBatch, PermitBytes, Priority, RunStatement,
+};
 use wire::{
     Digest, Epoch, PublicKey, Rendition, RunId, Scope, Signed, SpkiHash, Statement, StreamId,
     Stripes, UnixMs,
@@ -126,6 +128,25 @@ impl World {
             byte_budget: 1_000_000,
             issued: UnixMs(NOW.0 - 1000),
             expiry: UnixMs(NOW.0 + 200_000),
+        }
+    }
+
+    /// A batch of one whose permit is any bytes, put together by the letter.
+    pub(crate) fn batch_of_one(&self, body: Vec<u8>) -> BatchedPermit {
+        let label = Permit::LABEL.as_bytes();
+        let leaf = [&[0; 5], label, &[0], body.as_slice()].concat();
+        let root = ring::digest::digest(&ring::digest::SHA256, &leaf);
+        let batch = PermitBatch {
+            scope: self.scope(),
+            count: 1,
+            root: Digest(root.as_ref().try_into().unwrap()),
+        };
+        BatchedPermit {
+            body: PermitBytes::new(body).unwrap(),
+            count: 1,
+            index: 0,
+            path: List::default(),
+            signature: *sign(&self.permit, &batch).signature(),
         }
     }
 

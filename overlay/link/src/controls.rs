@@ -3,12 +3,12 @@
 
 use crate::ReverifyTimes;
 use certs::block::VerifiedBlock;
-use certs::permit::Expect;
+use certs::permit::{Batches, Expect};
 use certs::x509::Member;
 use certs::{Error, Verified};
 use std::time::Duration;
 use wire::message::group::Block;
-use wire::statement::{ChunkHeader, Permit, RunStatement, Signed};
+use wire::statement::{BatchedPermit, ChunkHeader, Permit, RunStatement};
 use wire::{PublicKey, UnixMs};
 
 /// The controls of one node; the default has all of them.
@@ -246,15 +246,16 @@ impl PermitCheck {
 
     pub(crate) fn verify(
         self,
-        signed: &Signed<Permit>,
+        batches: &mut Batches,
+        batched: &BatchedPermit,
         run: &Verified<RunStatement>,
         expect: &Expect,
         now: UnixMs,
     ) -> Result<Verified<Permit>, Error> {
         match self.0 {
-            Permits::OfTheRun => certs::permit::verify(signed, run, expect, now),
+            Permits::OfTheRun => batches.verify(batched, run, expect, now),
             #[cfg(feature = "ablation")]
-            Permits::Any => Verified::dangerously_unsigned(signed),
+            Permits::Any => Verified::dangerously_unproven(batched),
         }
     }
 }

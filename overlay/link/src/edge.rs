@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 use wire::message::StreamKind;
 use wire::message::control::{EdgeOrder, Empty, NodeKind, NodeRef};
 use wire::message::edge::Edge;
-use wire::statement::{Permit, Signed};
+use wire::statement::{BatchedPermit, Permit};
 use wire::{Decode, Reason, SpkiHash};
 
 /// Tries per address: more would hammer who cannot be reached.
@@ -45,10 +45,15 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         role: role_of(&order.permit, me),
         epoch_min: table.epoch_min,
     };
-    let permit = node
-        .controls
-        .permits
-        .verify(&order.permit, &run, &expect, node.clock.unix())?;
+    let now = node.clock.unix();
+    let check = node.controls.permits;
+    let permit = check.verify(
+        &mut lock(&node.edges.batches),
+        &order.permit,
+        &run,
+        &expect,
+        now,
+    )?;
     if table.revoked.contains(&order.other.spki) {
         return Err(Error::Remote(Reason::Revoked));
     }
@@ -85,7 +90,7 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
 
 /// Takes a permit for other stripes that the other end of a running edge has
 /// heard of first.
-fn renew(node: &Node, key: EdgeKey, signed: Signed<Permit>) -> Result<(), Error> {
+fn renew(node: &Node, key: EdgeKey, signed: BatchedPermit) -> Result<(), Error> {
     let run = node.run().ok_or(Error::OutOfTurn("no run"))?;
     let mut table = lock(&node.edges.table);
     let expect = certs::permit::Expect {
@@ -94,10 +99,9 @@ fn renew(node: &Node, key: EdgeKey, signed: Signed<Permit>) -> Result<(), Error>
         role: if key.1 { Role::Child } else { Role::Parent },
         epoch_min: table.epoch_min,
     };
-    let permit = node
-        .controls
-        .permits
-        .verify(&signed, &run, &expect, node.clock.unix())?;
+    let now = node.clock.unix();
+    let check = node.controls.permits;
+    let permit = check.verify(&mut lock(&node.edges.batches), &signed, &run, &expect, now)?;
     if let Some(slot) = table.edges.get_mut(&key) {
         let order = EdgeOrder {
             permit: signed,
@@ -237,7 +241,7 @@ pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
     finish(node, key, outcome);
 }
 
-fn check_hello(node: &Node, link: &Link, signed: &Signed<Permit>) -> Result<EdgeKey, Error> {
+fn check_hello(node: &Node, link: &Link, signed: &BatchedPermit) -> Result<EdgeKey, Error> {
     let run = node.run().ok_or(Error::Remote(Reason::PermitMissing))?;
     let epoch_min = lock(&node.edges.table).epoch_min;
     let expect = certs::permit::Expect {
@@ -246,16 +250,15 @@ fn check_hello(node: &Node, link: &Link, signed: &Signed<Permit>) -> Result<Edge
         role: role_of(signed, node.config.me),
         epoch_min,
     };
-    let permit = node
-        .controls
-        .permits
-        .verify(signed, &run, &expect, node.clock.unix())?;
+    let now = node.clock.unix();
+    let check = node.controls.permits;
+    let permit = check.verify(&mut lock(&node.edges.batches), signed, &run, &expect, now)?;
     Ok((link.peer, permit.child == node.config.me))
 }
 
 /// Which end a permit says this node is. A hint, read before the permit is
 /// verified: the verification then requires exactly this role.
-fn role_of(signed: &Signed<Permit>, me: SpkiHash) -> Role {
+fn role_of(signed: &BatchedPermit, me: SpkiHash) -> Role {
     match Permit::from_bytes(signed.body()) {
         Ok(permit) if permit.child == me => Role::Child,
         _ => Role::Parent,

@@ -2,6 +2,8 @@
 
 use crate::{Error, Link};
 use quinn::{RecvStream, SendStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::codec::put_varint;
@@ -63,6 +65,7 @@ pub struct Receiver<T> {
     /// Boxed: the queue keeps room for dozens, and nearly always holds none.
     queue: mpsc::Receiver<Box<Result<T, Error>>>,
     task: tokio::task::AbortHandle,
+    received_bytes: Arc<AtomicU64>,
 }
 
 impl<T: Decode + Send + 'static> Receiver<T> {
@@ -70,9 +73,11 @@ impl<T: Decode + Send + 'static> Receiver<T> {
     #[must_use]
     pub fn new(mut stream: RecvStream) -> Self {
         let (sender, queue) = mpsc::channel(RECEIVED_MAX);
+        let received_bytes = Arc::new(AtomicU64::new(0));
+        let count = received_bytes.clone();
         let task = tokio::spawn(async move {
             loop {
-                let next = recv::<T>(&mut stream).await.transpose();
+                let next = recv_counted::<T>(&mut stream, &count).await.transpose();
                 let Some(next) = next else { return };
                 let failed = next.is_err();
                 if sender.send(Box::new(next)).await.is_err() || failed {
@@ -83,7 +88,14 @@ impl<T: Decode + Send + 'static> Receiver<T> {
         Self {
             queue,
             task: task.abort_handle(),
+            received_bytes,
         }
+    }
+
+    /// Bytes of messages, with their lengths, that have come since the last
+    /// time this was asked.
+    pub fn take_bytes(&self) -> u64 {
+        self.received_bytes.swap(0, Ordering::Relaxed)
     }
 
     /// The next message; `None` at the end of the stream.
@@ -181,10 +193,22 @@ pub(crate) async fn send<T: Encode>(stream: &mut SendStream, message: &T) -> Res
 
 /// Reads one message from a stream.
 pub(crate) async fn recv<T: Decode>(stream: &mut RecvStream) -> Result<Option<T>, Error> {
-    match recv_frame(stream, MESSAGE_BYTES_MAX).await? {
-        None => Ok(None),
-        Some(body) => Ok(Some(T::from_bytes(&body)?)),
-    }
+    recv_counted(stream, &AtomicU64::new(0)).await
+}
+
+/// As [`recv`]; adds what it took to `bytes`.
+async fn recv_counted<T: Decode>(
+    stream: &mut RecvStream,
+    bytes: &AtomicU64,
+) -> Result<Option<T>, Error> {
+    let Some(body) = recv_frame(stream, MESSAGE_BYTES_MAX).await? else {
+        return Ok(None);
+    };
+    let mut length = Vec::with_capacity(8);
+    put_varint(&mut length, body.len() as u64);
+    let taken = body.len().saturating_add(length.len());
+    bytes.fetch_add(taken as u64, Ordering::Relaxed);
+    Ok(Some(T::from_bytes(&body)?))
 }
 
 /// Reads one length-prefixed frame of at most `max` bytes.

@@ -36,12 +36,12 @@ async fn permits_that_are_forged_old_or_for_the_other_end_are_refused() {
     let parent = Running::start(&stream, &stream.member(), Setup::default());
     let member = stream.member();
     let good = stream.permit(parent.spki, member.spki());
-    let forged = certs::sign(&key(), &good);
+    let forged = certs::permit::sign(&key(), &good);
     let mut old = good.clone();
     (old.issued, old.expiry) = (stream.run.start, now());
     let mut swapped = good.clone();
     (swapped.parent, swapped.child) = (member.spki(), SpkiHash([7; 32]));
-    let signed = |permit| certs::sign(&stream.permit_key, permit);
+    let signed = |permit| certs::permit::sign(&stream.permit_key, permit);
     for permit in [forged, signed(&old), signed(&swapped)] {
         let (_socket, link, _channel) = hello(&member, parent.address, permit).await;
         assert_eq!(closed(&link).await, Reason::PermitInvalid);
@@ -92,7 +92,7 @@ async fn a_child_whose_permit_is_spent_gets_no_byte_more() {
     let member = stream.member();
     let mut permit = stream.permit(parent.spki, member.spki());
     permit.byte_budget = 40_000;
-    let permit = certs::sign(&stream.permit_key, &permit);
+    let permit = certs::permit::sign(&stream.permit_key, &permit);
     let below = order(permit.clone(), member.spki(), NodeKind::Peer, None);
     parent.node.order_edge(below).unwrap();
     let (_socket, link, _channel) = child(&member, parent.address, permit).await;
@@ -110,7 +110,7 @@ async fn a_child_gets_the_rendition_of_its_permit_and_no_other() {
     let member = stream.member();
     let mut permit = stream.permit(parent.spki, member.spki());
     permit.rendition = Rendition(1);
-    let permit = certs::sign(&stream.permit_key, &permit);
+    let permit = certs::permit::sign(&stream.permit_key, &permit);
     let below = order(permit.clone(), member.spki(), NodeKind::Peer, None);
     parent.node.order_edge(below).unwrap();
     // It starts with rendition 0.

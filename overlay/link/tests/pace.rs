@@ -188,7 +188,7 @@ async fn served(standing: Priority) -> [(usize, bool); 2] {
     up(&parent, 2).await;
     let mut permit = stream.permit(parent.spki, children[0].spki);
     permit.priority = standing;
-    let permit = certs::sign(&stream.permit_key, &permit);
+    let permit = certs::permit::sign(&stream.permit_key, &permit);
     let renewed = order(permit, children[0].spki, NodeKind::Peer, None);
     parent.node.order_edge(renewed).unwrap();
     let (mut publisher, init) = stream.publisher();

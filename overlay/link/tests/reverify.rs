@@ -155,7 +155,7 @@ impl Evening {
 
     fn attach(&self, parent: SpkiHash, child: SpkiHash) {
         let permit = self.permit(parent, child);
-        let permit = certs::sign(&self.stream.permit_key, &permit);
+        let permit = certs::permit::sign(&self.stream.permit_key, &permit);
         // Everybody dials a relay; else the child dials.
         let relay_below = child == self.relay.running.spki;
         for (at, other, dials) in [(child, parent, !relay_below), (parent, child, relay_below)] {

@@ -15,7 +15,7 @@ use support::{
 use wire::message::control::NodeKind;
 use wire::message::edge::{Edge, Start};
 use wire::message::group::Record;
-use wire::statement::{ChunkKey, Permit, Signed};
+use wire::statement::{BatchedPermit, ChunkKey};
 use wire::{Decode, Reason, Rendition, SpkiHash, Stripe, StripeSet, Stripes};
 
 const GROUP: u64 = 5;
@@ -34,10 +34,10 @@ fn permit(
     (parent, child): (SpkiHash, SpkiHash),
     stripes: StripeSet,
     serial: u64,
-) -> Signed<Permit> {
+) -> BatchedPermit {
     let mut permit = stream.permit(parent, child);
     (permit.stripes, permit.serial) = (stripes, serial);
-    certs::sign(&stream.permit_key, &permit)
+    certs::permit::sign(&stream.permit_key, &permit)
 }
 
 /// Makes an edge between two nodes, or changes the stripes of one.

@@ -1,6 +1,7 @@
 //! Who may be a member: whoever proves the invite, once per key, not too fast
 //! from one place.
 
+use super::controls::JoinCheck;
 use super::coordinator::{Coordinator, Member};
 use crate::Error;
 use certs::bundle::{self, MemberSecrets};
@@ -13,21 +14,26 @@ use wire::message::control::{Admitted, Certificate, Down, Join, Name, NodeKind, 
 use wire::statement::JoinReply;
 use wire::{Digest, Reason};
 
-/// Joins from one address block within [`JOIN_WINDOW_MS`]; a household or a
-/// lecture hall behind one address stays below.
-const JOINS_PER_BLOCK_MAX: usize = 64;
-/// The window of [`JOINS_PER_BLOCK_MAX`].
+/// The window of [`JoinCheck`].
 const JOIN_WINDOW_MS: u64 = 10_000;
 /// Members of one run: what one coordinator plans for.
 const MEMBERS_MAX: usize = 10_000;
 
 /// Recent joins by address block (IPv4 /24, IPv6 /48).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct JoinRate {
+    limit: JoinCheck,
     recent: VecDeque<(u64, [u8; 6])>,
 }
 
 impl JoinRate {
+    pub(super) const fn new(limit: JoinCheck) -> Self {
+        Self {
+            limit,
+            recent: VecDeque::new(),
+        }
+    }
+
     pub(super) fn admit(&mut self, ip: IpAddr, now_ms: u64) -> bool {
         while self
             .recent
@@ -37,7 +43,7 @@ impl JoinRate {
             self.recent.pop_front();
         }
         let block = block_of(ip);
-        if self.recent.iter().filter(|(_, b)| *b == block).count() >= JOINS_PER_BLOCK_MAX {
+        if self.recent.iter().filter(|(_, b)| *b == block).count() >= self.limit.per_block_max() {
             return false;
         }
         self.recent.push_back((now_ms, block));
@@ -98,6 +104,7 @@ impl Coordinator {
             .map_err(|_| Reason::Nonsense)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = sender.send(Down::Admitted(Box::new(admitted)));
+        self.tell_samplings(&sender);
         let member = Member {
             name: self.unique_name(&join.name),
             key,
@@ -195,13 +202,14 @@ mod tests {
 
     #[test]
     fn a_flood_from_one_block_leaves_others_alone() {
-        let mut rate = JoinRate::default();
+        let limit = JoinCheck::default();
+        let mut rate = JoinRate::new(limit);
         let (flood, calm) = (
             IpAddr::from([203, 0, 113, 7]),
             IpAddr::from([198, 51, 100, 7]),
         );
         let admitted = (0..1_000).filter(|_| rate.admit(flood, 0)).count();
-        assert_eq!(admitted, JOINS_PER_BLOCK_MAX);
+        assert_eq!(admitted, limit.per_block_max());
         assert!(rate.admit(calm, 0));
         assert!(rate.admit(flood, JOIN_WINDOW_MS));
     }

@@ -1,8 +1,9 @@
 //! Links that members open toward the station: control, and edges.
 
 use super::controls::MessageCheck;
-use super::coordinator::Event;
+use super::coordinator::{Event, Parts};
 use super::rate::{MessageLimit, MessageRate};
+use super::traffic::Traffic;
 use link::{Channel, Clock, Endpoint, Link, Node};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,20 @@ pub(super) struct Desk {
     /// To the coordinator. A full one makes its members wait, each with the
     /// one message that he has in hand.
     pub(super) messages: mpsc::Sender<Event>,
+    pub(super) traffic: Arc<Traffic>,
+}
+
+impl Desk {
+    /// For the coordinator that is made of these parts.
+    pub(super) fn beside(parts: &Parts, clock: Clock, limits: MessageCheck) -> Self {
+        Self {
+            node: parts.node.clone(),
+            clock,
+            limits,
+            messages: parts.messages.clone(),
+            traffic: parts.traffic.clone(),
+        }
+    }
 }
 
 /// Accepts links for the station until its endpoint closes.
@@ -115,12 +130,15 @@ async fn relay_messages(
                     break reason;
                 }
                 Some(message) => match sender.send_counted(&message).await {
-                    Ok(bytes) => desk.node.charge(bytes),
+                    Ok(bytes) => {
+                        desk.node.charge(bytes);
+                        desk.traffic.sent(bytes as u64);
+                    }
                     Err(_) => break Reason::PeerGone,
                 },
                 None => break Reason::Done,
             },
-            message = receiver.recv() => match message {
+            message = receiver.recv() => match counted(message, &receiver, &desk.traffic) {
                 Ok(Some(Up::Leave(Empty {}))) => break Reason::Done,
                 Ok(Some(_)) if !rate.admit(desk.clock.mono_ms()) => break Reason::RateLimited,
                 Ok(Some(message)) => {
@@ -137,6 +155,12 @@ async fn relay_messages(
     };
     let _ = desk.messages.send(gone).await;
     farewell(&link, sender, reason).await;
+}
+
+/// A message whose bytes were counted, and those that wait behind it.
+fn counted<M>(message: M, receiver: &link::Receiver<Up>, traffic: &Traffic) -> M {
+    traffic.received(receiver.take_bytes());
+    message
 }
 
 /// Lets the last message arrive, then closes.

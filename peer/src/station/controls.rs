@@ -16,6 +16,38 @@ pub struct Judging {
     pub lateness: LatenessCheck,
     /// How often members may speak (threat D7).
     pub messages: MessageCheck,
+    /// How many may join from one place at once (threat E2).
+    pub joins: JoinCheck,
+}
+
+/// How many may join from one address block within a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct JoinCheck {
+    per_block_max: usize,
+}
+
+impl Default for JoinCheck {
+    /// A household or a lecture hall behind one address stays below.
+    fn default() -> Self {
+        Self { per_block_max: 64 }
+    }
+}
+
+impl JoinCheck {
+    /// As many as like to.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_unlimited() -> Self {
+        let _ = certs::ablation::marker();
+        Self {
+            per_block_max: usize::MAX,
+        }
+    }
+
+    /// Joins from one block within the window.
+    pub(super) const fn per_block_max(self) -> usize {
+        self.per_block_max
+    }
 }
 
 /// When a child is moved because its parent is late.
@@ -54,6 +86,8 @@ impl LatenessCheck {
 pub(super) struct Controls {
     /// Whom a member may receipt (threat C2).
     pub(super) receipts: ReceiptCheck,
+    /// Which chunks a member may receipt (threat C2).
+    pub(super) sampling: SampleCheck,
     /// For whom the station dials a relay (threat E4).
     pub(super) dials: DialCheck,
 }
@@ -88,6 +122,40 @@ impl ReceiptCheck {
             Receipted::Permitted => Ok(()),
             #[cfg(test)]
             Receipted::Anybody => Ok(()),
+        }
+    }
+}
+
+/// Which chunks a member may receipt, where few stand for all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SampleCheck(Sampled);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Sampled {
+    /// Those that its key and the rule choose.
+    #[default]
+    Chosen,
+    #[cfg(test)]
+    Any,
+}
+
+impl SampleCheck {
+    /// Whichever it likes.
+    #[cfg(test)]
+    pub(super) const fn dangerously_any() -> Self {
+        Self(Sampled::Any)
+    }
+
+    /// `asked`: whether the member was to receipt all of these chunks.
+    ///
+    /// # Errors
+    /// `receipt_not_sampled`.
+    pub(super) const fn of(self, asked: bool) -> Result<(), Error> {
+        match self.0 {
+            Sampled::Chosen if !asked => Err(Error::ReceiptNotSampled),
+            Sampled::Chosen => Ok(()),
+            #[cfg(test)]
+            Sampled::Any => Ok(()),
         }
     }
 }

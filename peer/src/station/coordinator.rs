@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 /// How often deadlines are looked at.
 const TICK_MS: u64 = 50;
 /// How often the picture of the tree and the beacon go out.
-const PICTURE_MS: u64 = 1_000;
+pub(super) const PICTURE_MS: u64 = 1_000;
 /// How long a child's report that its relay is gone waits for the
 /// coordinator's own link to say so: then the relay is lost for all at once.
 const SUSPECT_MS: u64 = 700;
@@ -79,6 +79,7 @@ pub(super) struct Parts {
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) messages: mpsc::Sender<Event>,
     pub(super) page: Option<page::Running>,
+    pub(super) traffic: Arc<super::traffic::Traffic>,
 }
 
 /// What reaches the coordinator.
@@ -168,6 +169,7 @@ pub(super) struct Coordinator {
     pub(super) messages: mpsc::Sender<Event>,
     pub(super) introductions: super::introductions::Introductions,
     pub(super) page: Option<page::Running>,
+    pub(super) traffic: super::traffic::Meter,
     pub(super) notices: Vec<page::Notice>,
     /// Viewers who miss nothing by any one node's end, and all, as told last.
     pub(super) guaranteed: (u32, u32),
@@ -209,7 +211,7 @@ impl Coordinator {
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
-            join_rate: JoinRate::default(),
+            join_rate: JoinRate::new(settings.judging.joins),
             renewals: super::membership::Renewals::new(settings.membership_ms),
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
@@ -231,6 +233,7 @@ impl Coordinator {
             messages: parts.messages,
             introductions: super::introductions::Introductions::default(),
             page: parts.page,
+            traffic: super::traffic::Meter::new(parts.traffic),
             epochs: parts.epochs,
         }
     }
@@ -257,12 +260,14 @@ impl Coordinator {
                 }
                 _ = picture.tick() => {
                     self.send_beacon();
+                    self.sample_receipts();
                     self.lower_edges();
                     self.tell_proven();
+                    self.tell_traffic();
                     self.show_tree();
                     self.renew_permits();
                 }
-                Some(event) = messages.recv() => self.take(event),
+                Some(event) = messages.recv() => self.take_waiting(event, &mut messages),
             }
             self.act();
             if self.has_ended() {

@@ -1,25 +1,50 @@
 //! Permits: the planner's actions as signed leave for both ends of an edge.
 
-use super::coordinator::{Coordinator, Member};
+use super::coordinator::{Coordinator, Event, Member};
+use super::membership::renewal_after_ms;
 use super::permits::{Change, Pair};
 use overlay::planner::{Action, Question};
 use serde_json::json;
+use tokio::sync::mpsc;
 use wire::codec::{List, Text};
 use wire::limits::{PERMIT_BUDGET_PERCENT, PERMIT_LIFE_MS_MAX};
 use wire::message::control::{Down, EdgeFailure, EdgeOrder, Name, NodeKind, NodeRef};
-use wire::statement::{Ask, Grant, Permit, Priority, Signed};
+use wire::statement::{Ask, BatchedPermit, Grant, Permit, Priority};
 use wire::{OrderId, Reason, Rendition, SpkiHash, Stripe};
 
-/// A permit's life; renewed at half of it.
+/// A permit's life.
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
 const _: () = assert!(PERMIT_LIFE_MS <= PERMIT_LIFE_MS_MAX);
+/// Members' messages that are heard in one breath: few enough that the
+/// station's own events do not wait for them.
+const MESSAGES_PER_BATCH_MAX: usize = 32;
 /// Blocks that an edge may carry beyond rate x life, in bytes: catching up
 /// from what the parent keeps.
 const CATCH_UP_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Coordinator {
-    /// Does what the planner wants, until it wants nothing more.
+    /// A message and what waits behind it: what a crowd wants at once becomes
+    /// one batch of permits.
+    pub(super) fn take_waiting(&mut self, first: Event, messages: &mut mpsc::Receiver<Event>) {
+        self.take(first);
+        for _ in 1..MESSAGES_PER_BATCH_MAX {
+            let Ok(event) = messages.try_recv() else {
+                return;
+            };
+            self.settle();
+            self.take(event);
+        }
+    }
+
+    /// Does what the planner wants, and signs the permits for it.
     pub(super) fn act(&mut self) {
+        self.settle();
+        self.permit_changes();
+    }
+
+    /// Does what the planner wants, until it wants nothing more; permits wait
+    /// for [`Self::permit_changes`].
+    pub(super) fn settle(&mut self) {
         while let Some(action) = self.planner.poll_action() {
             match action {
                 Action::Attach {
@@ -89,17 +114,19 @@ impl Coordinator {
                 Action::Refuse { node, reason } => self.refuse(node, reason),
             }
         }
-        self.permit_changes();
     }
 
-    /// One permit, or one end, for each pair whose stripes have changed.
+    /// One permit, or one end, for each pair whose stripes have changed; the
+    /// permits are one batch.
     fn permit_changes(&mut self) {
+        let mut due = Vec::new();
         for (pair, change) in self.permits.changes() {
             match change {
-                Change::Permit => self.mint(pair),
+                Change::Permit => due.push(pair),
                 Change::End => self.end_edge(pair),
             }
         }
+        self.mint(&due);
     }
 
     pub(super) fn say(&self, to: SpkiHash, message: Down) {
@@ -197,35 +224,53 @@ impl Coordinator {
         }
     }
 
-    /// Signs a permit for all stripes of an edge and gives it to both ends.
-    pub(super) fn mint(&mut self, pair: Pair) {
-        let (child, parent) = pair;
-        let Some(permitted) = self.permits.get(pair) else {
-            return;
-        };
-        let Some((child_ref, parent_ref)) = self.node_ref(child).zip(self.node_ref(parent)) else {
-            return;
-        };
+    /// Signs a permit for all stripes of each of these edges and gives it to
+    /// both ends: one batch.
+    pub(super) fn mint(&mut self, pairs: &[Pair]) {
+        let mut edges = Vec::with_capacity(pairs.len());
+        let mut permits = Vec::with_capacity(pairs.len());
+        for (child, parent) in pairs.iter().copied() {
+            let ends = self.node_ref(child).zip(self.node_ref(parent));
+            if let Some((child_ref, parent_ref)) = ends
+                && let Some(permit) = self.permit((&child_ref, &parent_ref))
+            {
+                edges.push((child_ref, parent_ref));
+                permits.push(permit);
+            }
+        }
+        let permits = certs::permit::sign_batch(&self.keys.permit, &permits);
+        for ((child_ref, parent_ref), permit) in edges.into_iter().zip(permits) {
+            let (child, parent) = (child_ref.spki, parent_ref.spki);
+            let child_dials = dials(child_ref.kind, parent_ref.kind);
+            self.give(child, permit.clone(), parent_ref, child_dials);
+            self.give(parent, permit, child_ref, !child_dials);
+        }
+    }
+
+    /// The next permit of an edge, not yet signed.
+    fn permit(&mut self, (child, parent): (&NodeRef, &NodeRef)) -> Option<Permit> {
+        let pair = (child.spki, parent.spki);
+        let permitted = self.permits.get(pair)?;
         let issued = self.clock.unix();
-        let permit = Permit {
+        // Without randomness the next one is early, and that is all.
+        let dice = super::keys::random(&self.keys.rng).unwrap_or_default();
+        let due_ms = renewal_after_ms(PERMIT_LIFE_MS, u16::from_be_bytes(dice));
+        let now_ms = self.clock.mono_ms();
+        self.permits.minted(pair, now_ms.saturating_add(due_ms));
+        Some(Permit {
             scope: self.keys.scope(),
             serial: self.permits.next_serial(),
             stripes: permitted.stripes,
             rendition: Rendition(0),
-            parent,
-            child,
-            parent_order: order_of(&parent_ref),
-            child_order: order_of(&child_ref),
+            parent: parent.spki,
+            child: child.spki,
+            parent_order: order_of(parent),
+            child_order: order_of(child),
             priority: permitted.priority,
             byte_budget: self.byte_budget(permitted.stripes.len().into()),
             issued,
             expiry: issued.plus_ms(PERMIT_LIFE_MS),
-        };
-        let permit = certs::sign(&self.keys.permit, &permit);
-        self.permits.minted(pair, self.clock.mono_ms());
-        let child_dials = dials(child_ref.kind, parent_ref.kind);
-        self.give(child, permit.clone(), parent_ref, child_dials);
-        self.give(parent, permit, child_ref, !child_dials);
+        })
     }
 
     /// What so many stripes take over a permit's life, and to catch up, in
@@ -243,7 +288,7 @@ impl Coordinator {
             .div_ceil(k.max(1))
     }
 
-    fn give(&self, to: SpkiHash, permit: Signed<Permit>, other: NodeRef, dial: bool) {
+    fn give(&self, to: SpkiHash, permit: BatchedPermit, other: NodeRef, dial: bool) {
         let order = EdgeOrder {
             permit,
             other,
@@ -295,26 +340,26 @@ impl Coordinator {
         }
     }
 
-    /// Renews permits at half their life.
+    /// Renews permits whose time has come: between half and two thirds of
+    /// their life, each at a random moment of its own.
     pub(super) fn renew_permits(&mut self) {
-        let now_ms = self.clock.mono_ms();
-        for pair in self.permits.older_than(PERMIT_LIFE_MS / 2, now_ms) {
-            self.renew(pair);
-        }
+        let due = self.permits.take_due(self.clock.mono_ms());
+        self.renew(&due);
     }
 
     /// New permits for every edge: a new epoch has begun.
     pub(super) fn mint_all(&mut self) {
-        for pair in self.permits.pairs() {
-            self.renew(pair);
-        }
+        let pairs = self.permits.pairs();
+        self.renew(&pairs);
     }
 
-    /// The next permit, by what the child's standing is now.
-    fn renew(&mut self, pair: Pair) {
-        let priority = self.planner.priority(pair.0, pair.1);
-        self.permits.stand(pair, priority);
-        self.mint(pair);
+    /// The next permits, by what each child's standing is now.
+    pub(super) fn renew(&mut self, pairs: &[Pair]) {
+        for pair in pairs {
+            let priority = self.planner.priority(pair.0, pair.1);
+            self.permits.stand(*pair, priority);
+        }
+        self.mint(pairs);
     }
 }
 
@@ -341,3 +386,6 @@ const fn dials(child: NodeKind, parent: NodeKind) -> bool {
         (_, NodeKind::Relay) | (NodeKind::Peer | NodeKind::Station, _)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,10 +53,10 @@ impl Renewals {
     }
 }
 
-/// How long after its issue a membership is renewed: between half and two
-/// thirds of its life, by `dice`, so that those who came together are not
+/// How long after its issue a membership or permit is renewed: between half and
+/// two thirds of its life, by `dice`, so that those who came together are not
 /// renewed together.
-fn renewal_after_ms(life_ms: u64, dice: u16) -> u64 {
+pub(super) fn renewal_after_ms(life_ms: u64, dice: u16) -> u64 {
     let jitter_ms = (life_ms / 6).saturating_mul(u64::from(dice)) >> u16::BITS;
     life_ms / 2 + jitter_ms
 }

@@ -20,7 +20,8 @@ pub(super) type Pair = (SpkiHash, SpkiHash);
 pub(super) struct Permitted {
     pub(super) stripes: StripeSet,
     pub(super) priority: Priority,
-    minted_ms: Option<u64>,
+    /// When the next one is due, once one was signed.
+    due_ms: Option<u64>,
 }
 
 /// What becomes of a pair, once all that the planner wanted is known.
@@ -58,7 +59,7 @@ impl Permits {
         let permitted = self.permitted.entry(pair).or_insert(Permitted {
             stripes: StripeSet::EMPTY,
             priority,
-            minted_ms: None,
+            due_ms: None,
         });
         let new = permitted.stripes.is_empty();
         permitted.stripes = permitted.stripes.with(stripe);
@@ -111,30 +112,27 @@ impl Permits {
         }
     }
 
-    /// A permit was signed.
-    pub(super) fn minted(&mut self, pair: Pair, now_ms: u64) {
+    /// A permit was signed; the next one is due then.
+    pub(super) fn minted(&mut self, pair: Pair, due_ms: u64) {
         if let Some(permitted) = self.permitted.get_mut(&pair) {
-            permitted.minted_ms = Some(now_ms);
+            permitted.due_ms = Some(due_ms);
         }
     }
 
-    /// The pairs whose permits are older than this; their early renewals are
+    /// The pairs whose permits are to be renewed; their early renewals are
     /// forgiven.
-    pub(super) fn older_than(&mut self, age_ms: u64, now_ms: u64) -> Vec<Pair> {
-        let old = |p: &Permitted| {
-            let minted_ms = p.minted_ms;
-            minted_ms.is_some_and(|at| now_ms.saturating_sub(at) > age_ms)
-        };
-        let old: Vec<Pair> = self
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<Pair> {
+        let due = |p: &Permitted| p.due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+        let due: Vec<Pair> = self
             .permitted
             .iter()
-            .filter(|(_, p)| old(p))
+            .filter(|(_, p)| due(p))
             .map(|(pair, _)| *pair)
             .collect();
-        for pair in &old {
+        for pair in &due {
             self.early.remove(pair);
         }
-        old
+        due
     }
 
     /// Whether an edge that has spent its bytes gets the next permit.
@@ -149,7 +147,7 @@ impl Permits {
     pub(super) fn fed(&self, pair: Pair, stripe: Stripe, now_ms: u64) -> bool {
         let permitted = self.permitted.get(&pair);
         let ended = self.ended_ms.get(&(pair, stripe));
-        permitted.is_some_and(|p| p.stripes.has(stripe) && p.minted_ms.is_some())
+        permitted.is_some_and(|p| p.stripes.has(stripe) && p.due_ms.is_some())
             || ended.is_some_and(|at| recent(*at, now_ms))
     }
 
@@ -168,6 +166,7 @@ fn recent(ended_ms: u64, now_ms: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::membership::renewal_after_ms;
     use super::*;
 
     const PAIR: Pair = (SpkiHash([1; 32]), SpkiHash([2; 32]));
@@ -201,6 +200,33 @@ mod tests {
         assert!(permits.may_renew_early(TURNED), "another edge");
         permits.forget(PAIR.0);
         assert!(permits.may_renew_early(PAIR), "another membership");
+    }
+
+    #[test]
+    fn a_crowd_that_came_at_once_is_not_renewed_at_once() {
+        const LIFE_MS: u64 = 240_000;
+        let mut permits = Permits::default();
+        for n in 0u16..1_000 {
+            let [a, b] = n.to_be_bytes();
+            let pair = (SpkiHash([a; 32]), SpkiHash([b; 32]));
+            permits.attach(pair, ONE, Priority::FreeRider);
+            // Every throw of the dice is as likely as the next.
+            let dice = n.wrapping_mul(65);
+            permits.minted(pair, renewal_after_ms(LIFE_MS, dice));
+        }
+        let mut most = 0;
+        let mut renewed = 0;
+        for now_ms in (0..LIFE_MS).step_by(1_000) {
+            let due = permits.take_due(now_ms);
+            for pair in &due {
+                permits.minted(*pair, now_ms + LIFE_MS);
+            }
+            assert!(due.is_empty() || (LIFE_MS / 2..=LIFE_MS * 2 / 3).contains(&now_ms));
+            most = most.max(due.len());
+            renewed += due.len();
+        }
+        assert_eq!(renewed, 1_000);
+        assert!(most <= 40, "{most} in one second");
     }
 
     #[test]

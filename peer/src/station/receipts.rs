@@ -7,7 +7,7 @@ use super::coordinator::Coordinator;
 use super::lateness::Lateness;
 use bytes::Bytes;
 use certs::Error;
-use certs::receipt::{Counted, StripeDigests};
+use certs::receipt::{Counted, ReceiptKey, Samplings, StripeDigests};
 use overlay::slots::{Ledger, Summary};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,11 +23,17 @@ const DIGESTS_MAX: usize = 4 * RECEIPT_CHUNKS_MAX;
 /// Open accounts per member: it has one for each stripe, and for a moment two.
 const ACCOUNTS_MAX: usize = 4 * STRIPES_MAX as usize;
 
+/// What a chunk is taken to play before the first one has come.
+const CHUNK_MS: u64 = 200;
+
 /// What receipts are checked against, and what they have proven.
 #[derive(Debug)]
 pub(super) struct Proven {
     digests: BTreeMap<Sequence, StripeDigests>,
-    capacity: Ledger<SpkiHash>,
+    /// How long the newest chunk plays.
+    chunk_ms: u64,
+    pub(super) samplings: Samplings,
+    pub(super) capacity: Ledger<SpkiHash>,
     lateness: Lateness,
 }
 
@@ -35,6 +41,8 @@ impl Proven {
     pub(super) fn new(judging: Judging) -> Self {
         Self {
             digests: BTreeMap::new(),
+            chunk_ms: CHUNK_MS,
+            samplings: Samplings::new(),
             capacity: Ledger::checking(judging.claims),
             lateness: Lateness::new(judging.lateness.receipts_max()),
         }
@@ -59,14 +67,19 @@ impl Proven {
     }
 
     /// The newest chunk that was published.
-    fn head(&self) -> Option<Sequence> {
+    pub(super) fn head(&self) -> Option<Sequence> {
         self.digests.last_key_value().map(|(sequence, _)| *sequence)
     }
 
+    pub(super) const fn chunk_ms(&self) -> u64 {
+        self.chunk_ms
+    }
+
     /// Chunks that were published after what was receipted before (or from the
-    /// receipt's first one on) and up to the receipt's last: what never came
-    /// was due, too. What the child catches up with was not.
-    fn due(&self, counted: &Counted, before: Before) -> u64 {
+    /// receipt's first one on) and up to the receipt's last, of those that the
+    /// member was to receipt: what never came was due, too. What the child
+    /// catches up with was not.
+    fn due(&self, counted: &Counted, key: &ReceiptKey, before: Before) -> u64 {
         let since = || chunks(counted).filter(|s| Some(*s) > before.begun_at);
         let (Some(first), Some(last)) = (since().min(), since().max()) else {
             return 0;
@@ -76,7 +89,9 @@ impl Proven {
         if from > last {
             return 0;
         }
-        self.digests.range(from..=last).count() as u64
+        let published = self.digests.range(from..=last).map(|(chunk, _)| *chunk);
+        let due = published.filter(|chunk| self.asked(key, counted.stripe(), *chunk));
+        due.count() as u64
     }
 }
 
@@ -189,6 +204,10 @@ impl Coordinator {
         };
         // The station has every block of its own chunks.
         let blocks: Vec<Bytes> = pieces.into_iter().map(|piece| piece.data).collect();
+        let chunk_ms = header.duration_us / 1_000;
+        if chunk_ms > 0 {
+            self.proven.chunk_ms = chunk_ms;
+        }
         if let Ok(digests) = StripeDigests::new(&header, &blocks) {
             self.proven.digests.insert(key.sequence, digests);
             while self.proven.digests.len() > DIGESTS_MAX {
@@ -279,13 +298,20 @@ impl Coordinator {
         let pair = (from, counted.parent());
         let permitted = self.permits.fed(pair, counted.stripe(), now_ms);
         self.settings.controls.receipts.of(permitted)?;
+        let asked = |chunk| self.proven.asked(key, counted.stripe(), chunk);
+        self.settings
+            .controls
+            .sampling
+            .of(chunks(&counted).all(asked))?;
         let before = member.receipts.accept(&counted)?;
         let summary = Summary {
             bytes: counted.bytes(),
-            due: self.proven.due(&counted, before),
+            due: self.proven.due(&counted, key, before),
             in_time: before.count(counted.in_time()) as u64,
         };
-        Ok((summary, before.count(counted.late())))
+        let one_in = self.proven.stand_for(chunks(&counted));
+        let late = before.count(counted.late());
+        Ok((summary.scaled(one_in), late))
     }
 
     /// Takes edges back that nothing proves any more, but never one that feeds

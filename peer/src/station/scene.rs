@@ -65,6 +65,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         events: mpsc::unbounded_channel().0,
         messages: mpsc::channel(1).0,
         page: None,
+        traffic: Arc::default(),
     };
     let emit = Emitter::new("S", false);
     let coordinator = Coordinator::new(keys, settings, parts, clock, emit);

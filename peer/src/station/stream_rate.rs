@@ -97,7 +97,7 @@ impl Coordinator {
         if self.permits.get(pair).is_none() || !self.permits.may_renew_early(pair) {
             return false;
         }
-        self.mint(pair);
+        self.mint(&[pair]);
         true
     }
 }

@@ -118,6 +118,11 @@ impl Coordinator {
             ("children", u64::from(load.children)),
             ("members", self.members.len() as u64),
             ("viewers_guaranteed", u64::from(self.guaranteed.0)),
+            (
+                "control_received_bps_per_viewer",
+                self.traffic.rate.received_bps,
+            ),
+            ("control_sent_bps_per_viewer", self.traffic.rate.sent_bps),
         ];
         // It is the station's own word.
         let known = picture.nodes.iter().map(|n| n.spki).collect();

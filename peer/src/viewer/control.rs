@@ -318,6 +318,7 @@ impl Session {
                 );
             }
             Down::Membership(certificate) => self.renewal(&certificate),
+            Down::Sampling(rule) => self.receipts.sample(rule),
             Down::Admitted(_) => return Err(link::Error::OutOfTurn("admitted twice").into()),
         }
         Ok(None)

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use certs::Verified;
 use certs::bundle::MemberSecrets;
-use certs::receipt::Accumulator;
+use certs::receipt::{Accumulator, Samplings};
 use std::collections::BTreeMap;
-use wire::message::receipt::Receipt;
+use wire::message::receipt::{Receipt, Sampling};
 use wire::statement::ChunkHeader;
 use wire::{Rendition, Scope, SpkiHash, Stripe, StripeSet};
 
@@ -17,6 +17,7 @@ pub(crate) struct Receipts {
     me: SpkiHash,
     accounts: BTreeMap<(SpkiHash, Stripe), Accumulator>,
     interval: u64,
+    samplings: Samplings,
 }
 
 impl Receipts {
@@ -26,7 +27,20 @@ impl Receipts {
             me,
             accounts: BTreeMap::new(),
             interval: 0,
+            samplings: Samplings::new(),
         }
+    }
+
+    /// The coordinator's rule of which chunks are receipted; one for chunks
+    /// that another rules already changes nothing.
+    pub(super) fn sample(&mut self, rule: Sampling) {
+        self.samplings.learn(rule);
+    }
+
+    /// The stripes of this chunk that are receipted.
+    pub(super) fn asked(&self, header: &ChunkHeader, secrets: &MemberSecrets) -> StripeSet {
+        let (key, all) = (&secrets.receipt_key, StripeSet::ALL);
+        self.samplings.stripes(key, header.sequence, all)
     }
 
     /// A stripe of this parent works. What is counted begins at zero, as the
@@ -197,6 +211,30 @@ mod tests {
         let told: Vec<_> = written.iter().map(|r| (r.parent, marked(r))).collect();
         assert_eq!(told, [(OLD, 1), (NEW, 2)]);
         assert!(receipts.write(&secrets).is_empty(), "nothing new, no word");
+    }
+
+    #[test]
+    fn of_a_large_audience_each_receipts_a_share() {
+        let secrets = secrets();
+        let (scope, chunks) = programme(&secrets, 40);
+        let mut receipts = Receipts::new(scope, ME);
+        let asked = |receipts: &Receipts| {
+            let asked = |chunk: &&SealedChunk| {
+                let stripes = receipts.asked(&chunk.header, &secrets);
+                stripes.has(Stripe(0))
+            };
+            chunks.iter().filter(asked).count()
+        };
+        assert_eq!(asked(&receipts), 40);
+        let rule = Sampling {
+            from: chunks[20].header.sequence,
+            window_chunks: 1,
+            one_in: 4,
+        };
+        receipts.sample(rule.clone());
+        assert_eq!(asked(&receipts), 20 + 5);
+        receipts.sample(Sampling { one_in: 1, ..rule });
+        assert_eq!(asked(&receipts), 20 + 5, "that was ruled already");
     }
 
     #[test]

@@ -98,7 +98,9 @@ impl Session {
             return;
         };
         let (now, now_ms) = (self.clock.unix(), self.clock.mono_ms());
-        for block in &blocks {
+        let asked = self.receipts.asked(&header, &self.membership.secrets);
+        let asked = |index| asked.has(header.layout.stripe_of(index));
+        for block in blocks.iter().filter(|block| asked(block.index)) {
             let Some(from) = block.from else { continue };
             let ago_ms = now_ms.saturating_sub(block.at_ms);
             let delay_ms = now.since_ms(header.published).saturating_sub(ago_ms);

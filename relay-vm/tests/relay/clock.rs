@@ -8,7 +8,7 @@ use link::{Clock, Identity};
 use std::time::{Duration, Instant};
 use wire::message::control::{Down, NodeKind, Up};
 use wire::message::edge::Edge;
-use wire::statement::{Permit, Signed};
+use wire::statement::BatchedPermit;
 use wire::{Reason, UnixMs};
 
 /// How far the relay's platform is behind the station, in milliseconds.
@@ -23,10 +23,10 @@ fn station_time() -> UnixMs {
 }
 
 /// A member's permit for an edge to the relay, expired at the station.
-fn expired(stream: &Stream, scene: &Scene, member: &Identity) -> Signed<Permit> {
+fn expired(stream: &Stream, scene: &Scene, member: &Identity) -> BatchedPermit {
     let mut permit = stream.permit(scene.spki(), member.spki());
     permit.expiry = now().plus_ms(LEFT_MS);
-    certs::sign(&stream.permit_key, &permit)
+    certs::permit::sign(&stream.permit_key, &permit)
 }
 
 async fn send_beacon(control: &mut Control, stream: &Stream) {
@@ -37,7 +37,7 @@ async fn send_beacon(control: &mut Control, stream: &Stream) {
 /// The coordinator's beacon, and then an order by an expired permit.
 async fn ordered_by_an_expired_permit(
     clock: Clock,
-) -> (Scene, Stream, Control, Identity, Signed<Permit>) {
+) -> (Scene, Stream, Control, Identity, BatchedPermit) {
     let scene = Scene::with_clock(Paid::default(), clock);
     let stream = Stream::begin();
     let member = stream.member();

@@ -6,7 +6,7 @@ use link::{Channel, Identity, Link, open_channel};
 use wire::Reason;
 use wire::message::StreamKind;
 use wire::message::control::NodeKind;
-use wire::statement::{Permit, Signed};
+use wire::statement::BatchedPermit;
 
 /// A message's length, and bytes that are no message.
 const GARBAGE: [u8; 6] = [5, 0x3f, 0xff, 0xff, 0xff, 0xff];
@@ -15,7 +15,7 @@ const GARBAGE: [u8; 6] = [5, 0x3f, 0xff, 0xff, 0xff, 0xff];
 struct Busy {
     scene: Scene,
     member: Identity,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
     control: Control,
 }
 

@@ -7,8 +7,8 @@ use wire::invite::Invite;
 use wire::message::{command, control, edge, group, live, receipt};
 use wire::order::{Order, Parameters};
 use wire::statement::{
-    Ask, CapacityClaim, ChunkHeader, Grant, HeadBeacon, Introduction, JoinReply, Permit,
-    Revocation, RunStatement,
+    Ask, BatchedPermit, CapacityClaim, ChunkHeader, Grant, HeadBeacon, Introduction, JoinReply,
+    Permit, PermitBatch, Revocation, RunStatement,
 };
 use wire::{Decode, Encode, Signed};
 
@@ -40,6 +40,8 @@ fn statements(data: &[u8]) {
     one_spelling::<Introduction>(data);
     one_spelling::<JoinReply>(data);
     one_spelling::<Permit>(data);
+    one_spelling::<PermitBatch>(data);
+    one_spelling::<BatchedPermit>(data);
     one_spelling::<Revocation>(data);
     one_spelling::<RunStatement>(data);
     one_spelling::<Signed<ChunkHeader>>(data);

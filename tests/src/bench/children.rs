@@ -17,7 +17,7 @@ use wire::limits::BLOCK_BYTES_MAX;
 use wire::message::StreamKind;
 use wire::message::edge::{Edge, Start};
 use wire::message::group::Record;
-use wire::statement::{ChunkHeader, ChunkKey, Permit, Signed};
+use wire::statement::{BatchedPermit, ChunkHeader, ChunkKey};
 use wire::{Decode, Reader, Rendition, SpkiHash, StripeSet};
 
 /// Dials at the same time: a handshake must not wait for hundreds of others.
@@ -159,7 +159,7 @@ async fn edge(
     notes: Shared,
 ) -> Result<(), Error> {
     let (endpoint, link) = dial(member, address, Some(relay)).await?;
-    let permit: Signed<Permit> = Signed::from_bytes(&unhex(&member.permit)?)?;
+    let permit: BatchedPermit = BatchedPermit::from_bytes(&unhex(&member.permit)?)?;
     let mut channel = open_channel(&link, StreamKind::Edge).await?;
     channel.send(&Edge::Hello(permit)).await?;
     let Edge::Welcome(_) = channel.expect("no welcome").await? else {

@@ -17,7 +17,7 @@ use wire::message::command::{Command as Order, CommandReply, Serve};
 use wire::message::control::{Down, EdgeOrder, Up};
 use wire::message::edge::Edge;
 use wire::order;
-use wire::statement::{Permit, Signed};
+use wire::statement::BatchedPermit;
 use wire::{Digest, Encode, PublicKey, SpkiHash};
 
 /// What each step of the boot may take.
@@ -172,7 +172,7 @@ pub(super) async fn coordinate(
 pub(super) async fn attach(
     endpoint: &Arc<Endpoint>,
     relay: &Relay,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
 ) -> Result<(Link, Channel), Error> {
     let link = endpoint
         .dial(relay.address, Some(relay.spki), Patience::Edge)

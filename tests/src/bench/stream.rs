@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::message::control::{EdgeOrder, Name, NodeKind, NodeRef};
-use wire::statement::{Permit, Priority, RunStatement, Scope, Signed};
+use wire::statement::{BatchedPermit, Permit, Priority, RunStatement, Scope, Signed};
 use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripes, UnixMs};
 
 /// Life of the run, in milliseconds: longer than any round.
@@ -67,7 +67,7 @@ impl Stream {
         member(&self.ca, &self.run, key()?)
     }
 
-    pub(super) fn permit(&self, parent: SpkiHash, child: SpkiHash, now: UnixMs) -> Signed<Permit> {
+    pub(super) fn permit(&self, parent: SpkiHash, child: SpkiHash, now: UnixMs) -> BatchedPermit {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
@@ -82,7 +82,7 @@ impl Stream {
             issued: now,
             expiry: now.plus_ms(PERMIT_MS),
         };
-        certs::sign(&self.permit_key, &permit)
+        certs::permit::sign(&self.permit_key, &permit)
     }
 
     pub(super) fn publisher(&self) -> Result<Publisher, Error> {
@@ -99,7 +99,7 @@ impl Stream {
 
 /// The order for the end of an edge that is dialled.
 pub(super) fn order(
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
     other: SpkiHash,
     kind: NodeKind,
 ) -> Result<EdgeOrder, Error> {

@@ -8,6 +8,7 @@ use crate::scene::{loopback, now, random, rng, within};
 use certs::bundle::{self, MemberSecrets, SealingKeyPair};
 use certs::{SigningKey, Verified};
 use link::{Endpoint, Identity, Link, Patience, Receiver, Sender, open_channel};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::invite::Invite;
@@ -64,8 +65,21 @@ impl Guest {
     /// # Errors
     /// The station is not there, or does not admit.
     pub async fn enter(invite: &Invite, name: &str, upload_bps: u64) -> Result<Self, Failure> {
+        Self::enter_from(loopback(), invite, name, upload_bps).await
+    }
+
+    /// The same from this address.
+    ///
+    /// # Errors
+    /// As [`Guest::enter`], or the address is not this machine's.
+    pub async fn enter_from(
+        listen: SocketAddr,
+        invite: &Invite,
+        name: &str,
+        upload_bps: u64,
+    ) -> Result<Self, Failure> {
         let identity = stream::stranger()?;
-        let endpoint = Arc::new(Endpoint::bind(loopback(), &identity)?);
+        let endpoint = Arc::new(Endpoint::bind(listen, &identity)?);
         let mut guest = Self::admitted(invite, name, identity, endpoint).await?;
         guest.claim(upload_bps).await?;
         Ok(guest)

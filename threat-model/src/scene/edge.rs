@@ -219,7 +219,7 @@ pub fn dial_order(
 ) -> Result<EdgeOrder, Failure> {
     let permit = stream.permit(parent, child);
     Ok(EdgeOrder {
-        permit: certs::sign(&stream.permit_key, &permit),
+        permit: certs::permit::sign(&stream.permit_key, &permit),
         other: NodeRef {
             spki: parent,
             kind,
@@ -236,7 +236,7 @@ pub fn dial_order(
 /// # Errors
 /// The name does not fit.
 pub fn accept_order(
-    permit: wire::statement::Signed<wire::statement::Permit>,
+    permit: wire::statement::BatchedPermit,
     child: SpkiHash,
 ) -> Result<EdgeOrder, Failure> {
     Ok(EdgeOrder {

@@ -67,7 +67,7 @@ async fn change_machines(control: Control) -> Result<Outcome, Failure> {
     let mut above = dial_order(&stream, relay, me, NodeKind::Relay, address)?;
     let mut permit = stream.permit(relay, me);
     permit.parent_order = Some(certs::order::id(&order));
-    above.permit = certs::sign(&stream.permit_key, &permit);
+    above.permit = certs::permit::sign(&stream.permit_key, &permit);
     above.other.admission = Some(admission);
     victim.node.order_edge(above)?;
     match victim.chunk_or_refusal(chunk.header.key()).await? {

@@ -13,7 +13,7 @@ use link::{Controls, Endpoint, Identity, NodeEvent, Patience, RenditionCheck, op
 use wire::message::StreamKind;
 use wire::message::control::NodeKind;
 use wire::message::edge::{Edge, Start};
-use wire::statement::{Permit, Signed};
+use wire::statement::{BatchedPermit, Permit};
 use wire::{Encode, Rendition, StripeSet};
 
 attack!("C9", run);
@@ -45,7 +45,7 @@ async fn ask_for_more(control: Control) -> Result<Outcome, Failure> {
         rendition: MINIMAL,
         ..stream.permit(parent.spki(), rider.spki())
     };
-    let permit = certs::sign(&stream.permit_key, &permit);
+    let permit = certs::permit::sign(&stream.permit_key, &permit);
     let order = accept_order(permit.clone(), rider.spki())?;
     victim.node.order_edge(order)?;
     let taken = take_premium(&victim, &rider, permit);
@@ -72,7 +72,7 @@ async fn ask_for_more(control: Control) -> Result<Outcome, Failure> {
 async fn take_premium(
     victim: &Victim,
     rider: &Identity,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
 ) -> Result<Rendition, Failure> {
     let socket = Endpoint::bind(loopback(), rider)?;
     let (address, parent) = (victim.endpoint.address()?, victim.spki);

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use wire::message::StreamKind;
 use wire::message::control::NodeKind;
 use wire::message::edge::{Edge, Start};
-use wire::statement::{Permit, Signed};
+use wire::statement::BatchedPermit;
 use wire::{Rendition, SpkiHash, StripeSet};
 
 mod permits;
@@ -43,7 +43,7 @@ async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
     }
     let victim = feeding(&stream, &parent, controls)?;
     let permit = stream.permit(parent.spki(), thief.spki());
-    let forged = certs::sign(&thief.key, &permit);
+    let forged = certs::permit::sign(&thief.key, &permit);
     show(&victim, &thief, forged).await
 }
 
@@ -52,7 +52,7 @@ async fn forge_a_permit(control: Control) -> Result<Outcome, Failure> {
 async fn show(
     victim: &Victim,
     thief: &Identity,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
 ) -> Result<Outcome, Failure> {
     let order = accept_order(permit.clone(), thief.spki())?;
     if let Err(refusal) = victim.node.order_edge(order) {
@@ -81,7 +81,7 @@ async fn take(
     thief: &Identity,
     address: SocketAddr,
     parent: SpkiHash,
-    forged: Signed<Permit>,
+    forged: BatchedPermit,
 ) -> Result<usize, Failure> {
     let socket = Endpoint::bind(loopback(), thief)?;
     let link = socket.dial(address, Some(parent), Patience::Edge).await?;

@@ -9,11 +9,11 @@ use crate::limits::{
     STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::edge::Equivocation;
-use crate::message::receipt::Receipt;
+use crate::message::receipt::{Receipt, Sampling};
 use crate::order::Order;
 use crate::reason::Reason;
 use crate::statement::{
-    Ask, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Permit, Revocation,
+    Ask, BatchedPermit, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Revocation,
     RunStatement, Signed,
 };
 use crate::stripe_set::StripeSet;
@@ -97,6 +97,8 @@ crate::messages! {
         14 => Membership(Certificate),
         /// The sender has told two stories; a member has seen both.
         15 => Equivocation(Equivocation),
+        /// Which chunks to receipt from now on.
+        16 => Sampling(Sampling),
     }
 }
 
@@ -189,7 +191,7 @@ crate::record! {
     /// One edge to make, accept or renew.
     pub struct EdgeOrder {
         /// The permit.
-        pub permit: Signed<Permit>,
+        pub permit: BatchedPermit,
         /// Who is at the other end.
         pub other: NodeRef,
         /// Whether I dial.

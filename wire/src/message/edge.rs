@@ -6,21 +6,21 @@
 use crate::codec::List;
 use crate::id::{Rendition, Sequence};
 use crate::reason::Reason;
-use crate::statement::{ChunkHeader, HeadBeacon, Permit, Revocation, Signed};
+use crate::statement::{BatchedPermit, ChunkHeader, HeadBeacon, Revocation, Signed};
 use crate::stripe_set::StripeSet;
 
 crate::messages! {
     /// Messages of an edge, in both directions.
     pub enum Edge {
         /// The permit for this edge (dialler, first).
-        1 => Hello(Signed<Permit>),
+        1 => Hello(BatchedPermit),
         /// The acceptor holds the same edge for permitted.
         2 => Welcome(super::control::Empty),
         /// Child to parent: begin.
         3 => Start(Start),
         /// The permit was renewed for other stripes than before: whoever hears
         /// of it from the coordinator first tells the other end.
-        4 => Renew(Signed<Permit>),
+        4 => Renew(BatchedPermit),
         /// A head beacon on this path.
         5 => Beacon(Signed<HeadBeacon>),
         /// A member is out.

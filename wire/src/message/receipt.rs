@@ -9,6 +9,20 @@ use crate::statement::Scope;
 pub type Bitmap = Blob<{ RECEIPT_CHUNKS_MAX / 8 }>;
 
 crate::record! {
+    /// Which chunks are receipted from a chunk on: of every `one_in` windows
+    /// of `window_chunks` one, at an offset that the member's receipt key
+    /// sets (`certs::receipt::Samplings`).
+    pub struct Sampling {
+        /// The first chunk that it is about.
+        pub from: Sequence,
+        /// Chunks in a window.
+        pub window_chunks: u16,
+        /// Windows of which one is receipted; 1 for every chunk.
+        pub one_in: u16,
+    }
+}
+
+crate::record! {
     /// Authenticated by a MAC under the member's receipt key; the MAC covers
     /// `fields()` and the receipt digests of all blocks received.
     pub struct Receipt {

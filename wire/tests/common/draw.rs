@@ -12,11 +12,11 @@ use wire::message::control::{
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
 use wire::message::live::{Challenge, Response};
-use wire::message::receipt::Receipt;
+use wire::message::receipt::{Receipt, Sampling};
 use wire::order::{Order, Parameters};
 use wire::statement::{
-    Ask, CapacityClaim, Cause, ChunkFlags, ChunkHeader, ChunkKey, Grant, HeadBeacon, Introduction,
-    JoinReply, Layout, Permit, Priority, Revocation, RunStatement, Step,
+    Ask, BatchedPermit, CapacityClaim, Cause, ChunkFlags, ChunkHeader, ChunkKey, Grant, HeadBeacon,
+    Introduction, JoinReply, Layout, Permit, PermitBatch, Priority, Revocation, RunStatement, Step,
 };
 use wire::{
     AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope, Sequence,
@@ -187,6 +187,8 @@ records! {
         scope, serial, stripes, rendition, parent, child, parent_order, child_order, priority,
         byte_budget, issued, expiry
     }
+    PermitBatch { scope, count, root }
+    BatchedPermit { body, count, index, path, signature }
     Revocation { scope, member, issued }
     ChunkKey { rendition, init, sequence }
     ChunkHeader {
@@ -232,6 +234,7 @@ records! {
     Response { index, count, path, quote }
     Serve { run, coordinator, rate_bps_max }
     Status { order, children, sent_bytes, bytes_left, lease_end }
+    Sampling { from, window_chunks, one_in }
     Receipt {
         scope, member, interval, parent, stripe, first, in_time, late, cumulative_bytes, mac
     }
@@ -244,7 +247,7 @@ messages! {
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused, Membership, Equivocation
+        RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Record { Header, Block, Dropped }

@@ -7,13 +7,14 @@ use crate::controls::RenditionCheck;
 use crate::equivocation::Equivocations;
 use crate::node::{Node, NodeEvent, lock};
 use certs::Verified;
+use certs::permit::Batches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 use wire::message::control::{EdgeOrder, NodeRef};
 use wire::message::edge::{Resume, Start};
-use wire::statement::{Permit, Priority, Signed};
+use wire::statement::{BatchedPermit, Permit, Priority};
 use wire::{Epoch, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs};
 
 /// An edge is known by its other end and by whether this node is the child:
@@ -25,6 +26,7 @@ pub(super) type EdgeKey = (SpkiHash, bool);
 pub(crate) struct Edges {
     pub(super) table: Mutex<Table>,
     pub(super) changed: Notify,
+    pub(super) batches: Mutex<Batches>,
     pub(crate) beacons: Beacons,
     pub(crate) equivocations: Equivocations,
 }
@@ -78,7 +80,7 @@ pub(super) struct Handle {
     pub(super) wake: Arc<Notify>,
     pub(super) again: Arc<Notify>,
     pub(super) ended: watch::Receiver<Option<Reason>>,
-    pub(super) signed: Signed<Permit>,
+    pub(super) signed: BatchedPermit,
 }
 
 impl Edges {
@@ -258,7 +260,7 @@ impl Edges {
     }
 
     /// The newest permit, if the other end may not know of it yet.
-    pub(super) fn untold(&self, key: EdgeKey) -> Option<Signed<Permit>> {
+    pub(super) fn untold(&self, key: EdgeKey) -> Option<BatchedPermit> {
         let mut table = lock(&self.table);
         let slot = table.edges.get_mut(&key)?;
         std::mem::take(&mut slot.flow.untold).then(|| slot.order.permit.clone())

@@ -31,7 +31,7 @@ use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
 use wire::message::edge::{Edge, Start};
 use wire::message::group::{Block, GroupStart, Record};
 use wire::statement::{
-    ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
+    BatchedPermit, ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
 };
 use wire::{
     Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, StripeSet,
@@ -167,8 +167,8 @@ impl Stream {
         }
     }
 
-    pub(crate) fn signed_permit(&self, parent: SpkiHash, child: SpkiHash) -> Signed<Permit> {
-        certs::sign(&self.permit_key, &self.permit(parent, child))
+    pub(crate) fn signed_permit(&self, parent: SpkiHash, child: SpkiHash) -> BatchedPermit {
+        certs::permit::sign(&self.permit_key, &self.permit(parent, child))
     }
 
     /// What the station says at `now` when `head` is its newest chunk.
@@ -382,7 +382,7 @@ pub(crate) async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
 
 /// One end's order for an edge; with an address, that end dials.
 pub(crate) fn order(
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
     other: SpkiHash,
     kind: NodeKind,
     dial: Option<SocketAddr>,
@@ -414,7 +414,7 @@ pub(crate) fn join(stream: &Stream, parent: &Running, child: &Running) {
 pub(crate) async fn hello(
     identity: &Identity,
     address: SocketAddr,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
 ) -> (Endpoint, Link, Channel) {
     let endpoint = Endpoint::bind(loopback(), identity).unwrap();
     let link = endpoint
@@ -430,7 +430,7 @@ pub(crate) async fn hello(
 pub(crate) async fn child(
     identity: &Identity,
     address: SocketAddr,
-    permit: Signed<Permit>,
+    permit: BatchedPermit,
 ) -> (Endpoint, Link, Channel) {
     let (endpoint, link, mut channel) = hello(identity, address, permit).await;
     let welcome = soon("the welcome", channel.expect::<Edge>("no welcome")).await;

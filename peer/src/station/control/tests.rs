@@ -34,6 +34,7 @@ fn desk(endpoint: &Arc<Endpoint>, limits: MessageCheck) -> (Desk, mpsc::Receiver
         clock,
         limits,
         messages,
+        traffic: Arc::default(),
     };
     (desk, said)
 }

@@ -1,6 +1,6 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::super::controls::{Controls, ReceiptCheck};
+use super::super::controls::{Controls, ReceiptCheck, SampleCheck};
 use super::super::coordinator::{Coordinator, Event};
 use super::super::scene::{coordinator, enlist};
 use super::*;
@@ -12,6 +12,7 @@ use overlay::slots::UNPROVEN_SLOTS;
 use ring::rand::SystemRandom;
 use tokio::sync::mpsc;
 use wire::message::control::{Down, EdgeFailure, EdgeReport, NodeKind, Up};
+use wire::message::receipt::Sampling;
 use wire::statement::ChunkFlags;
 use wire::{Reason, Rendition, Stripe};
 
@@ -279,4 +280,95 @@ async fn what_nothing_proves_any_more_is_taken_back_but_no_childs_place() {
     scene.coordinator.proven.forget(PARENT);
     scene.coordinator.lower_edges();
     assert_eq!(slots(&scene), 1);
+}
+
+/// One chunk in four is receipted.
+const FEW: Sampling = Sampling {
+    from: Sequence(0),
+    window_chunks: 1,
+    one_in: 4,
+};
+
+/// A scene under that rule, forty chunks, and those that the child is asked
+/// about.
+fn sampled(controls: Controls) -> (Scene, Vec<SealedChunk>, Vec<SealedChunk>) {
+    let mut scene = Scene::set(controls);
+    assert!(scene.coordinator.proven.samplings.learn(FEW));
+    let chunks = scene.publish(40);
+    let key = scene.coordinator.members[&CHILD].receipt_key.clone();
+    let (key, proven) = (key.unwrap(), &scene.coordinator.proven);
+    let asked = |c: &&SealedChunk| proven.asked(&key, Stripe(0), c.header.sequence);
+    let asked: Vec<_> = chunks.iter().filter(asked).cloned().collect();
+    assert_eq!(asked.len(), 10);
+    (scene, chunks, asked)
+}
+
+#[tokio::test]
+async fn the_chunks_that_a_member_is_asked_about_stand_for_all() {
+    let mut everything = Scene::set(Controls::default());
+    let chunks = everything.publish(40);
+    let mut edge = everything.edge(CHILD, PARENT);
+    let whole = everything.receipt(&mut edge, &chunks).unwrap();
+    let (mut scene, chunks, asked) = sampled(Controls::default());
+    let mut liar = scene.edge(CHILD, PARENT);
+    let refused = scene.receipt(&mut liar, &chunks);
+    assert_eq!(refused.unwrap_err().reason(), "receipt_not_sampled");
+    let mut edge = scene.edge(CHILD, PARENT);
+    let few = scene.receipt(&mut edge, &asked).unwrap();
+    assert_eq!((few.bytes, few.in_time), (whole.bytes, whole.in_time));
+    let (one, other) = (&everything.coordinator, &scene.coordinator);
+    assert_eq!(one.edges_of(PARENT), other.edges_of(PARENT));
+}
+
+#[tokio::test]
+async fn a_member_that_chooses_itself_what_it_receipts_inflates_its_parent() {
+    let controls = Controls {
+        sampling: SampleCheck::dangerously_any(),
+        ..Controls::default()
+    };
+    let (mut scene, chunks, _) = sampled(controls);
+    let mut liar = scene.edge(CHILD, PARENT);
+    let counted = scene.receipt(&mut liar, &chunks).unwrap();
+    assert_eq!(counted.in_time, 160, "forty were sent");
+}
+
+#[tokio::test]
+async fn what_is_due_of_a_sampled_edge_is_what_the_member_was_asked_about() {
+    let (mut scene, _, asked) = sampled(Controls::default());
+    let mut edge = scene.edge(CHILD, PARENT);
+    let first = scene.receipt(&mut edge, &asked[..2]).unwrap();
+    assert_eq!((first.due, first.in_time), (8, 8));
+    let second = scene.receipt(&mut edge, &asked[4..6]).unwrap();
+    assert_eq!((second.due, second.in_time), (16, 8));
+}
+
+#[tokio::test]
+async fn a_large_audience_is_told_once_to_receipt_less() {
+    let mut scene = Scene::set(Controls::default());
+    let mut inboxes = Vec::new();
+    for n in 0u16..2_000 {
+        let mut node = SpkiHash([9; 32]);
+        node.0[..2].copy_from_slice(&n.to_be_bytes());
+        inboxes.push(enlist(&mut scene.coordinator, node, NodeKind::Peer));
+        let key = ReceiptKey::new([7; 32]);
+        scene
+            .coordinator
+            .members
+            .get_mut(&node)
+            .unwrap()
+            .receipt_key = Some(key);
+    }
+    scene.coordinator.sample_receipts();
+    assert!(inboxes[0].try_recv().is_err(), "nothing is published");
+    let newest = scene.publish(1).remove(0).header.sequence;
+    scene.coordinator.sample_receipts();
+    scene.coordinator.sample_receipts();
+    for inbox in &mut inboxes {
+        let Ok(Down::Sampling(rule)) = inbox.try_recv() else {
+            panic!("nobody told it");
+        };
+        assert_eq!((rule.window_chunks, rule.one_in), (25, 2));
+        assert_eq!(rule.from, Sequence(newest.0 + 50), "before it arrives");
+        assert!(inbox.try_recv().is_err(), "said twice");
+    }
 }

@@ -6,11 +6,11 @@ use crate::scene;
 use crate::scene::stream::Stream;
 use crate::{Control, Failure, Outcome};
 use link::{Controls, Identity, PermitCheck};
-use wire::statement::{Permit, Signed};
+use wire::statement::{BatchedPermit, Permit, PermitBytes};
 use wire::{Encode, Epoch};
 
 /// What the thief makes of a permit that is his, to be signed or not.
-type Bend = fn(&Stream, Permit) -> Result<Signed<Permit>, Failure>;
+type Bend = fn(&Stream, Permit) -> Result<BatchedPermit, Failure>;
 
 /// He puts himself into a permit that another child had.
 pub(super) fn altered(control: Control) -> Result<Outcome, Failure> {
@@ -19,8 +19,9 @@ pub(super) fn altered(control: Control) -> Result<Outcome, Failure> {
             child: stream.member("other")?.spki(),
             ..permit.clone()
         };
-        let genuine = certs::sign(&stream.permit_key, &other);
-        Ok(Signed::from_parts(permit.to_bytes(), *genuine.signature())?)
+        let genuine = certs::permit::sign(&stream.permit_key, &other);
+        let body = PermitBytes::new(permit.to_bytes())?;
+        Ok(BatchedPermit { body, ..genuine })
     }))
 }
 
@@ -31,14 +32,14 @@ pub(super) fn replayed(control: Control) -> Result<Outcome, Failure> {
             child: stream.member("other")?.spki(),
             ..permit
         };
-        Ok(certs::sign(&stream.permit_key, &other))
+        Ok(certs::permit::sign(&stream.permit_key, &other))
     }))
 }
 
 /// He was put out, a new epoch has begun, and his permit has time left.
 pub(super) fn of_an_earlier_epoch(control: Control) -> Result<Outcome, Failure> {
     scene::stage(bent(control, Epoch(1), |stream, permit| {
-        Ok(certs::sign(&stream.permit_key, &permit))
+        Ok(certs::permit::sign(&stream.permit_key, &permit))
     }))
 }
 
@@ -50,7 +51,7 @@ pub(super) fn expired(control: Control) -> Result<Outcome, Failure> {
             expiry: stream.run.start.plus_ms(1),
             ..permit
         };
-        Ok(certs::sign(&stream.permit_key, &kept))
+        Ok(certs::permit::sign(&stream.permit_key, &kept))
     }))
 }
 

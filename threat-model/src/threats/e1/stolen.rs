@@ -30,7 +30,7 @@ async fn show_a_kept_membership(control: Control) -> Result<Outcome, Failure> {
     }
     let mut victim = feeding(&stream, &parent, controls)?;
     let permit = stream.permit(parent.spki(), kept.spki());
-    let permit = certs::sign(&stream.permit_key, &permit);
+    let permit = certs::permit::sign(&stream.permit_key, &permit);
     let order = accept_order(permit.clone(), kept.spki())?;
     victim.node.order_edge(order)?;
     let address = victim.endpoint.address()?;

@@ -51,7 +51,7 @@ struct Child {
 async fn hang(stream: &Stream, parent: &Victim) -> Result<Child, Failure> {
     let identity = stream.member("reader")?;
     let spki = identity.spki();
-    let permit = certs::sign(&stream.permit_key, &stream.permit(parent.spki, spki));
+    let permit = certs::permit::sign(&stream.permit_key, &stream.permit(parent.spki, spki));
     parent
         .node
         .order_edge(accept_order(permit.clone(), spki)?)?;

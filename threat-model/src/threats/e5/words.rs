@@ -64,7 +64,7 @@ async fn say_a_byte_at_a_time(control: Control) -> Result<Outcome, Failure> {
     let (victim, _socket, link) = dialled(&stream, DialControls::default(), controls).await?;
     let mut channel = open_channel(&link, StreamKind::Edge).await?;
     let permit = stream.permit(victim.spki, link.peer);
-    let hello = Edge::Hello(certs::sign(&stream.permit_key, &permit));
+    let hello = Edge::Hello(certs::permit::sign(&stream.permit_key, &permit));
     // The stream stays open until all is judged: its end would be an answer.
     let trickled = tokio::time::timeout(STAY, trickle(&mut channel, &hello)).await;
     match trickled {
