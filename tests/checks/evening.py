@@ -163,10 +163,14 @@ def ways(viewer):
 
 
 def priced(events):
-    """Whoever is asked is told the price of his own desk."""
+    """Whoever is asked is told the price of his own desk, unless another one's
+    yes came before that price did."""
+    withdrawn = {(event["who"], event["ask"]) for event in events
+                 if event["kind"] == "sponsor_not_needed"}
     for event in events:
         if event["kind"] == "sponsor_asked" and not (
-                event["price_minor"] and event["currency"]):
+                event["price_minor"] and event["currency"]) and (
+                event["who"], event["ask"]) not in withdrawn:
             yield f"{event['who']} was asked without a price"
 
 
