@@ -17,6 +17,7 @@ mod config;
 mod doubt;
 mod flap;
 mod forest;
+mod lifting;
 mod links;
 mod matching;
 mod member;
@@ -93,6 +94,9 @@ pub struct Planner<N> {
     failures: Failures<N>,
     flaps: Flaps<N>,
     mending: Mending,
+    /// The stripe that is looked through first, and not before this time.
+    lift_next: u8,
+    lift_after_ms: u64,
     asking: Asking<N>,
     actions: VecDeque<Action<N>>,
     serial: u64,
@@ -121,6 +125,8 @@ impl<N: NodeId> Planner<N> {
             failures: Failures::new(),
             flaps: Flaps::new(),
             mending: Mending::default(),
+            lift_next: 0,
+            lift_after_ms: 0,
             asking: Asking::new(),
             actions: VecDeque::new(),
             serial: 0,
@@ -290,6 +296,7 @@ impl<N: NodeId> Planner<N> {
         self.expire(now_ms);
         self.settle(now_ms);
         self.mend(now_ms);
+        self.lift(now_ms);
     }
 
     /// When [`Planner::tick`] has something to do, if nothing happens before.

@@ -85,6 +85,15 @@ impl Audience {
         }
     }
 
+    /// Time in which nobody comes or goes.
+    fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 50 {
+            self.now_ms += 50;
+            self.planner.tick(self.now_ms);
+            self.run();
+        }
+    }
+
     fn share(&self) -> f64 {
         let (sure, all) = self.planner.guaranteed();
         f64::from(sure) / f64::from(all)
@@ -256,6 +265,7 @@ fn after_much_coming_and_going_the_trees_are_flat_and_the_guarantee_is_kept() {
             let slots = a.random.below(4);
             members.push(a.join(slots));
         }
+        a.pass(5_000);
         let (share, depth, best) = (a.share(), a.depth(), a.depth_best());
         println!("seed {seed}: guaranteed {share:.3}, depth {depth} (best {best})");
         assert_eq!((a.asks, a.refused), (0, 0));

@@ -25,6 +25,8 @@ pub struct Config {
     /// Edges that a parent may carry above its own while one of its
     /// children moves away: 1 makes before it breaks, 0 breaks first.
     pub handover_edges_max: u32,
+    /// Members that are moved nearer to the root in one tick, at most.
+    pub lifts_max: u32,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             round_slots: 20,
             lease_left_near_root_ms_min: 3 * 60_000,
             handover_edges_max: 1,
+            lifts_max: 2,
         }
     }
 }
@@ -69,6 +72,10 @@ pub(super) const MENDS_MAX: u32 = 2;
 pub(super) const MEND_PAUSE_MS: u64 = 250;
 /// Children of a node whose place is taken together with them.
 pub(super) const SUPPLANT_MAX: usize = 64;
+/// Members that are looked at for a better place, in one tick and stripe.
+pub(super) const LIFT_TRIES_MAX: usize = 64;
+/// Nobody could be moved nearer to the root: it is tried again after this.
+pub(super) const LIFT_PAUSE_MS: u64 = 500;
 /// If only protection is missing, the whole audience is looked through for
 /// somebody to ask at most once in this time.
 pub(super) const SCAN_INTERVAL_MS: u64 = 1_000;

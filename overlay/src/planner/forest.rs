@@ -30,7 +30,7 @@ const UNROOTED: u16 = u16::MAX;
 /// Greater depths are not told apart.
 const DEPTH_MAX: u16 = UNROOTED - 1;
 /// Strengths that are told apart, 0 included.
-const STRENGTHS: u32 = 16;
+pub(super) const STRENGTHS: u32 = 16;
 
 /// One node in one stripe.
 #[derive(Debug, Clone, Copy)]

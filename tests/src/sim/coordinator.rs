@@ -372,6 +372,7 @@ impl World {
         self.queue.after(1_000_000, Event::Second);
         self.send_beacons();
         self.lower_edges();
+        self.make_room();
         self.renew_permits()?;
         self.act()?;
         self.observe()
@@ -400,6 +401,30 @@ impl World {
         let lower: Vec<(Id, u32)> = self.members.keys().filter_map(lower).collect();
         for (node, edges) in lower {
             self.plan.claim(now_ms, node, edges);
+        }
+    }
+
+    /// What the station says on control links, its stream has to do without:
+    /// it takes on so many edges less. It believes soon that there is more to
+    /// say, and slowly that there is less.
+    fn make_room(&mut self) {
+        if !self.scenario.rules.makes_room {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let said = self.measure.counts.control_down_bytes;
+        let said_bps = said.saturating_sub(self.said_before) * 8;
+        self.said_before = said;
+        // While it grows, as if it went on to grow for a second more.
+        let grown_bps = said_bps.saturating_sub(self.said_bps);
+        let expected_bps = said_bps + grown_bps;
+        self.said_bps = expected_bps.max(self.said_bps - self.said_bps / 16);
+        let upload_bps = self.scenario.station.upload_bps;
+        let left_bps = upload_bps - self.said_bps.min(upload_bps / 2);
+        let edges = left_bps / self.edge_bps;
+        let edges = u32::try_from(edges).unwrap_or(u32::MAX);
+        if self.plan.seat(STATION).is_some_and(|s| s.edges != edges) {
+            self.plan.claim(now_ms, STATION, edges);
         }
     }
 

@@ -257,7 +257,7 @@ impl World {
     fn resume(&mut self, id: Id, stripes: StripeSet) -> Option<Resume> {
         let stream = self.scenario.stream;
         let skips = self.scenario.rules.skips_late;
-        let window = stream.playout_delay_ms / stream.chunk_ms;
+        let window = self.scenario.rules.resume_ms / stream.chunk_ms;
         let node = self.node_mut(id);
         let mut resume = node.forwarder.resume(RENDITION, stripes)?;
         let floor = node.head.unwrap_or(0).saturating_sub(window);

@@ -2,6 +2,7 @@
 //! depends on the planner's own interface is here.
 
 use super::node::{Id, STATION};
+use super::scenario::Rules;
 use overlay::Planner;
 use overlay::planner::{Action, Config, EdgeFault, Peer, Relay};
 use overlay::slots::UNPROVEN_SLOTS;
@@ -29,13 +30,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(edges: u32, stripes: Stripes, seed: u64) -> Self {
+    pub(super) fn new(edges: u32, stripes: Stripes, seed: u64, rules: Rules) -> Self {
         // As peer/src/station/coordinator.rs has it.
         let config = Config {
             stripes,
             round_slots: UNPROVEN_SLOTS,
             // A child that moves away moves with all its stripes.
             handover_edges_max: stripes.count().into(),
+            lifts_max: rules.lifts_max,
             ..Config::default()
         };
         Self {

@@ -172,6 +172,13 @@ pub struct Rules {
     pub suspect_ms: u64,
     /// Who resumes does not ask for what could not be played in time any more.
     pub skips_late: bool,
+    /// How long ago what is resumed may have been published: it has to come,
+    /// and to go on to those below, before its playout.
+    pub resume_ms: u64,
+    /// The station feeds fewer the more it has to say.
+    pub makes_room: bool,
+    /// See `overlay::planner::Config`.
+    pub lifts_max: u32,
 }
 
 impl Default for Rules {
@@ -182,6 +189,9 @@ impl Default for Rules {
             late_ms: 1_500,
             suspect_ms: 2_000,
             skips_late: true,
+            resume_ms: 1_000,
+            makes_room: true,
+            lifts_max: 2,
         }
     }
 }

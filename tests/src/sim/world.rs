@@ -125,6 +125,9 @@ pub(super) struct World {
     pub(super) stripes: Stripes,
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
+    /// Bytes said on control links up to the last second, and their rate.
+    pub(super) said_before: u64,
+    pub(super) said_bps: u64,
     // The observer.
     pub(super) shadow: Shadow,
     pub(super) measure: Measure,
@@ -164,13 +167,15 @@ impl World {
             audience: Rng::new(seed, Purpose::Audience),
             sponsors: Rng::new(seed, Purpose::Sponsors),
             fate: Rng::new(seed, Purpose::Event),
-            plan: Plan::new(station_edges, stripes, seed),
+            plan: Plan::new(station_edges, stripes, seed, scenario.rules),
             ledger: Ledger::new(),
             members: BTreeMap::new(),
             permits: Permits::default(),
             suspicion: Suspicion::default(),
             stripes,
             edge_bps,
+            said_before: 0,
+            said_bps: 0,
             shadow: Shadow::default(),
             measure: Measure::new(scenario),
             digest: Digest::new(),

@@ -245,6 +245,16 @@ impl Forest {
         self.at_depth(s, depth, ranks << INNER)
     }
 
+    /// Rooted peers with children at this depth that are so strong.
+    pub(in super::super) fn inner_of(
+        &self,
+        s: u8,
+        depth: u32,
+        strength: u32,
+    ) -> impl Iterator<Item = Ix> + '_ {
+        self.at_depth(s, depth, 1u64 << INNER << strength.min(STRENGTHS - 1))
+    }
+
     fn at_depth(&self, s: u8, depth: u32, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
         self.places.latest_at(s, depth as usize, ranks)
     }
