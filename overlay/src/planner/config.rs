@@ -66,6 +66,8 @@ pub(super) const FLAP_MS: u64 = 60_000;
 pub(super) const CANDIDATES_MAX: usize = 24;
 /// Members that are looked at for their guarantee in one tick.
 pub(super) const MEND_TRIES_MAX: u32 = 64;
+/// Leaves that one of them is compared with for an exchange, in one stripe.
+pub(super) const MEND_SWAPS_MAX: usize = 64;
 /// Of them, those that are moved.
 pub(super) const MENDS_MAX: u32 = 2;
 /// From one such tick to the next: a move costs two edges for a moment.

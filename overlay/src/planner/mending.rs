@@ -3,8 +3,8 @@
 //! more than m stripes from him. Make before break loses nothing.
 
 use super::Planner;
-use super::config::{MEND_PAUSE_MS, MEND_TRIES_MAX, MENDS_MAX};
-use super::forest::Ix;
+use super::config::{MEND_PAUSE_MS, MEND_SWAPS_MAX, MEND_TRIES_MAX, MENDS_MAX};
+use super::forest::{Ix, STRENGTHS};
 use crate::NodeId;
 use wire::statement::Cause;
 
@@ -56,10 +56,44 @@ impl<N: NodeId> Planner<N> {
     fn mend_in(&mut self, ix: Ix, parent: Ix, s: u8) -> bool {
         self.forest.detach(ix, s);
         let better = self.best_free(ix, s, true);
-        let to = better.unwrap_or(parent);
-        if !self.hang(ix, to, s) {
+        self.hang_or_wait(ix, better.unwrap_or(parent), s);
+        better.is_some() || self.mend_by_exchange(ix, parent, s)
+    }
+
+    /// Where nothing is free, the viewer and a leaf elsewhere change parents,
+    /// if neither comes to depend on anybody for too much.
+    fn mend_by_exchange(&mut self, ix: Ix, parent: Ix, s: u8) -> bool {
+        let fits = |leaf: &Ix| {
+            let to = self.forest.parent(*leaf, s);
+            to.is_some_and(|to| {
+                *leaf != ix
+                    && to != parent
+                    && !self.under_own_relay(*leaf, s)
+                    && !self.forest.is_within(to, ix, s)
+                    && self.may_link(ix, to)
+                    && self.may_link(*leaf, parent)
+                    && self.forest.keeps_guarantee(ix, to, s)
+                    && self.forest.keeps_guarantee(*leaf, parent, s)
+            })
+        };
+        let found = (1..=self.forest.deepest(s))
+            .flat_map(|depth| self.forest.leaves_at(s, depth, STRENGTHS))
+            .take(MEND_SWAPS_MAX)
+            .find(fits);
+        let Some(leaf) = found else { return false };
+        let Some(to) = self.forest.parent(leaf, s) else {
+            return false;
+        };
+        self.forest.detach(leaf, s);
+        self.forest.detach(ix, s);
+        self.hang_or_wait(ix, to, s);
+        self.hang_or_wait(leaf, parent, s);
+        true
+    }
+
+    fn hang_or_wait(&mut self, ix: Ix, parent: Ix, s: u8) {
+        if !self.hang(ix, parent, s) {
             self.wait(ix, s, Cause::Leave);
         }
-        better.is_some()
     }
 }
