@@ -15,12 +15,14 @@ mod action;
 mod asking;
 mod config;
 mod doubt;
+mod everybody;
 mod flap;
 mod forest;
 mod links;
 mod matching;
 mod member;
 mod mending;
+mod neighbours;
 mod placing;
 mod publishing;
 mod relays;
@@ -33,7 +35,9 @@ mod waiting;
 
 pub use action::{Action, Question};
 pub use config::{Config, HANDOVER_MS_MAX};
+pub use everybody::Everybody;
 pub use member::{Peer, Relay};
+pub use neighbours::{NeighbourChange, Neighbours};
 pub use view::{EdgeView, NodeView, RoundView};
 
 use crate::{Error, NodeId};
