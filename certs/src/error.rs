@@ -79,6 +79,9 @@ errors! {
     /// Not for these two ends.
     PermitWrongEdge => "permit_wrong_edge", PermitInvalid,
         "permit: it is for another edge; wait for a permit from the coordinator";
+    /// For pulling where blocks are to be pushed, or the other way round.
+    PermitWrongKind => "permit_wrong_kind", PermitInvalid,
+        "permit: it is for another use of this edge; wait for a permit from the coordinator";
     /// Of an epoch before the newest known.
     PermitEpochOld => "permit_epoch_old", PermitInvalid,
         "permit: its epoch is over; wait for the coordinator's renewal";

@@ -7,7 +7,7 @@ pub use batch::{Batches, sign, sign_batch};
 use crate::limits::CLOCK_SKEW_MS_MAX;
 use crate::{Error, Verified, run};
 use wire::limits::PERMIT_LIFE_MS_MAX;
-use wire::statement::{BatchedPermit, Permit, RunStatement};
+use wire::statement::{BatchedPermit, Permit, PermitKind, RunStatement};
 use wire::{Epoch, SpkiHash, UnixMs};
 
 /// Which end of the edge the checking node is.
@@ -28,6 +28,9 @@ pub struct Expect {
     pub other: SpkiHash,
     /// Which end the checking node is.
     pub role: Role,
+    /// What may cross the edge: leave to pull is none to push, nor the other
+    /// way round.
+    pub kind: PermitKind,
     /// The newest epoch known.
     pub epoch_min: Epoch,
 }
@@ -80,6 +83,9 @@ fn good_for(
     };
     if permit.parent != parent || permit.child != child || parent == child {
         return Err(Error::PermitWrongEdge);
+    }
+    if permit.kind != expect.kind {
+        return Err(Error::PermitWrongKind);
     }
     if permit.scope.epoch < expect.epoch_min {
         return Err(Error::PermitEpochOld);

@@ -10,10 +10,12 @@ mod child;
 mod chunk;
 mod config;
 mod holes;
+mod repair;
 mod track;
 
 pub use child::{ChildStats, LeftOut};
 pub use config::Config;
+pub use repair::OpenRow;
 
 use crate::NodeId;
 use certs::Verified;
@@ -181,6 +183,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
         let taken = track.update(key, |chunk| {
             let was_complete = chunk.is_complete();
             let fresh = chunk.insert(now_ms, index, block.clone());
+            chunk.note_pushed(index);
             let complete = !was_complete && chunk.is_complete();
             (fresh, complete)
         });

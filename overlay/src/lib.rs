@@ -11,6 +11,7 @@ mod node;
 
 pub mod bucket;
 pub mod forwarder;
+pub mod mesh;
 pub mod planner;
 pub mod sampling;
 pub mod slots;

@@ -15,6 +15,7 @@ mod action;
 mod asking;
 mod config;
 mod doubt;
+mod everybody;
 mod flap;
 mod forest;
 mod lifting;
@@ -22,6 +23,7 @@ mod links;
 mod matching;
 mod member;
 mod mending;
+mod neighbours;
 mod placing;
 mod publishing;
 mod relays;
@@ -34,7 +36,9 @@ mod waiting;
 
 pub use action::{Action, Question};
 pub use config::{Config, HANDOVER_MS_MAX};
+pub use everybody::Everybody;
 pub use member::{Peer, Relay};
+pub use neighbours::{NeighbourChange, Neighbours};
 pub use view::{EdgeView, NodeView, RoundView};
 
 use crate::{Error, NodeId};

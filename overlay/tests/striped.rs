@@ -131,3 +131,26 @@ fn a_stripe_is_overdue_while_others_bring_what_it_lacks() {
     );
     assert_eq!(overdue(&node, 0, 100), StripeSet::EMPTY, "it was told");
 }
+
+#[test]
+fn what_a_neighbour_brought_is_owed_until_the_parent_sends_it_or_need_not() {
+    let chunks = &Station::striped(4, 1).evening(2, 2)[1..];
+    let mut node = Node::new(Config::default());
+    for chunk in chunks {
+        give(&mut node, chunk, [0, 1, 2, 3]);
+        node.note_repaired(chunk.header.key(), 3);
+        assert!(node.chunk(chunk.header.key()).is_some(), "it can be played");
+    }
+    let owed = |node: &Node| {
+        let due = node.overdue(RENDITION, set([3]), Sequence(0), 1_000);
+        (due, node.whole(RENDITION, set([3])).map(|s| s.0))
+    };
+    assert_eq!(owed(&node), (set([3]), None));
+    assert_eq!(node.newest(RENDITION, set([3])), None);
+    assert_eq!(node.newest(RENDITION, set([2])).map(|s| s.0), Some(1));
+    // The parent sends it late; of the first chunk it hears that it is here.
+    give_block(&mut node, &chunks[1], 3);
+    assert_eq!(owed(&node), (set([3]), Some(1)));
+    node.forgive(RENDITION, Sequence(0));
+    assert_eq!(owed(&node), (StripeSet::EMPTY, Some(1)));
+}

@@ -101,6 +101,10 @@ pub struct Broadcast {
     /// viewer's trees along where uploads suffice.
     #[arg(long, value_name = "K+M", default_value_t = Stripes::SINGLE)]
     pub stripes: Stripes,
+    /// No trees, for a small audience: viewers pull all of the stream from each
+    /// other and from you, and nobody is asked for a relay.
+    #[arg(long)]
+    pub mesh: bool,
     /// How long a viewer may think about an ask.
     #[arg(long)]
     pub ask_deadline_ms: Option<u64>,
@@ -334,6 +338,7 @@ impl Broadcast {
             membership_ms: station::MEMBERSHIP_MS,
             run_ms: station::RUN_MS,
             stripes: self.stripes,
+            mesh: self.mesh,
             receipts: ReceiptCheck::default(),
             judging: crate::station::Judging::default(),
             shared: self.common.resolve(&file)?,

@@ -15,6 +15,7 @@ mod introductions;
 mod keys;
 mod lateness;
 mod membership;
+mod neighbours;
 mod permits;
 mod picture;
 mod rate;
@@ -98,6 +99,8 @@ pub struct Options {
     pub run_ms: u64,
     /// How the stream is cut into trees.
     pub stripes: Stripes,
+    /// No trees: members pull from each other and from the station.
+    pub mesh: bool,
     /// How receipts are checked; no switch, by their MACs but for tests.
     pub receipts: ReceiptCheck,
     /// What members are judged by; no switch, but for tests.
@@ -333,6 +336,7 @@ fn settings(
         upload_bps: options.upload_bps,
         membership_ms: options.membership_ms,
         kept_ms: options.kept_ms,
+        mesh: options.mesh,
         basis,
         receipts: options.receipts,
         judging: options.judging,
@@ -360,6 +364,9 @@ fn start_node(
         private_networks: true,
     };
     let (node, events) = Node::new(config, endpoint.clone(), clock);
+    if options.mesh {
+        node.pull_only();
+    }
     node.enter_run(keys.run.clone());
     (node, events)
 }

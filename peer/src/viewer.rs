@@ -9,6 +9,7 @@ mod evidence;
 mod leaving;
 mod line;
 mod membership;
+mod neighbours;
 mod out;
 mod path;
 mod playout;
@@ -186,6 +187,9 @@ fn start_node(
     };
     let (node, events) = Node::with_controls(config, controls, endpoint.clone(), clock);
     node.enter_run(membership.run.clone());
+    if membership.pull_only {
+        node.pull_only();
+    }
     // Permits from before this member was let in are not for it.
     node.raise_epoch(membership.secrets.epoch);
     (node, events)
@@ -202,6 +206,9 @@ async fn accept_links(endpoint: Arc<Endpoint>, node: Arc<Node>) {
             match link.first_channel().await {
                 Ok((wire::message::StreamKind::Edge, channel)) => {
                     node.accept_edge(link, channel).await;
+                }
+                Ok((wire::message::StreamKind::Mesh, channel)) => {
+                    node.accept_mesh(link, channel).await;
                 }
                 Ok(_) => link.close(Reason::UnknownMessage),
                 // Closed already, by name.

@@ -255,7 +255,8 @@ impl Relay {
             StreamKind::Command => self.command(&link, channel).await,
             StreamKind::Control => self.control(&link, channel).await,
             StreamKind::Edge => self.node.accept_edge(link, channel).await,
-            StreamKind::Group => link.close(Reason::UnknownMessage),
+            // Who pulls from viewers is no relay, and relays push.
+            StreamKind::Group | StreamKind::Mesh => link.close(Reason::UnknownMessage),
         }
     }
 
@@ -514,6 +515,8 @@ impl Relay {
             | NodeEvent::RelayVerified { .. }
             | NodeEvent::RelayExpired { .. }
             | NodeEvent::RelayUnresponsive { .. }
+            | NodeEvent::NeighbourUp { .. }
+            | NodeEvent::NeighbourDown { .. }
             | NodeEvent::Chunk { .. }
             | NodeEvent::Dropped { .. }
             | NodeEvent::Beacon(_) => return,

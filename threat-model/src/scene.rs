@@ -11,6 +11,7 @@ pub mod edge;
 pub mod log;
 pub mod machine;
 pub mod meddler;
+pub mod mesh;
 pub mod rogue;
 pub mod round;
 pub mod shop;

@@ -25,10 +25,12 @@ pub mod d10;
 pub mod d11;
 pub mod d2;
 pub mod d3;
+pub mod d4;
 pub mod d5;
 pub mod d6;
 pub mod d7;
 pub mod d8;
+pub mod d9;
 pub mod e1;
 pub mod e2;
 pub mod e3;
@@ -68,10 +70,12 @@ pub const ALL: &[&Attack] = &[
     &d1::ATTACK,
     &d2::ATTACK,
     &d3::ATTACK,
+    &d4::ATTACK,
     &d5::ATTACK,
     &d6::ATTACK,
     &d7::ATTACK,
     &d8::ATTACK,
+    &d9::ATTACK,
     &d10::ATTACK,
     &d11::ATTACK,
     &e1::ATTACK,

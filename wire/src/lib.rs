@@ -8,6 +8,7 @@
 
 #[cfg(feature = "ablation")]
 pub mod ablation;
+pub mod block_map;
 pub mod codec;
 pub mod id;
 pub mod invite;
@@ -20,6 +21,7 @@ pub mod stripe_set;
 pub mod stripes;
 pub mod version;
 
+pub use block_map::BlockMap;
 pub use codec::{Decode, DecodeError, Encode, Reader};
 pub use id::{
     AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Rendition, RunId, Sequence, SpkiHash,

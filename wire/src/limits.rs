@@ -40,6 +40,9 @@ pub const CHALLENGE_PATH_MAX: usize = 10;
 pub const QUOTE_BYTES_MAX: usize = 4 * 1024;
 /// Chunks that one receipt speaks of: 60 s of 200 ms fragments fit.
 pub const RECEIPT_CHUNKS_MAX: usize = 512;
+/// Chunks that one map of a neighbour speaks of: more than 12 s of 200 ms
+/// fragments, longer than anybody waits for a repair.
+pub const MAP_CHUNKS_MAX: usize = 64;
 /// A permit's life: a revocation that got lost acts after this at the latest.
 pub const PERMIT_LIFE_MS_MAX: u64 = 5 * 60 * 1000;
 /// Permits of one batch: a signature for each 64th of them costs next to

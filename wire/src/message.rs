@@ -6,6 +6,7 @@ pub mod control;
 pub mod edge;
 pub mod group;
 pub mod live;
+pub mod mesh;
 pub mod receipt;
 
 crate::code! {
@@ -21,5 +22,7 @@ crate::code! {
         Command = 4 => "command",
         /// Unidirectional, parent to child: [`group`].
         Group = 5 => "group",
+        /// Bidirectional, between the two ends of a repair permit: [`mesh`].
+        Mesh = 6 => "mesh",
     }
 }

@@ -66,5 +66,11 @@ crate::code! {
         PeerGone = 61 => "peer_gone",
         /// A better parent was assigned.
         Reparented = 62 => "reparented",
+        /// This child has had this block of this neighbour.
+        RepairRepeated = 70 => "repair_repeated",
+        /// The neighbour has not the block, or has it no more.
+        RepairNotHere = 71 => "repair_not_here",
+        /// A neighbour sent a block that nobody asked it for.
+        RepairUnasked = 72 => "repair_unasked",
     }
 }

@@ -12,7 +12,7 @@ pub use admission::{CapacityClaim, Introduction, JoinReply};
 pub use asking::{Ask, Cause, Grant, Step};
 pub use batch::{BatchedPermit, PermitBatch, PermitBytes};
 pub use chunk::{ChunkFlags, ChunkHeader, ChunkKey, HeadBeacon, Layout};
-pub use permit::{Permit, Priority, Revocation};
+pub use permit::{Permit, PermitKind, Priority, Revocation};
 pub use run::RunStatement;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_varint};

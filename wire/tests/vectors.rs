@@ -10,7 +10,8 @@ use wire::message::command::{Command, CommandReply};
 use wire::message::control::{Choice, Down, NodeKind, Up};
 use wire::message::edge::Edge;
 use wire::message::group::Record;
-use wire::statement::{Cause, Priority, Step};
+use wire::message::mesh::Mesh;
+use wire::statement::{Cause, PermitKind, Priority, Step};
 use wire::{Decode, DecodeError, Encode, Reason};
 
 const CODES: &str = include_str!("../vectors/codes.txt");
@@ -28,7 +29,9 @@ macro_rules! codes {
 
 #[test]
 fn every_number_of_a_reason_or_kind_is_as_frozen() {
-    let now = codes!(Reason, StreamKind, NodeKind, Priority, Cause, Step, Choice);
+    let now = codes!(
+        Reason, StreamKind, NodeKind, Priority, PermitKind, Cause, Step, Choice
+    );
     let frozen: Vec<&str> = CODES.lines().filter(|l| !l.starts_with('#')).collect();
     assert_eq!(now, frozen, "now:\n{}", now.join("\n"));
 }
@@ -68,6 +71,7 @@ fn samples() -> Vec<Sample> {
     all.extend(variants::<Up>());
     all.extend(variants::<Down>());
     all.extend(variants::<Edge>());
+    all.extend(variants::<Mesh>());
     all.extend(variants::<Record>());
     all.extend(variants::<Command>());
     all.extend(variants::<CommandReply>());

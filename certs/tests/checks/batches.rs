@@ -5,7 +5,7 @@ use certs::Error;
 use certs::permit::{Batches, Expect, Role, sign, sign_batch, verify};
 use wire::codec::List;
 use wire::limits::{PERMIT_BATCH_MAX, PERMIT_PATH_MAX};
-use wire::statement::{BatchedPermit, Permit, PermitBytes};
+use wire::statement::{BatchedPermit, Permit, PermitBytes, PermitKind};
 use wire::{Digest, Encode, Epoch};
 
 fn expect(child: u8) -> Expect {
@@ -13,6 +13,7 @@ fn expect(child: u8) -> Expect {
         me: spki(child),
         other: other(),
         role: Role::Child,
+        kind: PermitKind::Push,
         epoch_min: Epoch(0),
     }
 }

@@ -12,7 +12,9 @@ use certs::{block, introduction, permit, run, x509};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::message::receipt::Receipt;
-use wire::statement::{BatchedPermit, ChunkFlags, ChunkHeader, Introduction, RunStatement};
+use wire::statement::{
+    BatchedPermit, ChunkFlags, ChunkHeader, Introduction, PermitKind, RunStatement,
+};
 use wire::{Decode, Digest, Epoch, Rendition, Sequence, Signed, Stripe};
 
 proptest! {
@@ -37,6 +39,7 @@ proptest! {
                 me: me(),
                 other: other(),
                 role: Role::Child,
+                kind: PermitKind::Push,
                 epoch_min: Epoch(0),
             };
             prop_assert!(permit::verify(&signed, &world.run, &expect, NOW).is_err());

@@ -3,8 +3,8 @@ use certs::permit::{Expect, Role};
 use certs::{Error, asking, beacon, claim, introduction, join_reply, permit, revocation, sign};
 use wire::codec::Text;
 use wire::statement::{
-    Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, Revocation,
-    Signed, Step,
+    Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, PermitKind,
+    Revocation, Signed, Step,
 };
 use wire::{AskId, Digest, Encode, Epoch, Nonce, Rendition, Sequence, Statement, UnixMs};
 
@@ -13,6 +13,7 @@ fn expect() -> Expect {
         me: me(),
         other: other(),
         role: Role::Child,
+        kind: PermitKind::Push,
         epoch_min: Epoch(0),
     }
 }
@@ -34,6 +35,7 @@ fn accepts_a_permit_at_both_of_its_ends() {
         me: other(),
         other: me(),
         role: Role::Parent,
+        kind: PermitKind::Push,
         epoch_min: Epoch(0),
     };
     permit::verify(&signed, &world.run, &parent, NOW).unwrap();
@@ -84,6 +86,13 @@ fn refuses_an_edge_from_a_node_to_itself() {
         NOW,
     );
     assert_eq!(result.unwrap_err(), Error::PermitWrongEdge);
+}
+
+#[test]
+fn leave_to_pull_is_none_to_push() {
+    let wrong = Err(Error::PermitWrongKind);
+    let pulls = check_permit(|_, permit| permit.kind = PermitKind::Repair);
+    assert_eq!(pulls, wrong);
 }
 
 #[test]

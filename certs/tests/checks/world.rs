@@ -5,7 +5,7 @@ use certs::{SigningKey, Verified, sign, x509};
 use wire::codec::{List, Text};
 use wire::order::Order;
 use wire::statement::{
-    BatchedPermit, ChunkFlags, Permit, PermitBatch, PermitBytes, Priority, RunStatement,
+    BatchedPermit, ChunkFlags, Permit, PermitBatch, PermitBytes, PermitKind, Priority, RunStatement,
 };
 use wire::{
     Digest, Epoch, PublicKey, Rendition, RunId, Scope, Signed, SpkiHash, Statement, StreamId,
@@ -118,6 +118,7 @@ impl World {
         Permit {
             scope: self.scope(),
             serial: 1,
+            kind: PermitKind::Push,
             stripes: Stripes::SINGLE.into(),
             rendition: Rendition(0),
             parent: other(),

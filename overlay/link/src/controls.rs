@@ -6,6 +6,7 @@ use certs::block::VerifiedBlock;
 use certs::permit::{Batches, Expect};
 use certs::x509::Member;
 use certs::{Error, Verified};
+use overlay::mesh::OncePerBlock;
 use std::time::Duration;
 use wire::message::group::Block;
 use wire::statement::{BatchedPermit, ChunkHeader, Permit, RunStatement};
@@ -28,6 +29,10 @@ pub struct Controls {
     pub heads: HeadCheck,
     /// Whose membership is good (threat E1).
     pub members: MemberCheck,
+    /// Whether missing blocks are pulled from neighbours (threat D4).
+    pub mesh: MeshRepair,
+    /// How often a neighbour gives a child a block (threat A10).
+    pub repairs: OncePerBlock,
     /// How long the other end of an edge may take (threat E5).
     pub turns: TurnCheck,
     /// Whether relays are verified again while an edge runs (threat B8).
@@ -354,6 +359,36 @@ impl RenditionCheck {
             Asked::Permitted => Err(crate::Error::RenditionNotPermitted),
             #[cfg(feature = "ablation")]
             Asked::Any => Ok(()),
+        }
+    }
+}
+
+/// Whether what parents do not bring is pulled from neighbours.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MeshRepair(Missing);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Missing {
+    #[default]
+    Pulled,
+    #[cfg(feature = "ablation")]
+    Missed,
+}
+
+impl MeshRepair {
+    /// Neighbours are linked to and never asked.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Missing::Missed)
+    }
+
+    pub(crate) const fn is_on(self) -> bool {
+        match self.0 {
+            Missing::Pulled => true,
+            #[cfg(feature = "ablation")]
+            Missing::Missed => false,
         }
     }
 }

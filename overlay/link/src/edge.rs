@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 use wire::message::StreamKind;
 use wire::message::control::{EdgeOrder, Empty, NodeKind, NodeRef};
 use wire::message::edge::Edge;
-use wire::statement::{BatchedPermit, Permit};
+use wire::statement::{BatchedPermit, Permit, PermitKind};
 use wire::{Decode, Reason, SpkiHash};
 
 /// Tries per address: more would hammer who cannot be reached.
@@ -43,6 +43,7 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         me,
         other: order.other.spki,
         role: role_of(&order.permit, me),
+        kind: PermitKind::Push,
         epoch_min: table.epoch_min,
     };
     let now = node.clock.unix();
@@ -97,6 +98,7 @@ fn renew(node: &Node, key: EdgeKey, signed: BatchedPermit) -> Result<(), Error> 
         me: node.config.me,
         other: key.0,
         role: if key.1 { Role::Child } else { Role::Parent },
+        kind: PermitKind::Push,
         epoch_min: table.epoch_min,
     };
     let now = node.clock.unix();
@@ -185,7 +187,7 @@ async fn dial_and_run(node: &Arc<Node>, key: EdgeKey, handle: Handle) -> Result<
     }
 }
 
-async fn dial(node: &Arc<Node>, other: &NodeRef) -> Result<Link, Error> {
+pub(crate) async fn dial(node: &Arc<Node>, other: &NodeRef) -> Result<Link, Error> {
     let mut last = Error::Timeout("address to dial");
     for _ in 0..DIAL_TRIES_MAX {
         for address in other.addresses.iter() {
@@ -248,6 +250,7 @@ fn check_hello(node: &Node, link: &Link, signed: &BatchedPermit) -> Result<EdgeK
         me: node.config.me,
         other: link.peer,
         role: role_of(signed, node.config.me),
+        kind: PermitKind::Push,
         epoch_min,
     };
     let now = node.clock.unix();
@@ -258,7 +261,7 @@ fn check_hello(node: &Node, link: &Link, signed: &BatchedPermit) -> Result<EdgeK
 
 /// Which end a permit says this node is. A hint, read before the permit is
 /// verified: the verification then requires exactly this role.
-fn role_of(signed: &BatchedPermit, me: SpkiHash) -> Role {
+pub(crate) fn role_of(signed: &BatchedPermit, me: SpkiHash) -> Role {
     match Permit::from_bytes(signed.body()) {
         Ok(permit) if permit.child == me => Role::Child,
         _ => Role::Parent,
@@ -276,7 +279,7 @@ async fn expected(node: &Arc<Node>, key: EdgeKey) -> Option<Handle> {
     }
 }
 
-async fn until_ended(ended: &mut watch::Receiver<Option<Reason>>) -> Reason {
+pub(crate) async fn until_ended(ended: &mut watch::Receiver<Option<Reason>>) -> Reason {
     match ended.wait_for(Option::is_some).await {
         Ok(reason) => (*reason).unwrap_or(Reason::Done),
         Err(_) => Reason::Done,

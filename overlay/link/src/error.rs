@@ -60,6 +60,9 @@ pub enum Error {
     /// A child asks for a rendition that its permit does not name.
     #[error("start: the child's permit is for another rendition; ask the station for one")]
     RenditionNotPermitted,
+    /// A neighbour spoke of a block that it was not asked for.
+    #[error("repair: a neighbour sent what it was not asked for; close the link and take another")]
+    RepairUnasked,
     /// Evidence was refused.
     #[error("{0}")]
     Evidence(Box<attest::Refusal>),
@@ -86,6 +89,7 @@ impl Error {
             Self::Unanswered(_) => Reason::ChallengeUnanswered.name(),
             Self::StripeNotPermitted => "stripe_not_permitted",
             Self::RenditionNotPermitted => "rendition_not_permitted",
+            Self::RepairUnasked => Reason::RepairUnasked.name(),
             Self::Evidence(r) => r.reason(),
             Self::Remote(r) => r.name(),
             Self::Random => "random_missing",
@@ -101,6 +105,7 @@ impl Error {
             Self::Decode(_) | Self::OutOfTurn(_) => Reason::Nonsense,
             Self::Timeout(_) => Reason::Timeout,
             Self::StripeNotPermitted | Self::RenditionNotPermitted => Reason::PermitInvalid,
+            Self::RepairUnasked => Reason::RepairUnasked,
             Self::Unanswered(_) => Reason::ChallengeUnanswered,
             Self::Evidence(r) => match r.reason() {
                 "evidence_missing" => Reason::EvidenceMissing,
@@ -131,6 +136,7 @@ impl Error {
             Self::SpkiNotAdmitted
                 | Self::StripeNotPermitted
                 | Self::RenditionNotPermitted
+                | Self::RepairUnasked
                 | Self::Certificate(_)
                 | Self::Refused(_)
                 | Self::Evidence(_)

@@ -16,7 +16,9 @@ mod error;
 mod framing;
 mod group;
 mod half_open;
+mod left_out;
 mod live;
+mod mesh;
 mod node;
 mod pace;
 mod rate;
@@ -28,7 +30,7 @@ mod turns;
 pub use clock::Clock;
 pub use controls::{
     AddressCheck, BlockCheck, Controls, DialControls, EquivocationCheck, HalfOpenCheck, HeadCheck,
-    MemberCheck, PermitCheck, RenditionCheck, Reverification, StripeCheck, TurnCheck,
+    MemberCheck, MeshRepair, PermitCheck, RenditionCheck, Reverification, StripeCheck, TurnCheck,
 };
 pub use emit::{Audience, Emitter, equivocation_fields, left_out_fields};
 pub use endpoint::{Endpoint, Identity, Link, Patience};
@@ -36,6 +38,7 @@ pub use error::Error;
 pub use framing::{Channel, Receiver, Sender, open_channel, stream_kind};
 pub use half_open::{HALF_OPEN_LIMIT, HalfOpenLoad};
 pub use live::{Attester, Binding, challenge};
+pub use mesh::Repairs;
 pub use node::{BySender, Came, Node, NodeConfig, NodeEvent, NodeLoad};
 pub use rate::SendRate;
 pub use reverify::{Again, Reverified, ReverifyTimes, reverify};

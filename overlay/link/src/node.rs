@@ -5,6 +5,7 @@ use crate::controls::{Controls, Reverification};
 use crate::edge::{self, Edges};
 use crate::equivocation::Origin;
 use crate::group::Framed;
+use crate::mesh::Mesh;
 use crate::pace::Pace;
 use crate::trust::{Proof, Verification};
 use crate::{Channel, Clock, Endpoint, Error, Link};
@@ -103,6 +104,28 @@ pub enum NodeEvent {
         /// Of a relay that this node refused for its evidence or its answer:
         /// every check up to the one that failed.
         verdict: Option<Box<Verdict<Live>>>,
+    },
+    /// A link of neighbours works.
+    NeighbourUp {
+        /// Who is at the other end.
+        other: NodeRef,
+        /// Whether this node may pull there.
+        child: bool,
+    },
+    /// A link of neighbours has ended or never came about.
+    NeighbourDown {
+        /// Who is at the other end.
+        other: SpkiHash,
+        /// Whether this node pulled there.
+        child: bool,
+        /// Why, as a code.
+        reason: Reason,
+        /// Why, by name.
+        name: String,
+        /// Why, in words.
+        detail: String,
+        /// Whether this node refused the other end.
+        refusal: bool,
     },
     /// A chunk is here: any k blocks of each of its rows.
     Chunk {
@@ -204,8 +227,9 @@ pub struct Node {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) clock: Clock,
     pub(crate) edges: Edges,
+    pub(crate) mesh: Mesh,
     pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
-    forwarder: Mutex<Forwarder<Framed>>,
+    pub(crate) forwarder: Mutex<Forwarder<Framed>>,
     run: Mutex<Option<Run>>,
     pace: Pace,
 }
@@ -253,6 +277,7 @@ impl Node {
             forwarder: Mutex::new(Forwarder::new(config.forwarder)),
             run: Mutex::new(None),
             edges: Edges::default(),
+            mesh: Mesh::new(config.me),
             config,
             controls,
             endpoint,
@@ -322,6 +347,7 @@ impl Node {
         let run = self.run().ok_or(Error::OutOfTurn("no run yet"))?;
         let revocation = certs::revocation::verify(revocation, &run)?;
         self.edges.revoke(revocation.member, revocation.scope.epoch);
+        self.mesh.revoke(revocation.member);
         Ok(())
     }
 
@@ -554,34 +580,5 @@ impl Node {
             });
         }
         Ok(())
-    }
-
-    /// Tells the driver what a child will miss.
-    pub(crate) fn tell_left_out(&self, child: SpkiHash, dropped: &Dropped) {
-        let _ = self.events.send(NodeEvent::LeftOut {
-            child,
-            dropped: dropped.clone(),
-        });
-    }
-
-    pub(crate) fn note_dropped(&self, parent: SpkiHash, rendition: Rendition, dropped: &Dropped) {
-        // A parent speaks for the stripes that are its own now.
-        let stripes = self.edges.stripes_of(parent).both(dropped.stripes);
-        if stripes.is_empty() {
-            return;
-        }
-        let range = (dropped.from, dropped.to);
-        let gone = lock(&self.forwarder).dropped(rendition, range, stripes, dropped.reason);
-        self.edges.wake_children(stripes);
-        for (from, to) in gone {
-            let dropped = Dropped {
-                from,
-                to,
-                stripes,
-                reason: dropped.reason,
-            };
-            let from = parent;
-            let _ = self.events.send(NodeEvent::Dropped { from, dropped });
-        }
     }
 }

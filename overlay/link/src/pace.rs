@@ -16,9 +16,20 @@ const BURST_MS: u64 = 3;
 /// How long the queue goes without a look at the limit, which may be changed.
 const LOOK_MS_MAX: u64 = 100;
 
-/// Standing, then order of arrival. Each child waits for one thing at a time,
-/// so that within one standing they take turns.
-type Place = (Priority, u64);
+/// What is sent: the stream to those who count on it comes before what others
+/// pull for a repair, whatever their standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Service {
+    Push,
+    Repair,
+}
+
+/// Service and standing.
+type Turn = (Service, Priority);
+
+/// A turn, then order of arrival. Each child waits for one thing at
+/// a time, so that within one standing they take turns.
+type Place = (Service, Priority, u64);
 
 /// One token bucket for all that a node sends.
 #[derive(Debug)]
@@ -53,10 +64,10 @@ enum Next {
 }
 
 impl Uplink {
-    fn enqueue(&mut self, priority: Priority, bytes: u64) -> oneshot::Receiver<()> {
+    fn enqueue(&mut self, turn: Turn, bytes: u64) -> oneshot::Receiver<()> {
         let (go, gone) = oneshot::channel();
         self.arrivals = self.arrivals.saturating_add(1);
-        let place = (priority, self.arrivals);
+        let place = (turn.0, turn.1, self.arrivals);
         self.waiting.insert(place, Waiting { bytes, go });
         gone
     }
@@ -113,8 +124,17 @@ impl Pace {
         let _ = lock(&self.uplink).bucket.take(bytes as u64, now_us);
     }
 
-    /// Waits until `bytes` may be sent.
+    /// Waits until `bytes` of the stream may be sent.
     pub(crate) async fn acquire(&self, priority: Priority, bytes: usize) {
+        self.wait_for((Service::Push, priority), bytes).await;
+    }
+
+    /// Waits until `bytes` of a repair may be sent.
+    pub(crate) async fn acquire_repair(&self, priority: Priority, bytes: usize) {
+        self.wait_for((Service::Repair, priority), bytes).await;
+    }
+
+    async fn wait_for(&self, turn: Turn, bytes: usize) {
         let bytes = bytes as u64;
         let go = {
             let mut uplink = lock(&self.uplink);
@@ -123,7 +143,7 @@ impl Pace {
             if idle && uplink.bucket.try_take(bytes, self.clock.mono_us()) {
                 return;
             }
-            let go = uplink.enqueue(priority, bytes);
+            let go = uplink.enqueue(turn, bytes);
             if !std::mem::replace(&mut uplink.served, true) {
                 tokio::spawn(serve(self.uplink.clone(), self.clock.clone()));
             }
@@ -196,6 +216,29 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*lock(&done), [4, 6, 2, 5, 1, 3]);
+    }
+
+    #[tokio::test]
+    async fn repairs_wait_for_the_stream_and_go_by_standing_among_themselves() {
+        let (pace, done) = (full(), Done::default());
+        let mut tasks = Vec::new();
+        for (turn, name) in [
+            ((Service::Repair, Priority::FreeRider), 1),
+            ((Service::Repair, Priority::Sponsor), 2),
+            ((Service::Push, Priority::FreeRider), 3),
+            ((Service::Push, Priority::Contributor), 4),
+        ] {
+            let (pace, done) = (pace.clone(), done.clone());
+            tasks.push(tokio::spawn(async move {
+                pace.wait_for(turn, BLOCK).await;
+                lock(&done).push(name);
+            }));
+            tokio::task::yield_now().await;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*lock(&done), [4, 3, 2, 1]);
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! One chunk as far as it has come.
 
 use super::config::{BLOCK_OVERHEAD_BYTES, CHUNK_OVERHEAD_BYTES};
-use super::{Arrival, Kept};
+use super::{Arrival, Kept, OpenRow};
 use certs::Verified;
 use certs::block::Path;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::statement::{ChunkHeader, ChunkKey, Signed};
 use wire::{Stripe, StripeSet};
@@ -30,6 +30,8 @@ pub(super) struct Chunk<P> {
     rows_open: u32,
     /// Blocks by stripe.
     stripe_blocks: Vec<u32>,
+    /// Blocks that neighbours brought, and no parent.
+    repaired: BTreeSet<u16>,
     pub(super) bytes: u64,
 }
 
@@ -53,6 +55,7 @@ impl<P: Clone> Chunk<P> {
             row_blocks: BTreeMap::new(),
             rows_open,
             stripe_blocks: vec![0; width],
+            repaired: BTreeSet::new(),
             bytes: CHUNK_OVERHEAD_BYTES,
         }
     }
@@ -86,6 +89,62 @@ impl<P: Clone> Chunk<P> {
             .iter()
             .filter(|s| self.count_of(*s) < rows)
             .collect()
+    }
+
+    /// Those of `stripes` of which parents have not sent every block.
+    pub(super) fn owed(&self, stripes: StripeSet) -> StripeSet {
+        let repaired: StripeSet = self.repaired.iter().map(|i| self.stripe_of(*i)).collect();
+        self.lacking(stripes).union(repaired.both(stripes))
+    }
+
+    /// Whether it is complete, and parents alone have made it so.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.is_complete() && self.repaired.is_empty()
+    }
+
+    /// A neighbour brought this block.
+    pub(super) fn note_repaired(&mut self, index: u16) {
+        self.repaired.insert(index);
+    }
+
+    /// No parent owes what is here.
+    pub(super) fn forgive(&mut self) {
+        self.repaired.clear();
+    }
+
+    /// A parent has sent this block, first or too late.
+    pub(super) fn note_pushed(&mut self, index: u16) {
+        self.repaired.remove(&index);
+    }
+
+    /// See [`OpenRow`].
+    pub(super) fn open_rows(&self) -> Vec<OpenRow> {
+        if self.is_complete() {
+            return Vec::new();
+        }
+        let rows = u16::try_from(self.header.layout.rows()).unwrap_or(u16::MAX);
+        (0..rows).filter_map(|row| self.open_row(row)).collect()
+    }
+
+    fn open_row(&self, row: u16) -> Option<OpenRow> {
+        let here = self.row_blocks.get(&row).copied().unwrap_or(0);
+        let need = self.header.layout.k.checked_sub(here).filter(|n| *n > 0)?;
+        let first = row.checked_mul(self.width())?;
+        let all = first..first.saturating_add(self.width());
+        Some(OpenRow {
+            need: need.into(),
+            lacking: all.filter(|i| !self.blocks.contains_key(i)).collect(),
+        })
+    }
+
+    /// One block, if it is here.
+    pub(super) fn kept_at(&self, index: u16) -> Option<Kept<P>> {
+        let block = self.blocks.get(&index)?;
+        Some(Kept {
+            index,
+            path: block.path.clone(),
+            payload: block.payload.clone(),
+        })
     }
 
     /// Whether a block of one of `stripes` is here.

@@ -257,29 +257,30 @@ impl<P: Clone> Track<P> {
             .map(|(at, _)| *at)
     }
 
-    /// The newest media chunk that is complete, or whole in these stripes.
+    /// The newest media chunk that is complete, or whole in these stripes, by
+    /// what parents brought.
     pub(super) fn newest(&self, stripes: StripeSet) -> Option<Sequence> {
         let mut newest = self.media.iter().rev();
         newest
-            .find(|(_, c)| c.is_complete() || c.lacking(stripes).is_empty())
+            .find(|(_, c)| c.is_delivered() || c.owed(stripes).is_empty())
             .map(|(sequence, _)| *sequence)
     }
 
-    /// The newest media chunk that is whole in these stripes.
+    /// The newest media chunk that parents have brought whole in these stripes.
     pub(super) fn whole(&self, stripes: StripeSet) -> Option<Sequence> {
         let mut newest = self.media.iter().rev();
         newest
-            .find(|(_, c)| c.lacking(stripes).is_empty())
+            .find(|(_, c)| c.owed(stripes).is_empty())
             .map(|(sequence, _)| *sequence)
     }
 
-    /// Those of `stripes` of which a block is missing in a chunk from `from`
-    /// on that began to come at `before_ms` or earlier, and that no parent
-    /// has said to leave out.
+    /// Those of `stripes` of which parents have not sent a block of a chunk from
+    /// `from` on that began to come at `before_ms` or earlier, and that no
+    /// parent has said to leave out.
     pub(super) fn overdue(&self, stripes: StripeSet, from: Sequence, before_ms: u64) -> StripeSet {
         let due = self.media.range(from..);
         due.filter(|(_, c)| c.arrival.header_ms <= before_ms)
-            .map(|(sequence, c)| c.lacking(stripes).minus(self.holes.at(*sequence)))
+            .map(|(sequence, c)| c.owed(stripes).minus(self.holes.at(*sequence)))
             .fold(StripeSet::EMPTY, StripeSet::union)
     }
 }

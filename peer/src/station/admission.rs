@@ -170,6 +170,7 @@ impl Coordinator {
             secrets,
             station: Name::new(self.settings.name.clone())?,
             stream_bps: self.settings.stream_bps,
+            pull_only: self.settings.mesh,
         })
     }
 

@@ -64,6 +64,10 @@ async fn streams(link: Link, desk: &Desk) {
                 let (node, link) = (desk.node.clone(), link.clone());
                 tokio::spawn(async move { node.accept_edge(link, channel).await });
             }
+            (StreamKind::Mesh, channel) => {
+                let (node, link) = (desk.node.clone(), link.clone());
+                tokio::spawn(async move { node.accept_mesh(link, channel).await });
+            }
             (StreamKind::Control, channel) => {
                 let (link, desk) = (link.clone(), desk.clone());
                 tokio::spawn(async move { member(link, channel, desk).await });

@@ -49,6 +49,8 @@ pub(super) struct Settings {
     pub(super) membership_ms: u64,
     /// How much of the stream is kept, and may be fetched after its end.
     pub(super) kept_ms: u64,
+    /// Nobody pushes.
+    pub(super) mesh: bool,
     /// Where `stream_bps` comes from.
     pub(super) basis: super::Basis,
     pub(super) receipts: ReceiptCheck,
@@ -156,6 +158,7 @@ pub(super) struct Coordinator {
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::permits::Permits,
+    pub(super) mesh: super::neighbours::Mesh,
     pub(super) proven: super::receipts::Proven,
     pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
@@ -208,6 +211,7 @@ impl Coordinator {
         Self {
             planner: Planner::new(me, settings.edges, config, seed),
             permits: super::permits::Permits::default(),
+            mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
@@ -266,6 +270,7 @@ impl Coordinator {
                     self.tell_traffic();
                     self.show_tree();
                     self.renew_permits();
+                    self.tend_neighbours();
                 }
                 Some(event) = messages.recv() => self.take_waiting(event, &mut messages),
             }
@@ -339,6 +344,7 @@ impl Coordinator {
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
             Up::Leaving(_) => self.leaving(from),
+            Up::NeighbourDown(link) => self.neighbour_down(from, &link),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
             Up::Equivocation(proof) => self.equivocation(from, &proof),
             Up::RedeemFailed(ask) => {
@@ -389,7 +395,7 @@ impl Coordinator {
         let slots = self.settings.slots(edges);
         let fields = json!({"slots": slots, "edges": edges, "spki": from.to_hex()});
         self.emit.tell_of(member.name.as_str(), "joined", fields);
-        let _ = self.planner.join(now_ms, from, peer);
+        self.place(now_ms, from, peer);
     }
 
     fn answer(&mut self, from: SpkiHash, answer: &Answer) {
@@ -486,6 +492,7 @@ impl Coordinator {
             self.planner.lost(now_ms, node)
         };
         self.permits.forget(node);
+        self.mesh.leave(node);
         self.proven.forget(node);
         self.shown_sponsors.remove(&node);
     }

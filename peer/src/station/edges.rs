@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use wire::codec::{List, Text};
 use wire::limits::{PERMIT_BUDGET_PERCENT, PERMIT_LIFE_MS_MAX};
 use wire::message::control::{Down, EdgeFailure, EdgeOrder, Name, NodeKind, NodeRef};
-use wire::statement::{Ask, BatchedPermit, Grant, Permit, Priority};
+use wire::statement::{Ask, BatchedPermit, Grant, Permit, PermitKind, Priority};
 use wire::{OrderId, Reason, Rendition, SpkiHash, Stripe};
 
 /// A permit's life.
-const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
+pub(super) const PERMIT_LIFE_MS: u64 = 4 * 60 * 1000;
 const _: () = assert!(PERMIT_LIFE_MS <= PERMIT_LIFE_MS_MAX);
 /// Members' messages that are heard in one breath: few enough that the
 /// station's own events do not wait for them.
@@ -40,6 +40,7 @@ impl Coordinator {
     pub(super) fn act(&mut self) {
         self.settle();
         self.permit_changes();
+        self.neighbour_changes();
     }
 
     /// Does what the planner wants, until it wants nothing more; permits wait
@@ -199,12 +200,13 @@ impl Coordinator {
         self.say(to, Down::Granted(certs::sign(&self.keys.permit, &grant)));
     }
 
-    fn refuse(&mut self, node: SpkiHash, reason: Reason) {
+    pub(super) fn refuse(&mut self, node: SpkiHash, reason: Reason) {
         let fields = json!({"reason": reason.name()});
         self.emit
             .tell_of(&self.name_of(node), "join_refused_no_capacity", fields);
         self.say(node, Down::Refused(reason));
         self.members.remove(&node);
+        self.mesh.leave(node);
         self.permits.forget(node);
     }
 
@@ -260,6 +262,7 @@ impl Coordinator {
         Some(Permit {
             scope: self.keys.scope(),
             serial: self.permits.next_serial(),
+            kind: PermitKind::Push,
             stripes: permitted.stripes,
             rendition: Rendition(0),
             parent: parent.spki,
@@ -275,7 +278,7 @@ impl Coordinator {
 
     /// What so many stripes take over a permit's life, and to catch up, in
     /// bytes: a stripe is a k-th of the stream, of parity, too.
-    fn byte_budget(&self, stripes: u64) -> u64 {
+    pub(super) fn byte_budget(&self, stripes: u64) -> u64 {
         let rate_bytes = self.budget_bps() / 8;
         let stream = rate_bytes
             .saturating_mul(PERMIT_LIFE_MS / 1000)
@@ -303,7 +306,7 @@ impl Coordinator {
         }
     }
 
-    fn node_ref(&self, node: SpkiHash) -> Option<NodeRef> {
+    pub(super) fn node_ref(&self, node: SpkiHash) -> Option<NodeRef> {
         if node == self.me {
             let address = Text::new(self.settings.address.to_string()).ok()?;
             return Some(NodeRef {
@@ -351,6 +354,7 @@ impl Coordinator {
     pub(super) fn mint_all(&mut self) {
         let pairs = self.permits.pairs();
         self.renew(&pairs);
+        self.mint_neighbours();
     }
 
     /// The next permits, by what each child's standing is now.

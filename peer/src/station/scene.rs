@@ -47,6 +47,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         membership_ms: super::MEMBERSHIP_MS,
         upload_bps: 1_000_000,
         kept_ms: 10_000,
+        mesh: false,
         basis: super::Basis::Said,
         receipts: certs::receipt::ReceiptCheck::default(),
         judging: super::Judging::default(),

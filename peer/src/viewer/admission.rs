@@ -28,6 +28,8 @@ pub(super) struct Membership {
     pub(super) signed_run: Signed<RunStatement>,
     pub(super) secrets: MemberSecrets,
     pub(super) station: Name,
+    /// Nobody pushes in this run.
+    pub(super) pull_only: bool,
     pub(super) link: Link,
 }
 
@@ -146,6 +148,7 @@ impl Joining {
             signed_run: admitted.run,
             secrets,
             station: admitted.station,
+            pull_only: admitted.pull_only,
             link: self.link,
         })
     }

@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(super) openers: Openers,
     pub(super) receipts: Receipts,
     last_receipt_ms: u64,
+    /// What was pulled and given, as told last.
+    pub(super) repairs: link::Repairs,
     pub(super) to_receipt: VecDeque<super::stream::Done>,
     pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
@@ -131,6 +133,7 @@ impl Session {
             sent: link::SendRate::default(),
             receipts: Receipts::new(scope.clone(), membership.identity.spki()),
             last_receipt_ms: 0,
+            repairs: link::Repairs::default(),
             to_receipt: VecDeque::new(),
             leaving: Leaving::No,
             last_path: serde_json::Value::Null,
@@ -242,6 +245,7 @@ impl Session {
 
     async fn finish(&mut self, end: End, mut line: Line) -> Result<u8, Error> {
         self.report_path();
+        self.tell_repairs();
         self.emit.tell(
             "viewer_report",
             self.playout.report.to_json(
@@ -283,6 +287,8 @@ impl Session {
                 }
             }
             Down::EdgeEnd(end) => self.node.end_edge(end.other, end.child, end.reason),
+            Down::Neighbour(order) => self.order_neighbour(*order),
+            Down::NeighbourEnd(end) => self.node.end_neighbour(end.other, end.child, end.reason),
             Down::Ask(ask) => {
                 let ask = self.options.controls.asks.ask(&ask, &run, &me, now)?;
                 self.sponsor.asked(ask);
@@ -373,6 +379,9 @@ impl Session {
                     self.relay_refused(other, *verdict);
                 }
                 self.edge_down(other, child, reason, &name, &detail, refusal);
+            }
+            event @ (NodeEvent::NeighbourUp { .. } | NodeEvent::NeighbourDown { .. }) => {
+                self.neighbour_event(event);
             }
             NodeEvent::Chunk { key, from } => self.chunk(key, from)?,
             NodeEvent::Dropped { from, dropped } => {
@@ -554,6 +563,7 @@ impl Session {
         if now_ms.saturating_sub(self.last_receipt_ms) >= RECEIPT_MS {
             self.last_receipt_ms = now_ms;
             self.send_receipts();
+            self.tell_repairs();
         }
         self.show();
     }

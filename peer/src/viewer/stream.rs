@@ -41,6 +41,9 @@ impl Session {
         for chunk in &played {
             self.trace(chunk, from);
         }
+        if let Some(next) = self.playout.next() {
+            self.node.needs_from(next);
+        }
         if first && let Some(ms) = self.playout.report.first_ms() {
             let from = from.map(|f| f.to_hex());
             self.emit

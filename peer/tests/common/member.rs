@@ -288,6 +288,7 @@ impl Silent {
             secrets: bundle::seal(&secrets, to, scope, &link.peer, &rng).unwrap(),
             station: Name::new("silent").unwrap(),
             stream_bps: 1_000_000,
+            pull_only: false,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::invite::Invite;
-use wire::message::{command, control, edge, group, live, receipt};
+use wire::message::{command, control, edge, group, live, mesh, receipt};
 use wire::order::{Order, Parameters};
 use wire::statement::{
     Ask, BatchedPermit, CapacityClaim, ChunkHeader, Grant, HeadBeacon, Introduction, JoinReply,
@@ -24,6 +24,7 @@ fn messages(data: &[u8]) {
     one_spelling::<edge::Edge>(data);
     one_spelling::<group::GroupStart>(data);
     one_spelling::<group::Record>(data);
+    one_spelling::<mesh::Mesh>(data);
     one_spelling::<live::Challenge>(data);
     one_spelling::<live::Response>(data);
     one_spelling::<command::Command>(data);

@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use wire::codec::{List, Text};
 use wire::message::control::{EdgeOrder, Name, NodeKind, NodeRef};
-use wire::statement::{BatchedPermit, Permit, Priority, RunStatement, Scope, Signed};
+use wire::statement::{BatchedPermit, Permit, PermitKind, Priority, RunStatement, Scope, Signed};
 use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripes, UnixMs};
 
 /// Life of the run, in milliseconds: longer than any round.
@@ -71,6 +71,7 @@ impl Stream {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
+            kind: PermitKind::Push,
             stripes: self.run.stripes.into(),
             rendition: Rendition(0),
             parent,

@@ -14,7 +14,8 @@ use wire::message::control::{
 use wire::message::receipt::Receipt;
 use wire::order::Order;
 use wire::statement::{
-    Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, Priority, Step,
+    Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, PermitKind,
+    Priority, Step,
 };
 use wire::{
     AskId, Digest, Encode, Nonce, OrderId, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs,
@@ -233,6 +234,7 @@ fn admitted(keys: &Keys) -> Result<Admitted, Error> {
         secrets: Blob::new(vec![0; SEALED_BYTES])?,
         station: Name::new("the station")?,
         stream_bps: 3_000_000,
+        pull_only: false,
     })
 }
 
@@ -265,6 +267,7 @@ fn order(keys: &Keys, admission: Option<Admission>) -> Result<EdgeOrder, Error> 
     let permit = Permit {
         scope: keys.statement.scope.clone(),
         serial: 100_000,
+        kind: PermitKind::Push,
         stripes: StripeSet::one(Stripe(0)),
         rendition: RENDITION,
         parent: SPKI,

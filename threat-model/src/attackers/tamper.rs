@@ -120,7 +120,7 @@ impl Tamperer {
                     }
                     StreamKind::Control => relay.control(Channel { send, recv }).await,
                     StreamKind::Edge => relay.edge(&link, Channel { send, recv }).await,
-                    StreamKind::Command | StreamKind::Group => Ok(()),
+                    StreamKind::Command | StreamKind::Group | StreamKind::Mesh => Ok(()),
                 };
             });
         }

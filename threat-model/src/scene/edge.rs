@@ -135,8 +135,10 @@ impl Victim {
                     let Ok(link) = accepting.finish().await else {
                         return;
                     };
-                    if let Ok((StreamKind::Edge, channel)) = link.first_channel().await {
-                        node.accept_edge(link, channel).await;
+                    match link.first_channel().await {
+                        Ok((StreamKind::Edge, channel)) => node.accept_edge(link, channel).await,
+                        Ok((StreamKind::Mesh, channel)) => node.accept_mesh(link, channel).await,
+                        _ => {}
                     }
                 });
             }

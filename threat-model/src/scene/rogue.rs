@@ -126,6 +126,7 @@ impl Rogue {
             secrets: bundle::seal(&secrets, to, &run.scope, &link.peer, &rng())?,
             station: Name::new("station")?,
             stream_bps: STREAM_BPS,
+            pull_only: false,
         })
     }
 }

@@ -7,7 +7,7 @@ use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
 use certs::{SigningKey, Verified};
 use link::Identity;
 use std::sync::Arc;
-use wire::statement::{ChunkFlags, Permit, Priority, RunStatement, Scope, Signed};
+use wire::statement::{ChunkFlags, Permit, PermitKind, Priority, RunStatement, Scope, Signed};
 use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, Stripes, UnixMs};
 
 /// How long before now a run of the stage began, in milliseconds.
@@ -164,6 +164,7 @@ impl Stream {
         Permit {
             scope: self.run.scope.clone(),
             serial: 1,
+            kind: PermitKind::Push,
             stripes: StripeSet::one(Stripe(0)),
             rendition: Rendition(0),
             parent,

@@ -61,6 +61,8 @@ crate::messages! {
         14 => Leaving(Empty),
         /// The sender has told two stories; I have seen both.
         15 => Equivocation(Equivocation),
+        /// A link to or from a neighbour is gone or was refused.
+        16 => NeighbourDown(EdgeFailure),
     }
 }
 
@@ -99,6 +101,10 @@ crate::messages! {
         15 => Equivocation(Equivocation),
         /// Which chunks to receipt from now on.
         16 => Sampling(Sampling),
+        /// Make or accept this link of neighbours, or renew its permit.
+        17 => Neighbour(Box<EdgeOrder>),
+        /// End the link with this neighbour.
+        18 => NeighbourEnd(EdgeFailure),
     }
 }
 
@@ -146,6 +152,9 @@ crate::record! {
         pub station: Name,
         /// Rate of the stream in bit/s, as measured or configured.
         pub stream_bps: u64,
+        /// Nobody pushes in this run: members pull all of it from each other
+        /// and from the station.
+        pub pull_only: bool,
     }
 }
 

@@ -20,6 +20,16 @@ crate::code! {
     }
 }
 
+crate::code! {
+    /// What crosses an edge by itself.
+    pub enum PermitKind {
+        /// The stripes of the permit, as they come.
+        Push = 0 => "push",
+        /// Nothing: the child pulls, of these stripes, what it misses.
+        Repair = 1 => "repair",
+    }
+}
+
 crate::record! {
     /// One edge: this child may take these stripes from this parent until then.
     pub struct Permit {
@@ -28,6 +38,8 @@ crate::record! {
         /// Grows with every permit of the run: of two for the same edge the
         /// one with the larger number counts.
         pub serial: u64,
+        /// Whether the stripes are pushed, or blocks of them may be pulled.
+        pub kind: PermitKind,
         /// The stripes: the parent sends the child blocks of these alone.
         pub stripes: StripeSet,
         /// The rendition.

@@ -12,15 +12,17 @@ use wire::message::control::{
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
 use wire::message::live::{Challenge, Response};
+use wire::message::mesh::{Answer as MeshAnswer, Map, Mesh, Pull, PullRefusal};
 use wire::message::receipt::{Receipt, Sampling};
 use wire::order::{Order, Parameters};
 use wire::statement::{
     Ask, BatchedPermit, CapacityClaim, Cause, ChunkFlags, ChunkHeader, ChunkKey, Grant, HeadBeacon,
-    Introduction, JoinReply, Layout, Permit, PermitBatch, Priority, Revocation, RunStatement, Step,
+    Introduction, JoinReply, Layout, Permit, PermitBatch, PermitKind, Priority, Revocation,
+    RunStatement, Step,
 };
 use wire::{
-    AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope, Sequence,
-    Signed, SpkiHash, Statement, StreamId, Stripe, StripeSet, Stripes, UnixMs,
+    AskId, BlockMap, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope,
+    Sequence, Signed, SpkiHash, Statement, StreamId, Stripe, StripeSet, Stripes, UnixMs,
 };
 
 /// A value can be drawn.
@@ -66,7 +68,9 @@ macro_rules! codes {
         }
     )*};
 }
-codes!(Reason, StreamKind, Cause, Step, Priority, NodeKind, Choice);
+codes!(
+    Reason, StreamKind, Cause, Step, Priority, PermitKind, NodeKind, Choice
+);
 
 macro_rules! records {
     ($($t:ident { $($field:ident),* })*) => {$(
@@ -180,11 +184,20 @@ impl Draw for StripeSet {
     }
 }
 
+impl Draw for BlockMap {
+    fn draw(dice: &mut Dice<'_>) -> Self {
+        let count = dice.length(16);
+        (0..count)
+            .map(|_| u16::try_from(dice.choice(1024)).unwrap())
+            .collect()
+    }
+}
+
 records! {
     Scope { stream, run, epoch }
     RunStatement { scope, start, end, ca_key, chunk_key, permit_key, beacon_key, coordinator, stripes }
     Permit {
-        scope, serial, stripes, rendition, parent, child, parent_order, child_order, priority,
+        scope, serial, kind, stripes, rendition, parent, child, parent_order, child_order, priority,
         byte_budget, issued, expiry
     }
     PermitBatch { scope, count, root }
@@ -208,7 +221,7 @@ records! {
     Parameters { listen, rate_bps, lease_end, byte_cap, private_networks }
     Empty {}
     Join { name, nonce, proof, sealing_key, addresses, relay_only, never_ask }
-    Admitted { run, reply, certificate, ca, secrets, station, stream_bps }
+    Admitted { run, reply, certificate, ca, secrets, station, stream_bps, pull_only }
     NodeRef { spki, kind, name, addresses, admission }
     Admission { order, introduction }
     EdgeOrder { permit, other, dial }
@@ -230,6 +243,10 @@ records! {
     GroupStart { rendition, first }
     Block { chunk, index, path, data }
     Dropped { from, to, stripes, reason }
+    Map { rendition, start, first, chunks }
+    Pull { chunk, index, header }
+    MeshAnswer { header, block }
+    PullRefusal { chunk, index, reason }
     Challenge { nonce }
     Response { index, count, path, quote }
     Serve { run, coordinator, rate_bps_max }
@@ -243,13 +260,16 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation
+        RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation,
+        NeighbourDown
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling
+        RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling,
+        Neighbour, NeighbourEnd
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
+    Mesh { Hello, Welcome, Map, Pull, Answer, Refused, Bye }
     Record { Header, Block, Dropped }
     Command { Serve, Status, Stop }
     CommandReply { Done, Refused, Status }

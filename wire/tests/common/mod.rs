@@ -37,6 +37,8 @@ macro_rules! every_type {
             up: wire::message::control::Up,
             down: wire::message::control::Down,
             edge: wire::message::edge::Edge,
+            block_map: wire::BlockMap,
+            mesh: wire::message::mesh::Mesh,
             group_start: wire::message::group::GroupStart,
             record: wire::message::group::Record,
             challenge: wire::message::live::Challenge,

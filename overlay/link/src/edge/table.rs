@@ -26,7 +26,7 @@ pub(super) type EdgeKey = (SpkiHash, bool);
 pub(crate) struct Edges {
     pub(super) table: Mutex<Table>,
     pub(super) changed: Notify,
-    pub(super) batches: Mutex<Batches>,
+    pub(crate) batches: Mutex<Batches>,
     pub(crate) beacons: Beacons,
     pub(crate) equivocations: Equivocations,
 }
@@ -99,6 +99,26 @@ impl Edges {
                 slot.end.send_replace(Some(Reason::Revoked));
             }
         }
+    }
+
+    /// What a permit for this member has to come up to; none if it is out.
+    pub(crate) fn epoch_for(&self, member: SpkiHash) -> Option<Epoch> {
+        let table = lock(&self.table);
+        (!table.revoked.contains(&member)).then_some(table.epoch_min)
+    }
+
+    /// Counts what was sent beside the edges against what may be sent in all.
+    ///
+    /// # Errors
+    /// The cap is reached.
+    pub(crate) fn count(&self, bytes: u64, cap: Option<u64>) -> Result<(), Error> {
+        let mut table = lock(&self.table);
+        let sent_bytes = table.sent_bytes.saturating_add(bytes);
+        if cap.is_some_and(|cap| sent_bytes > cap) {
+            return Err(Error::Remote(Reason::ByteCapReached));
+        }
+        table.sent_bytes = sent_bytes;
+        Ok(())
     }
 
     pub(crate) fn raise_epoch(&self, epoch: Epoch) {
@@ -220,6 +240,9 @@ impl Edges {
         };
         // Not under the table's lock: the forwarder has its own.
         let resume = node.resume(rendition, ask);
+        if let Some(resume) = &resume {
+            lock(&node.forwarder).forgive(rendition, resume.next);
+        }
         let mut table = lock(&self.table);
         let slot = table.edges.get_mut(&key)?;
         let from = resume.as_ref().map(|resume| resume.next);

@@ -31,7 +31,8 @@ use wire::message::control::{EdgeOrder, Empty, Name, NodeKind, NodeRef};
 use wire::message::edge::{Edge, Start};
 use wire::message::group::{Block, GroupStart, Record};
 use wire::statement::{
-    BatchedPermit, ChunkFlags, ChunkKey, HeadBeacon, Permit, Priority, RunStatement, Scope, Signed,
+    BatchedPermit, ChunkFlags, ChunkKey, HeadBeacon, Permit, PermitKind, Priority, RunStatement,
+    Scope, Signed,
 };
 use wire::{
     Digest, Encode, Epoch, Reason, Rendition, RunId, Sequence, SpkiHash, StreamId, StripeSet,
@@ -154,6 +155,7 @@ impl Stream {
         Permit {
             scope: self.run.scope.clone(),
             serial: 1,
+            kind: PermitKind::Push,
             stripes: self.stripes(),
             rendition: Rendition(0),
             parent,
@@ -367,9 +369,12 @@ async fn accept_edges(node: Arc<Node>, endpoint: Arc<Endpoint>) {
                 return;
             };
             while let Ok((send, mut recv)) = link.connection.accept_bi().await {
-                if stream_kind(&mut recv).await == Some(StreamKind::Edge) {
-                    let channel = Channel { send, recv };
+                let kind = stream_kind(&mut recv).await;
+                let channel = Channel { send, recv };
+                if kind == Some(StreamKind::Edge) {
                     tokio::spawn(edge(node.clone(), link.clone(), channel));
+                } else if kind == Some(StreamKind::Mesh) {
+                    tokio::spawn(mesh(node.clone(), link.clone(), channel));
                 }
             }
         });
@@ -378,6 +383,10 @@ async fn accept_edges(node: Arc<Node>, endpoint: Arc<Endpoint>) {
 
 pub(crate) async fn edge(node: Arc<Node>, link: Link, channel: Channel) {
     node.accept_edge(link, channel).await;
+}
+
+pub(crate) async fn mesh(node: Arc<Node>, link: Link, channel: Channel) {
+    node.accept_mesh(link, channel).await;
 }
 
 /// One end's order for an edge; with an address, that end dials.
