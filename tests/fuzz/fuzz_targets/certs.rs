@@ -4,12 +4,14 @@
 
 use certs::chunk::{HeaderLimits, HeaderVerifier};
 use certs::x509::{MemberRequest, StreamCa};
-use certs::{SigningKey, Verified, block, bundle, receipt, run, sign, x509};
+use certs::{SigningKey, Verified, block, bundle, permit, receipt, run, sign, x509};
 use fuzz::altered;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use wire::message::receipt::Receipt;
-use wire::statement::{ChunkFlags, ChunkHeader, Layout, RunStatement, signed_string};
+use wire::statement::{
+    BatchedPermit, ChunkFlags, ChunkHeader, Layout, RunStatement, signed_string,
+};
 use wire::{
     Decode, Digest, Encode, Epoch, Rendition, RunId, Scope, Sequence, Signed, SpkiHash, Statement,
     StreamId, Stripes, UnixMs,
@@ -133,6 +135,18 @@ fn unsigned(data: &[u8]) {
         assert!(
             verifier.verify(&signed).is_err(),
             "a header that nobody signed"
+        );
+    }
+    if let Ok(permit) = BatchedPermit::from_bytes(data) {
+        let expect = permit::Expect {
+            me: SpkiHash([14; 32]),
+            other: SpkiHash([16; 32]),
+            role: permit::Role::Child,
+            epoch_min: Epoch(0),
+        };
+        assert!(
+            permit::verify(&permit, &world.run, &expect, NOW).is_err(),
+            "a permit that nobody signed"
         );
     }
     let key = bundle::SealingKeyPair::from_seed(&[13; 32]);

@@ -95,7 +95,7 @@ fn started(node: &Node, key: EdgeKey, handle: &Handle, start: Start) -> Result<(
 /// whenever either changes. A child that has heard of a larger permit first
 /// gets the rest when this end has heard of it, too.
 pub(super) fn grant(node: &Node, key: EdgeKey, handle: &Handle) {
-    let Some((start, stripes)) = node.edges.granted(key) else {
+    let Some((start, stripes)) = node.edges.granted(key, node.controls.renditions) else {
         return;
     };
     if stripes.is_empty() {

@@ -56,12 +56,13 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A permit follows; one that is older than the present one changes
-    /// nothing. True if it is for other stripes.
+    /// nothing. True if it is for other stripes, or another rendition.
     pub(super) fn renew(&mut self, permit: Verified<Permit>, order: EdgeOrder) -> bool {
         if permit.serial < self.permit.serial {
             return false;
         }
-        let other_stripes = permit.stripes != self.permit.stripes;
+        let other_stripes =
+            permit.stripes != self.permit.stripes || permit.rendition != self.permit.rendition;
         self.flow.allow(&permit);
         self.budget_left = permit.byte_budget;
         self.permit = Arc::new(permit);
@@ -273,12 +274,20 @@ impl Edges {
         Ok(())
     }
 
-    /// What the child of this edge has asked for, and what it may have of it.
-    pub(super) fn granted(&self, key: EdgeKey) -> Option<(Start, StripeSet)> {
+    /// What the child of this edge has asked for, and what it may have of it:
+    /// nothing of a rendition that its newest permit names no more.
+    pub(super) fn granted(
+        &self,
+        key: EdgeKey,
+        check: RenditionCheck,
+    ) -> Option<(Start, StripeSet)> {
         let table = lock(&self.table);
         let slot = table.edges.get(&key)?;
         let start = slot.flow.start.clone()?;
-        let stripes = start.stripes.both(slot.permit.stripes);
+        let stripes = match check.of(start.rendition == slot.permit.rendition) {
+            Ok(()) => start.stripes.both(slot.permit.stripes),
+            Err(_) => StripeSet::EMPTY,
+        };
         Some((start, stripes))
     }
 
