@@ -1,6 +1,7 @@
 //! What attacks are staged with. Everybody here but the attacker is built
 //! from the project's own libraries, on real sockets of this machine.
 
+pub mod audience;
 pub mod boot;
 pub mod browser;
 pub mod client;

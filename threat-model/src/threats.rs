@@ -36,12 +36,14 @@ pub mod e2;
 pub mod e3;
 pub mod e4;
 pub mod e5;
+pub mod e7;
 pub mod f1;
 pub mod f2;
 pub mod f3;
 pub mod f4;
 pub mod f5;
 pub mod g1;
+pub mod g2;
 
 use crate::Attack;
 
@@ -83,12 +85,14 @@ pub const ALL: &[&Attack] = &[
     &e3::ATTACK,
     &e4::ATTACK,
     &e5::ATTACK,
+    &e7::ATTACK,
     &f1::ATTACK,
     &f2::ATTACK,
     &f3::ATTACK,
     &f4::ATTACK,
     &f5::ATTACK,
     &g1::ATTACK,
+    &g2::ATTACK,
 ];
 
 /// The attack of a threat, if it is shown.

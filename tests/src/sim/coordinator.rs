@@ -63,6 +63,8 @@ impl World {
             Up::Answer { ask, choice } => self.plan.answer(now_ms, ask, from, choice),
             Up::Introduce { relay } => self.relay_admitted(relay, from),
             Up::Works { parent, stripe } => self.plan.edge_up(from, parent, stripe),
+            Up::EdgeDown { .. } | Up::ChildGone { .. } | Up::Withheld { .. }
+                if !self.scenario.rules.mends => {}
             Up::EdgeDown { parent, why } => self.edge_down(from, parent, why),
             Up::ChildGone { child } => self.child_gone(child),
             Up::Withheld { parent, stripe } => {
@@ -199,6 +201,9 @@ impl World {
 
     /// A member has left, or its control link is given up.
     pub(super) fn member_gone(&mut self, node: Id, graceful: bool) -> Result<(), Error> {
+        if !(graceful || self.scenario.rules.mends) {
+            return Ok(());
+        }
         let Some(placed) = self.members.remove(&node) else {
             return Ok(());
         };

@@ -29,7 +29,7 @@ mod playout;
 mod queue;
 mod report;
 mod rng;
-mod scenario;
+pub mod scenario;
 mod sizes;
 mod stream;
 mod suspicion;
@@ -70,8 +70,12 @@ pub struct Figures {
     pub digest: String,
     /// Mean continuity over all viewers, from 0 to 1; 0 if nobody watched.
     pub continuity: f64,
-    /// From the wish to the first picture: 95 of 100 viewers, in ms.
-    pub join_ms_p95: Option<u64>,
+    /// The same of those who were there, in the minute after the event.
+    pub continuity_after: Option<f64>,
+    /// The longest run of missed chunks of any of them in that time, in ms.
+    pub gap_ms_after: u64,
+    /// How many viewers missed any chunk in that time.
+    pub missed_after: usize,
 }
 
 /// Runs a scenario to its end.
@@ -85,7 +89,9 @@ pub fn figures(scenario: &Scenario) -> Result<Figures, Error> {
     Ok(Figures {
         digest: world.digest.to_hex(),
         continuity: outcome.overall.map_or(0.0, |c| c.mean),
-        join_ms_p95: outcome::ranked(&outcome.join_ms, 950),
+        continuity_after: outcome.after.map(|c| c.mean),
+        gap_ms_after: outcome.gap_ms_after,
+        missed_after: outcome.missed_after,
     })
 }
 

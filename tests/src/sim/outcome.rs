@@ -26,6 +26,9 @@ pub(super) struct Outcome {
     pub(super) classes: Vec<(Class, Option<Continuity>)>,
     /// Of those who were there, in the minute after the event.
     pub(super) after: Option<Continuity>,
+    /// Of the same, the longest run of missed chunks, and who missed any.
+    pub(super) gap_ms_after: u64,
+    pub(super) missed_after: usize,
     pub(super) join_ms: Vec<u64>,
     pub(super) never_played: usize,
     pub(super) gap_ms: Vec<u64>,
@@ -89,30 +92,37 @@ impl World {
             let of = by_class.iter().filter(|(c, _)| *c == class);
             of.map(|(_, share)| *share).collect()
         };
-        let after = self.scenario.event.and_then(|event| {
-            let from_us = event.at_ms * 1_000;
-            let span_us = (from_us, end_us.min(from_us + AFTER_US));
-            let there = |id: &&Id| {
-                let left_us = self.node(**id).playout.left_us;
-                left_us.is_none_or(|left| left > from_us)
-            };
-            let seen = viewers.iter().filter(there);
-            continuity(
-                seen.filter_map(|id| self.seen(*id, span_us).continuity())
-                    .collect(),
-            )
-        });
+        let seen = self.seen_after(&viewers, end_us);
+        let gap = seen.iter().map(|seen| seen.gap).max().unwrap_or(0);
+        let shares = seen.iter().filter_map(Seen::continuity).collect();
         let (join_ms, never_played) = self.joins(&viewers, end_us);
         Outcome {
             overall: continuity(all),
             classes: Class::ALL.map(|c| (c, continuity(shares_of(c)))).to_vec(),
-            after,
+            after: self.scenario.event.and_then(|_| continuity(shares)),
+            gap_ms_after: gap * self.scenario.stream.chunk_ms,
+            missed_after: seen.iter().filter(|seen| seen.gap > 0).count(),
             join_ms,
             never_played,
             gap_ms,
             timeline: self.timeline(&viewers),
             control_bytes_per_viewer_s: self.control_rate(end_us),
         }
+    }
+
+    /// What those saw in the minute after the event who were there then.
+    fn seen_after(&self, viewers: &[Id], end_us: u64) -> Vec<Seen> {
+        let Some(event) = self.scenario.event else {
+            return Vec::new();
+        };
+        let from_us = event.at_ms * 1_000;
+        let span_us = (from_us, end_us.min(from_us + AFTER_US));
+        let there = |id: &&Id| {
+            let left_us = self.node(**id).playout.left_us;
+            left_us.is_none_or(|left| left > from_us)
+        };
+        let there = viewers.iter().filter(there);
+        there.map(|id| self.seen(*id, span_us)).collect()
     }
 
     /// From the wish to the first picture; who waits in vain waits to the end.

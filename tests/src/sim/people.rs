@@ -270,12 +270,22 @@ impl World {
             .filter_map(|id| u32::try_from(id).ok())
             .filter(|id| self.node(*id).alive)
             .collect();
+        let is_relay = |id: Id| matches!(self.node(id).kind, Kind::Relay { .. });
+        let busiest = |relay: bool| {
+            let of_kind = alive.iter().filter(|id| is_relay(**id) == relay);
+            of_kind
+                .copied()
+                .max_by_key(|id| self.node(*id).children.len())
+        };
+        let (viewer, relay) = (busiest(false), busiest(true));
         for id in alive {
             let is_relay = matches!(self.node(id).kind, Kind::Relay { .. });
             let hit = match event.lost {
                 Lost::ViewersPermille(permille) => !is_relay && self.fate.permille(permille),
                 Lost::Region(region) => self.node(id).place.region == region,
                 Lost::Relays => is_relay,
+                Lost::BusiestViewer => viewer == Some(id),
+                Lost::BusiestRelay => relay == Some(id),
             };
             if hit {
                 self.measure.lost();

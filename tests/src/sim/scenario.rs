@@ -172,6 +172,8 @@ pub struct Rules {
     pub suspect_ms: u64,
     /// Who resumes does not ask for what could not be played in time any more.
     pub skips_late: bool,
+    /// The coordinator gives another parent to who has lost one.
+    pub mends: bool,
     /// How long ago what is resumed may have been published: it has to come,
     /// and to go on to those below, before its playout.
     pub resume_ms: u64,
@@ -189,6 +191,7 @@ impl Default for Rules {
             late_ms: 1_500,
             suspect_ms: 2_000,
             skips_late: true,
+            mends: true,
             resume_ms: 1_000,
             makes_room: true,
             lifts_max: 2,
@@ -216,6 +219,10 @@ pub enum Lost {
     Region(usize),
     /// Every relay.
     Relays,
+    /// The viewer that has most children.
+    BusiestViewer,
+    /// The relay that has most children.
+    BusiestRelay,
 }
 
 /// What must come out. A check from outside reads it from the report.
