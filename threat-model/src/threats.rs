@@ -34,6 +34,7 @@ pub mod e2;
 pub mod e3;
 pub mod e4;
 pub mod e5;
+pub mod e6;
 pub mod f1;
 pub mod f2;
 pub mod f3;
@@ -79,6 +80,7 @@ pub const ALL: &[&Attack] = &[
     &e3::ATTACK,
     &e4::ATTACK,
     &e5::ATTACK,
+    &e6::ATTACK,
     &f1::ATTACK,
     &f2::ATTACK,
     &f3::ATTACK,

@@ -20,6 +20,7 @@ mod live;
 mod node;
 mod pace;
 mod rate;
+mod reset;
 mod reverify;
 mod tls;
 mod trust;

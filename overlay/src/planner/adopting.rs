@@ -61,6 +61,12 @@ impl<N: NodeId> Planner<N> {
         self.settle(now_ms);
     }
 
+    /// Questions are numbered from the one after this on: those of an earlier
+    /// coordinator of the same run are others.
+    pub fn number_asks_from(&mut self, last: u64) {
+        self.asking.number_from(last);
+    }
+
     /// The line to the member is gone, and what it feeds may still flow: it
     /// keeps its place, and gets no new children.
     pub fn away(&mut self, node: N) {

@@ -13,8 +13,8 @@ use crate::message::receipt::{Receipt, Sampling};
 use crate::order::Order;
 use crate::reason::Reason;
 use crate::statement::{
-    Ask, BatchedPermit, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Revocation,
-    RunStatement, Signed,
+    Ask, BatchedPermit, CapacityClaim, Grant, HeadBeacon, Holding, Introduction, JoinReply,
+    Revocation, RunStatement, Signed,
 };
 use crate::stripe_set::StripeSet;
 
@@ -61,6 +61,8 @@ crate::messages! {
         14 => Leaving(Empty),
         /// The sender has told two stories; I have seen both.
         15 => Equivocation(Equivocation),
+        /// Let me in again: I was in, and this is what I still have.
+        16 => Rejoin(Box<Rejoin>),
     }
 }
 
@@ -99,6 +101,10 @@ crate::messages! {
         15 => Equivocation(Equivocation),
         /// Which chunks to receipt from now on.
         16 => Sampling(Sampling),
+        /// You are in again, and your place in the trees is what it was.
+        17 => Readmitted(Box<Admitted>),
+        /// Whether you miss nothing when any one node but the station dies.
+        18 => Guarantee(bool),
     }
 }
 
@@ -125,6 +131,16 @@ crate::record! {
         pub relay_only: bool,
         /// The member will never be asked to sponsor.
         pub never_ask: bool,
+    }
+}
+
+crate::record! {
+    /// Asks for membership once more, and for the place of before.
+    pub struct Rejoin {
+        /// As at the first time.
+        pub join: Join,
+        /// What the member still has.
+        pub holding: Signed<Holding>,
     }
 }
 

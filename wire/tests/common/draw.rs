@@ -6,8 +6,8 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent,
-    TreePicture, Up, Withheld,
+    Introduce, Join, Load, NodeKind, NodeRef, Ready, Rejoin, RelayRefusal, Round, TreeNode,
+    TreeParent, TreePicture, Up, Withheld,
 };
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
@@ -16,7 +16,8 @@ use wire::message::receipt::{Receipt, Sampling};
 use wire::order::{Order, Parameters};
 use wire::statement::{
     Ask, BatchedPermit, CapacityClaim, Cause, ChunkFlags, ChunkHeader, ChunkKey, Grant, HeadBeacon,
-    Introduction, JoinReply, Layout, Permit, PermitBatch, Priority, Revocation, RunStatement, Step,
+    Held, Holding, Introduction, JoinReply, Layout, Permit, PermitBatch, Priority, Revocation,
+    RunStatement, Step,
 };
 use wire::{
     AskId, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope, Sequence,
@@ -207,6 +208,9 @@ records! {
     Order { holder_key, voucher_nonce, class, channel, desk_key, lease_ms, byte_cap }
     Parameters { listen, rate_bps, lease_end, byte_cap, private_networks }
     Empty {}
+    Held { permit, stripes }
+    Holding { scope, member, nonce, edges, issued }
+    Rejoin { join, holding }
     Join { name, nonce, proof, sealing_key, addresses, relay_only, never_ask }
     Admitted { run, reply, certificate, ca, secrets, station, stream_bps }
     NodeRef { spki, kind, name, addresses, admission }
@@ -243,11 +247,11 @@ records! {
 messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
-        RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation
+        RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation, Rejoin
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
-        RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling
+        RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling, Readmitted, Guarantee
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Record { Header, Block, Dropped }
