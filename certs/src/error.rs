@@ -259,6 +259,19 @@ errors! {
     ClaimWrongNode => "claim_wrong_node", Nonsense,
         "capacity claim: it speaks of another node; it does not count";
 
+    /// Not signed by the member's own key.
+    HoldingSignatureInvalid => "holding_signature_invalid", Nonsense,
+        "return: what it has is not signed by the member that came; join as a new one";
+    /// Of another stream or run.
+    HoldingWrongRun => "holding_wrong_run", Nonsense,
+        "return: what it has is of another stream or run; join as a new member";
+    /// About another member.
+    HoldingWrongMember => "holding_wrong_member", Nonsense,
+        "return: it speaks of another member; join as a new one";
+    /// Made for another join.
+    HoldingWrongNonce => "holding_wrong_nonce", Nonsense,
+        "return: it was made for another join, so it is a replay; say what you have now";
+
     /// Not signed by the run's permit key.
     AskSignatureInvalid => "ask_signature_invalid", Nonsense,
         "ask: not signed by the coordinator; nothing is shown, close the link";

@@ -18,6 +18,7 @@ pub mod bundle;
 pub mod chunk;
 pub mod claim;
 pub mod error;
+pub mod holding;
 pub mod introduction;
 pub mod invite_proof;
 pub mod join_reply;

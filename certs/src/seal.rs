@@ -11,11 +11,13 @@ mod assembly;
 mod cipher;
 mod erasure;
 mod publisher;
+mod resuming;
 mod secret;
 
 pub use assembly::{Piece, assemble};
 pub use cipher::{ChunkOpener, ChunkSealer, Openers};
 pub use publisher::{Publisher, SealedChunk};
+pub use resuming::{Head, Heads};
 pub use secret::EpochSecret;
 
 /// Bytes that sealing adds to a chunk: the GCM tag.

@@ -12,6 +12,7 @@
 //! nobody more than that stripe.
 
 mod action;
+mod adopting;
 mod asking;
 mod config;
 mod doubt;
@@ -35,6 +36,7 @@ mod view;
 mod waiting;
 
 pub use action::{Action, Question};
+pub use adopting::{Adopted, Standing};
 pub use config::{Config, HANDOVER_MS_MAX};
 pub use everybody::Everybody;
 pub use member::{Peer, Relay};

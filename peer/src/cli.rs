@@ -117,6 +117,10 @@ pub struct Broadcast {
     /// Write what was published to this file, too.
     #[arg(long)]
     pub keep: Option<PathBuf>,
+    /// Take up the run that was cut short, with its invite and its viewers; a
+    /// file goes on where it stopped. Without this a new run begins.
+    #[arg(long)]
+    pub resume: bool,
     /// The rest.
     #[command(flatten)]
     pub common: Common,
@@ -335,11 +339,13 @@ impl Broadcast {
             ask_interval_ms: self.ask_interval_ms.unwrap_or(120_000),
             kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
             keep: self.keep,
+            resume: self.resume,
             membership_ms: station::MEMBERSHIP_MS,
             run_ms: station::RUN_MS,
             stripes: self.stripes,
             mesh: self.mesh,
             receipts: ReceiptCheck::default(),
+            saving: crate::station::SavingCheck::default(),
             judging: crate::station::Judging::default(),
             shared: self.common.resolve(&file)?,
         })

@@ -103,6 +103,22 @@ pub enum Error {
         "run: it has lasted as long as its keys are good for; start the station again, and give its new invite to the viewers"
     )]
     RunOver,
+    /// There is no run that could be taken up.
+    #[error("resume: no run of this station was cut short; begin a new one, without --resume")]
+    NothingToResume,
+    /// Another station uses the saved run.
+    #[error("resume: a station with the same --data is on the air; end that one first")]
+    RunLocked,
+    /// The saved run is damaged.
+    #[error(
+        "resume: {path} is damaged ({detail}); the run cannot go on, begin a new one without --resume"
+    )]
+    RunDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// No voucher for the class.
     #[error("wallet: no unspent voucher; buy one with `roundcast wallet buy`")]
     NoVoucher,
@@ -171,6 +187,9 @@ impl Error {
             Self::Refused(r) | Self::StationGone(r) => r.name().into(),
             Self::OutStalled { .. } => "out_stalled".into(),
             Self::RunOver => "run_over".into(),
+            Self::NothingToResume => "nothing_to_resume".into(),
+            Self::RunLocked => "run_locked".into(),
+            Self::RunDamaged { .. } => "run_damaged".into(),
             Self::NotRelayOnly => "not_relay_only".into(),
             Self::NoVoucher => "no_voucher".into(),
             Self::WalletLocked => "wallet_locked".into(),

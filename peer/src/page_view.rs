@@ -176,6 +176,7 @@ impl Session {
             status: self.status(),
             banner: self.options.shared.trust.banner.clone(),
             path: self.hops(),
+            guaranteed: self.guaranteed,
             refused: self.refused.iter().map(|r| self.refused_hop(r)).collect(),
             tree: picture
                 .map(|(p, _)| tree(p, me, &self.known_by_me()))

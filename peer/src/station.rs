@@ -10,6 +10,8 @@ mod doubt;
 mod edges;
 mod ending;
 mod equivocation;
+mod eviction;
+mod guarantee;
 mod ingest;
 mod introductions;
 mod keys;
@@ -21,8 +23,11 @@ mod picture;
 mod rate;
 mod receipts;
 mod relay_line;
+mod resuming;
+mod returning;
 mod rounds;
 mod sampling;
+mod saved;
 #[cfg(test)]
 mod scene;
 mod stream_rate;
@@ -33,7 +38,7 @@ use crate::signals::Interrupts;
 use crate::viewer::Shared;
 use crate::{Error, clock, output, page_view};
 use certs::receipt::ReceiptCheck;
-use certs::seal::Publisher;
+use certs::seal::{Head, Heads, Publisher};
 use coordinator::{Coordinator, Event, Parts, Settings};
 use keys::Keys;
 use link::{Clock, Emitter, Endpoint, Node, NodeConfig, NodeEvent, Verification};
@@ -67,7 +72,7 @@ pub enum Input {
     Stdin,
 }
 
-pub use controls::{JoinCheck, Judging, LatenessCheck, MessageCheck};
+pub use controls::{JoinCheck, Judging, LatenessCheck, MessageCheck, SavingCheck, SilenceCheck};
 pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};
@@ -93,6 +98,8 @@ pub struct Options {
     pub kept_ms: u64,
     /// A copy of what is published.
     pub keep: Option<PathBuf>,
+    /// Take up the run that was cut short.
+    pub resume: bool,
     /// How long a membership lasts; no switch, [`MEMBERSHIP_MS`] but for tests.
     pub membership_ms: u64,
     /// How long the run lasts at most; no switch, [`RUN_MS`] but for tests.
@@ -103,6 +110,8 @@ pub struct Options {
     pub mesh: bool,
     /// How receipts are checked; no switch, by their MACs but for tests.
     pub receipts: ReceiptCheck,
+    /// Whether the run is saved; no switch, but for tests.
+    pub saving: SavingCheck,
     /// What members are judged by; no switch, but for tests.
     pub judging: Judging,
     /// The rest.
@@ -187,17 +196,16 @@ impl Station {
     ///
     /// # Errors
     /// The step that failed.
-    pub async fn start(options: Options) -> Result<Self, Error> {
+    pub async fn start(mut options: Options) -> Result<Self, Error> {
         let clock = Clock::new();
-        let shared = &options.shared;
-        let emit = Emitter::new(&shared.name, shared.audience.clone());
+        let emit = Emitter::new(&options.shared.name, options.shared.audience.clone());
         tracing::info!(?options, "called");
-        if let Some(banner) = &shared.trust.banner {
-            emit.say(banner);
-        }
+        say_banner(&options, &emit);
         clock::check(clock.unix())?;
         let rate = stream_rate(&options)?;
-        let (keys, chunk_key) = make_keys(&options, clock.unix())?;
+        let begun = resuming::begin(&mut options, &clock, &emit)?;
+        let shared = &options.shared;
+        let (keys, chunk_key, past) = (begun.keys, begun.chunk_key, begun.published);
         let run_end = keys.run.end;
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);
@@ -208,17 +216,20 @@ impl Station {
         let feed = page::Feed::new();
         let page = page_view::start(shared.page, feed.clone()).await?;
         announce(&emit, page.as_ref(), &keys, &settings);
+        resuming::publish_again(&node, &past)?;
         let (events, inbox) = mpsc::unbounded_channel();
         let (messages, said) = mpsc::channel(MESSAGES_MAX);
         let (epochs, epoch_changes) = mpsc::unbounded_channel();
-        let (published, head) = watch::channel(None);
-        let publisher = publisher(chunk_key, &keys)?;
+        let (published, head) = watch::channel(past.heads.media.map(Published::from));
+        let publisher = publisher(chunk_key, &keys, past.heads)?;
         let output = ingest::Output {
             node: node.clone(),
             page: page.is_some().then_some(feed),
             epochs: epoch_changes,
             published,
             events: events.clone(),
+            journal: begun.journal,
+            past,
         };
         let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
         let parts = Parts {
@@ -231,9 +242,11 @@ impl Station {
             messages,
             page,
             traffic: Arc::default(),
+            store: begun.store,
         };
         let desk = control::Desk::beside(&parts, clock.clone(), settings.judging.messages);
-        let coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
+        let mut coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
+        coordinator.take_up(begun.saved);
         let coordinating = tokio::spawn(coordinator.run(inbox, said));
         tokio::spawn(control::accept_links(endpoint.clone(), desk));
         tokio::spawn(forward_node_events(node_events, events.clone()));
@@ -296,18 +309,29 @@ impl Station {
     }
 }
 
-fn make_keys(options: &Options, now: UnixMs) -> Result<(Keys, keys::ChunkKey), Error> {
-    let Shared { data, name, .. } = &options.shared;
-    Keys::make(data, name, now, options.run_ms, options.stripes)
+fn say_banner(options: &Options, emit: &Emitter) {
+    if let Some(banner) = &options.shared.trust.banner {
+        emit.say(banner);
+    }
 }
 
-fn publisher(chunk_key: keys::ChunkKey, keys: &Keys) -> Result<Publisher, Error> {
-    Ok(Publisher::new(
+impl From<Head> for Published {
+    fn from(head: Head) -> Self {
+        Self {
+            head: head.sequence,
+            header: head.header,
+        }
+    }
+}
+
+fn publisher(chunk_key: keys::ChunkKey, keys: &Keys, heads: Heads) -> Result<Publisher, Error> {
+    Ok(Publisher::resume(
         chunk_key.0,
         &keys.run,
         keys.epoch,
         &keys.epoch_secret,
         Rendition(0),
+        heads,
     )?)
 }
 
@@ -392,6 +416,7 @@ fn announce(emit: &Emitter, page: Option<&page::Running>, keys: &Keys, settings:
             "station_ready",
             json!({
                 "invite": **uri,
+                "resumed": keys.lives > 0,
                 "page": page,
                 "live": live,
                 "banner": settings.banner,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use wire::codec::Text;
 use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Status};
-use wire::message::control::{Down, Empty};
+use wire::message::control::{Down, Empty, Up};
 use wire::order::{Order, Parameters};
 use wire::statement::{RunStatement, Scope, Signed};
 use wire::{Digest, Epoch, Reason, RunId, SpkiHash, StreamId, UnixMs};
@@ -191,10 +191,13 @@ pub(crate) struct TestRelay {
     pub(crate) order: Order,
     pub(crate) holder: SigningKey,
     state: Arc<State>,
+    key: Arc<SigningKey>,
 }
 
 struct State {
     manner: Mutex<Manner>,
+    /// What it says first on a control stream.
+    greeting: Mutex<Option<Up>>,
     genuine: Attester,
     foreign: Attester,
     binding: Binding,
@@ -208,6 +211,7 @@ impl TestRelay {
         let foreign = BootKey::generate(&SystemRandom::new()).unwrap();
         let state = Arc::new(State {
             manner: Mutex::new(Manner::Answers),
+            greeting: Mutex::new(None),
             genuine: Attester::start(Arc::new(boot_key), binding.clone()),
             foreign: Attester::start(Arc::new(foreign), binding.clone()),
             binding,
@@ -228,7 +232,14 @@ impl TestRelay {
             order,
             holder,
             state,
+            key: identity.key,
         }
+    }
+
+    /// Says this first to whoever coordinates it.
+    pub(crate) fn greet(&self, words: impl FnOnce(&SigningKey, SpkiHash) -> Up) {
+        let words = words(&self.key, self.spki);
+        *self.state.greeting.lock().unwrap() = Some(words);
     }
 
     pub(crate) fn behave(&self, manner: Manner) {
@@ -244,7 +255,7 @@ async fn streams(link: Link, state: Arc<State>) {
             match kind {
                 Some(StreamKind::Challenge) => challenge(&link, channel, &state).await,
                 Some(StreamKind::Command) => commands(channel, &state).await,
-                Some(StreamKind::Control) => listen(channel).await,
+                Some(StreamKind::Control) => listen(channel, &state).await,
                 _ => panic!("nobody opens such a stream here"),
             }
         });
@@ -279,6 +290,10 @@ async fn commands(mut channel: Channel, state: &State) {
     }
 }
 
-async fn listen(mut channel: Channel) {
+async fn listen(mut channel: Channel, state: &State) {
+    let greeting = state.greeting.lock().unwrap().clone();
+    if let Some(greeting) = greeting {
+        channel.send(&greeting).await.unwrap();
+    }
     while let Ok(Some(_)) = channel.recv::<Down>().await {}
 }

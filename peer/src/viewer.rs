@@ -6,6 +6,7 @@ mod controls;
 mod doubt;
 mod equivocation;
 mod evidence;
+mod guarantee;
 mod leaving;
 mod line;
 mod membership;

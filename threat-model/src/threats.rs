@@ -36,6 +36,7 @@ pub mod e2;
 pub mod e3;
 pub mod e4;
 pub mod e5;
+pub mod e6;
 pub mod e7;
 pub mod f1;
 pub mod f2;
@@ -85,6 +86,7 @@ pub const ALL: &[&Attack] = &[
     &e3::ATTACK,
     &e4::ATTACK,
     &e5::ATTACK,
+    &e6::ATTACK,
     &e7::ATTACK,
     &f1::ATTACK,
     &f2::ATTACK,

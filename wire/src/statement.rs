@@ -5,6 +5,7 @@ mod admission;
 mod asking;
 mod batch;
 mod chunk;
+mod holding;
 mod permit;
 mod run;
 
@@ -12,6 +13,7 @@ pub use admission::{CapacityClaim, Introduction, JoinReply};
 pub use asking::{Ask, Cause, Grant, Step};
 pub use batch::{BatchedPermit, PermitBatch, PermitBytes};
 pub use chunk::{ChunkFlags, ChunkHeader, ChunkKey, HeadBeacon, Layout};
+pub use holding::{Held, Holding};
 pub use permit::{Permit, PermitKind, Priority, Revocation};
 pub use run::RunStatement;
 

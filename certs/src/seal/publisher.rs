@@ -1,7 +1,7 @@
 //! The station's side: seal, cut, prove, sign.
 
 use super::assembly::padded_len;
-use super::{ChunkSealer, EpochSecret, OVERHEAD_BYTES, Piece, erasure};
+use super::{ChunkSealer, EpochSecret, Head, Heads, OVERHEAD_BYTES, Piece, erasure};
 use crate::block::{Path, build_tree};
 use crate::hash::sha256;
 use crate::{Error, SigningKey, Verified, sign};
@@ -48,7 +48,8 @@ struct Track {
 }
 
 /// Publishes the chunks of one rendition of one run. It owns the sequences,
-/// so that no nonce is used twice; a restarted station starts a new run.
+/// so that no nonce is used twice. A restarted station goes on behind the last
+/// chunk that may have left it, and in a later epoch.
 pub struct Publisher {
     key: SigningKey,
     scope: Scope,
@@ -73,19 +74,36 @@ impl Publisher {
         secret: &EpochSecret,
         rendition: Rendition,
     ) -> Result<Self, Error> {
+        Self::resume(key, run, epoch, secret, rendition, Heads::default())
+    }
+
+    /// As [`Publisher::new`], behind the chunks that were published before.
+    /// `epoch` has to be a later one than theirs: then nothing that is sealed
+    /// from now on can share a nonce with them, even if `heads` is old.
+    ///
+    /// # Errors
+    /// `key_not_in_run`, `seal_invalid`.
+    pub fn resume(
+        key: SigningKey,
+        run: &Verified<RunStatement>,
+        epoch: Epoch,
+        secret: &EpochSecret,
+        rendition: Rendition,
+        heads: Heads,
+    ) -> Result<Self, Error> {
         if key.public() != run.chunk_key {
             return Err(Error::KeyNotInRun);
         }
         let mut scope = run.scope.clone();
         scope.epoch = epoch;
-        let track = |init| {
+        let track = |init, head: Option<Head>| {
             Ok::<_, Error>(Track {
                 sealer: ChunkSealer::new(secret, &scope, rendition, init)?,
-                next: Sequence(0),
-                previous: Digest([0; 32]),
+                next: head.map_or(Sequence(0), |head| head.sequence.next()),
+                previous: head.map_or(Digest([0; 32]), |head| head.header),
             })
         };
-        let (media, init) = (track(false)?, track(true)?);
+        let (media, init) = (track(false, heads.media)?, track(true, heads.init)?);
         Ok(Self {
             key,
             scope,

@@ -426,6 +426,22 @@ fn largest_statements_fit_their_bounds() {
     permit.child_order = Some(certs::order::id(&order()));
     permit.byte_budget = u64::MAX;
     fits(&permit);
+    let mut batched = certs::permit::sign(&world.permit, &permit);
+    batched.body = wire::codec::Blob::new(vec![0; Permit::BODY_BYTES_MAX]).unwrap();
+    let longest = vec![Digest([0; 32]); wire::limits::PERMIT_PATH_MAX];
+    batched.path = wire::codec::List::new(longest).unwrap();
+    (batched.count, batched.index) = (u16::MAX, u16::MAX);
+    let held = wire::statement::Held {
+        permit: batched,
+        stripes: permit.stripes,
+    };
+    fits(&wire::statement::Holding {
+        scope: scope.clone(),
+        member: me(),
+        nonce: Nonce([8; 32]),
+        edges: wire::codec::List::new(vec![held; wire::limits::HELD_EDGES_MAX]).unwrap(),
+        issued: UnixMs(u64::MAX),
+    });
     let mut asked = ask(&world);
     asked.scope = scope.clone();
     asked.ask = AskId(u64::MAX);

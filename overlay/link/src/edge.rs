@@ -2,6 +2,7 @@
 //! end for itself, and ended with a reason.
 
 mod beacon;
+mod held;
 mod roles;
 mod silence;
 mod stripes;

@@ -7,7 +7,7 @@ use crate::turns::{AllTurns, Turns};
 use crate::{AddressCheck, Error, tls};
 use attest::live::{EXPORTER_BYTES, EXPORTER_LABEL, TlsSide};
 use certs::SigningKey;
-use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl Endpoint {
             std::net::UdpSocket::bind(address).map_err(|source| Error::Bind { address, source })?;
         widen(&socket);
         let quinn = quinn::Endpoint::new(
-            EndpointConfig::default(),
+            crate::reset::endpoint_config(identity),
             Some(server_config(identity)?),
             socket,
             Arc::new(quinn::TokioRuntime),

@@ -22,6 +22,7 @@ mod mesh;
 mod node;
 mod pace;
 mod rate;
+mod reset;
 mod reverify;
 mod tls;
 mod trust;

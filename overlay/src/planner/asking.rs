@@ -78,6 +78,10 @@ impl<N: NodeId> Asking<N> {
         }
     }
 
+    pub(super) fn number_from(&mut self, last: u64) {
+        self.last_ask = self.last_ask.max(last);
+    }
+
     fn next_ask(&mut self) -> AskId {
         self.last_ask = self.last_ask.saturating_add(1);
         AskId(self.last_ask)

@@ -187,6 +187,21 @@ impl Forest {
         true
     }
 
+    /// As [`Forest::attach`], also under a parent that is not rooted itself;
+    /// not under one of its own part.
+    pub(super) fn graft(&mut self, child: Ix, parent: Ix, s: u8) -> bool {
+        let bare = self.vertex(child, s).parent == NONE && child != ROOT;
+        if !bare || self.free_of(parent) == 0 || self.is_within(parent, child, s) {
+            return false;
+        }
+        self.link_child(child, parent, s);
+        self.adjust(parent, |spot| spot.used = spot.used.saturating_add(1));
+        let depth = self.vertex(parent, s).depth;
+        self.set_depths(child, s, below(depth));
+        self.note_moved(child, s);
+        true
+    }
+
     /// Takes `child` with its part from its parent.
     pub(super) fn detach(&mut self, child: Ix, s: u8) {
         let Some(parent) = self.parent(child, s) else {
@@ -415,6 +430,11 @@ impl Forest {
         }
         self.starved = starved;
         self.refresh(node, s);
+    }
+
+    /// As if the node had moved in this stripe.
+    pub(super) fn tell_moved(&mut self, node: Ix, s: u8) {
+        self.note_moved(node, s);
     }
 
     fn note_moved(&mut self, node: Ix, s: u8) {

@@ -94,6 +94,11 @@ impl Links {
         planned
     }
 
+    /// The edge was there before it was planned here, and works.
+    pub(super) fn adopt(&mut self, child: Ix, s: u8, parent: Ix) {
+        self.set(child, s, parent | UP);
+    }
+
     /// The planned edge is gone.
     pub(super) fn drop_target(&mut self, child: Ix, s: u8) {
         self.set(child, s, NOBODY);

@@ -51,6 +51,8 @@ pub(super) struct Member<N> {
     pub(super) unsteady: bool,
     /// It wants to go, and serves until its children have been moved.
     pub(super) leaving: bool,
+    /// Nobody is on the line to it; what it feeds may still flow.
+    pub(super) away: bool,
 }
 
 impl<N> Member<N> {
@@ -66,6 +68,7 @@ impl<N> Member<N> {
             has_failures: false,
             unsteady: false,
             leaving: false,
+            away: false,
         }
     }
 

@@ -46,7 +46,7 @@ impl<N: NodeId> Planner<N> {
             return false;
         };
         let avoids = c.has_failures && self.failures.avoids(child, p.name);
-        !avoids && !p.leaving && (p.is_hub() || !c.relay_only)
+        !avoids && !p.leaving && !p.away && (p.is_hub() || !c.relay_only)
     }
 
     /// Hangs `child` under `parent`. A peer that feeds nobody yet feeds this
@@ -69,7 +69,7 @@ impl<N: NodeId> Planner<N> {
     }
 
     /// Who had no stripe and has one now waits for the others one by one.
-    fn note_seated(&mut self, node: Ix, s: u8) {
+    pub(super) fn note_seated(&mut self, node: Ix, s: u8) {
         self.waiting.remove(node, s);
         if let Some(entry) = self.waiting.remove(node, self.nowhere()) {
             for other in (0..self.nowhere()).filter(|t| *t != s) {

@@ -101,6 +101,16 @@ impl<N: NodeId> Planner<N> {
         })
     }
 
+    /// Every viewer, and whether no single node's end makes him miss a chunk,
+    /// see [`NodeView::guaranteed`]. Walks through all members.
+    #[must_use]
+    pub fn guarantees(&self) -> Vec<(N, bool)> {
+        let peers = self.index.iter().filter(|(_, ix)| self.is_peer(**ix));
+        peers
+            .map(|(node, ix)| (*node, self.forest.is_guaranteed(*ix)))
+            .collect()
+    }
+
     /// Viewers whom no single node's end makes miss a chunk, see
     /// [`NodeView::guaranteed`], and all viewers. Walks through all members.
     #[must_use]
@@ -109,6 +119,20 @@ impl<N: NodeId> Planner<N> {
         peers.fold((0, 0), |(sure, all), ix| {
             (sure + u32::from(self.forest.is_guaranteed(*ix)), all + 1)
         })
+    }
+
+    /// All members, in the order in which they came.
+    #[must_use]
+    pub fn by_age(&self) -> Vec<N> {
+        let members = self
+            .index
+            .iter()
+            .filter(|(_, ix)| **ix != super::forest::ROOT);
+        let mut members: Vec<(u64, N)> = members
+            .map(|(node, ix)| (self.serial_of(*ix), *node))
+            .collect();
+        members.sort_unstable();
+        members.into_iter().map(|(_, node)| node).collect()
     }
 
     /// Every edge that is permitted now, old ones included.

@@ -1,5 +1,5 @@
 //! The trees as the planner shows them, and what can be worked out from that.
-#![allow(unreachable_pub, clippy::indexing_slicing)]
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing)]
 
 use overlay::planner::{NodeView, Planner};
 use std::collections::{BTreeMap, BTreeSet};

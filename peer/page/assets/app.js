@@ -4,7 +4,7 @@
 
 import { byId, element, fill, setText } from "/dom.js";
 import { bytes, clock, rate } from "/format.js";
-import { showPath } from "/path.js";
+import { showGuarantee, showPath } from "/path.js";
 import { behindMs, startPlayer } from "/player.js";
 import { showPrompt } from "/prompt.js";
 import { showRounds } from "/round.js";
@@ -87,6 +87,7 @@ function tick() {
   const now = Date.now();
   showMeters();
   showPath(view.path, view.refused, now);
+  showGuarantee(view.guaranteed);
   showRounds(view.rounds, now);
   showPrompt(view.prompt, now);
 }

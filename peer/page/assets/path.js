@@ -15,6 +15,16 @@ const AGAINST = {
 // What each result is coloured like.
 const COLOUR = { passed: "verified", failed: "refused", not_checked: "unknown" };
 
+// The same words as in guarantee.rs of the viewer.
+const GUARANTEED = "if any one viewer or relay goes, you miss nothing (the station says so)";
+const NOT_GUARANTEED = "if one of those above you goes, you may miss a moment (the station says so)";
+
+export function showGuarantee(guaranteed) {
+  const line = byId("guarantee");
+  line.hidden = guaranteed === null;
+  setText(line, guaranteed ? GUARANTEED : NOT_GUARANTEED);
+}
+
 export function showPath(path, refused, now) {
   setText(byId("path"), path.map((hop) => words(hop, now)).join(" -> "));
   showHops(byId("hops"), path, "No path yet.", now);

@@ -33,6 +33,9 @@ pub struct View {
     pub banner: Option<String>,
     /// From this client to the station.
     pub path: Vec<Hop>,
+    /// Whether this viewer misses nothing when any one node but the station
+    /// dies, by the station's word; none where it has not said so.
+    pub guaranteed: Option<bool>,
     /// Relays that this client refused, the latest first.
     pub refused: Vec<Hop>,
     /// The tree, as far as this client knows it.
@@ -66,6 +69,7 @@ impl Default for View {
             status: Status::Unknown,
             banner: None,
             path: Vec::new(),
+            guaranteed: None,
             refused: Vec::new(),
             tree: Vec::new(),
             delay_ms: None,

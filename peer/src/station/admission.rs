@@ -10,7 +10,7 @@ use link::Link;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
-use wire::message::control::{Admitted, Certificate, Down, Join, Name, NodeKind, Sealed};
+use wire::message::control::{Admitted, Certificate, Down, Join, Name, Sealed};
 use wire::statement::JoinReply;
 use wire::{Digest, Reason};
 
@@ -79,6 +79,21 @@ impl Coordinator {
         {
             return Err(Reason::RateLimited);
         }
+        self.check_invited(link, &join)?;
+        if self.away.has(link.peer) {
+            // It has nothing any more of what it had.
+            self.gone(link.peer, false);
+        }
+        if self.members.contains_key(&link.peer) {
+            return Err(Reason::RateLimited);
+        }
+        let (member, receiver) = self.let_in(link, join, |a| Down::Admitted(Box::new(a)))?;
+        self.members.insert(link.peer, member);
+        Ok(receiver)
+    }
+
+    /// Whether the joiner has the invite, and was not put out.
+    pub(super) fn check_invited(&self, link: &Link, join: &Join) -> Result<(), Reason> {
         if self.evicted.contains(&link.peer) {
             return Err(Reason::Revoked);
         }
@@ -90,10 +105,16 @@ impl Coordinator {
             &link.peer,
             &join.proof,
         )
-        .map_err(|e| e.wire_reason())?;
-        if self.members.contains_key(&link.peer) {
-            return Err(Reason::RateLimited);
-        }
+        .map_err(|e| e.wire_reason())
+    }
+
+    /// Makes a member of who was checked, and says so in these words.
+    pub(super) fn let_in(
+        &mut self,
+        link: &Link,
+        join: Join,
+        words: impl FnOnce(Admitted) -> Down,
+    ) -> Result<(Member, mpsc::UnboundedReceiver<Down>), Reason> {
         let receipt_key = ReceiptKey::generate(&self.keys.rng).map_err(|_| Reason::Nonsense)?;
         let key = certs::x509::public_key(&link.certificate).map_err(|e| e.wire_reason())?;
         let certificate = self
@@ -103,26 +124,11 @@ impl Coordinator {
             .admitted(link, certificate, &join, &receipt_key)
             .map_err(|_| Reason::Nonsense)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let _ = sender.send(Down::Admitted(Box::new(admitted)));
+        let _ = sender.send(words(admitted));
         self.tell_samplings(&sender);
-        let member = Member {
-            name: self.unique_name(&join.name),
-            key,
-            kind: NodeKind::Peer,
-            addresses: join.addresses,
-            sealing_key: Some(join.sealing_key),
-            receipt_key: Some(receipt_key),
-            relay_only: join.relay_only,
-            never_ask: join.never_ask,
-            down: sender,
-            admission: None,
-            claim_bps: 0,
-            load: None,
-            placed: false,
-            receipts: super::receipts::Accounts::default(),
-        };
-        self.members.insert(link.peer, member);
-        Ok(receiver)
+        let name = self.unique_name(&join.name);
+        let member = Member::new_peer(join, name, key, receipt_key, sender);
+        Ok((member, receiver))
     }
 
     /// Names are for people: two of the same are told apart.

@@ -87,8 +87,9 @@ async fn streams(link: Link, desk: &Desk) {
 /// One member's control link, from its join to its leave.
 async fn member(link: Link, mut channel: Channel, desk: Desk) {
     let patience = Duration::from_millis(JOIN_MS_MAX);
-    let join = match tokio::time::timeout(patience, channel.recv::<Up>()).await {
-        Ok(Ok(Some(Up::Join(join)))) => join,
+    let (join, holding) = match tokio::time::timeout(patience, channel.recv::<Up>()).await {
+        Ok(Ok(Some(Up::Join(join)))) => (join, None),
+        Ok(Ok(Some(Up::Rejoin(rejoin)))) => (rejoin.join, Some(rejoin.holding)),
         Ok(Err(e)) => return link.close(e.wire_reason()),
         _ => return link.close(Reason::Nonsense),
     };
@@ -96,6 +97,7 @@ async fn member(link: Link, mut channel: Channel, desk: Desk) {
     let asked = Event::Join {
         link: link.clone(),
         join,
+        holding,
         reply,
     };
     if desk.messages.send(asked).await.is_err() {
@@ -153,9 +155,15 @@ async fn relay_messages(
             },
         }
     };
-    let gone = Event::Gone {
-        node: from,
-        graceful: reason == Reason::Done,
+    // Closed by nobody, the line may have broken alone.
+    let silent = reason == Reason::PeerGone && link.last_word().await == Reason::PeerGone;
+    let gone = if silent {
+        Event::Silent(from)
+    } else {
+        Event::Gone {
+            node: from,
+            graceful: reason == Reason::Done,
+        }
     };
     let _ = desk.messages.send(gone).await;
     farewell(&link, sender, reason).await;

@@ -18,6 +18,8 @@ pub struct Judging {
     pub messages: MessageCheck,
     /// How many may join from one place at once (threat E2).
     pub joins: JoinCheck,
+    /// Whether a member whose line broke keeps its place (threat E6).
+    pub silence: SilenceCheck,
 }
 
 /// How many may join from one address block within a moment.
@@ -47,6 +49,66 @@ impl JoinCheck {
     /// Joins from one block within the window.
     pub(super) const fn per_block_max(self) -> usize {
         self.per_block_max
+    }
+}
+
+/// Whether a member whose line has gone silent keeps its place for a while.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SilenceCheck(Silence);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Silence {
+    #[default]
+    Away,
+    #[cfg(feature = "ablation")]
+    Lost,
+}
+
+impl SilenceCheck {
+    /// It is lost at once.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_lost() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Silence::Lost)
+    }
+
+    pub(super) const fn keeps(self) -> bool {
+        match self.0 {
+            Silence::Away => true,
+            #[cfg(feature = "ablation")]
+            Silence::Lost => false,
+        }
+    }
+}
+
+/// Whether the run is saved, so that it can be taken up (threat E6).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SavingCheck(Saving);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Saving {
+    #[default]
+    Saved,
+    #[cfg(feature = "ablation")]
+    Nothing,
+}
+
+impl SavingCheck {
+    /// Nothing is saved: a run ends with its process.
+    #[cfg(feature = "ablation")]
+    #[must_use]
+    pub fn dangerously_never() -> Self {
+        let _ = certs::ablation::marker();
+        Self(Saving::Nothing)
+    }
+
+    pub(super) const fn saves(self) -> bool {
+        match self.0 {
+            Saving::Saved => true,
+            #[cfg(feature = "ablation")]
+            Saving::Nothing => false,
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
 use super::rounds::VerifiedOn;
-use crate::Error;
 use certs::receipt::{ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
@@ -17,10 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::message::control::{
-    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Up, Withheld,
+    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Rejoin, Up,
+    Withheld,
 };
-use wire::statement::{CapacityClaim, Revocation, Signed};
-use wire::{AskId, Epoch, PublicKey, Reason, SpkiHash, Stripes};
+use wire::statement::{CapacityClaim, Holding, Signed};
+use wire::{AskId, Epoch, PublicKey, Reason, SpkiHash, Stripes, UnixMs};
 use zeroize::Zeroizing;
 
 /// How often deadlines are looked at.
@@ -82,6 +82,7 @@ pub(super) struct Parts {
     pub(super) messages: mpsc::Sender<Event>,
     pub(super) page: Option<page::Running>,
     pub(super) traffic: Arc<super::traffic::Traffic>,
+    pub(super) store: Option<super::saved::store::Store>,
 }
 
 /// What reaches the coordinator.
@@ -90,12 +91,16 @@ pub(super) enum Event {
     Join {
         link: Link,
         join: Join,
+        /// What it still has, if it was in before.
+        holding: Option<Signed<Holding>>,
         reply: oneshot::Sender<Result<mpsc::UnboundedReceiver<Down>, Reason>>,
     },
     /// A member or relay said something.
     Up { from: SpkiHash, message: Up },
     /// A control link has ended.
     Gone { node: SpkiHash, graceful: bool },
+    /// One has gone silent, and nobody has closed it.
+    Silent(SpkiHash),
     /// The station's own node.
     Node(NodeEvent),
     /// A relay was verified and is on the line.
@@ -140,6 +145,8 @@ pub(super) struct Member {
     pub(super) down: mpsc::UnboundedSender<Down>,
     pub(super) admission: Option<Admission>,
     pub(super) claim_bps: u64,
+    /// Of a relay: the end of its paid time.
+    pub(super) lease_end: UnixMs,
     pub(super) load: Option<Load>,
     /// Part of the planner's tree: a member from its first claim on.
     pub(super) placed: bool,
@@ -174,13 +181,16 @@ pub(super) struct Coordinator {
     pub(super) page: Option<page::Running>,
     pub(super) traffic: super::traffic::Meter,
     pub(super) notices: Vec<page::Notice>,
-    /// Viewers who miss nothing by any one node's end, and all, as told last.
-    pub(super) guaranteed: (u32, u32),
+    pub(super) guarantees: super::guarantee::Guarantees,
     /// What was measured of the stream, in bit/s.
     pub(super) measured_bps: Option<u64>,
     /// When the run ends at the latest, once its last chunk is out.
     pub(super) ends_ms: Option<u64>,
-    epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+    pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+    pub(super) away: super::returning::Away,
+    /// Where the run is saved, and whether it was told that it could not be.
+    pub(super) store: Option<super::saved::store::Store>,
+    pub(super) unsaved_told: bool,
 }
 
 impl Coordinator {
@@ -210,7 +220,7 @@ impl Coordinator {
             .fold(0u64, |s, b| s << 8 | u64::from(*b));
         Self {
             planner: Planner::new(me, settings.edges, config, seed),
-            permits: super::permits::Permits::default(),
+            permits: super::permits::Permits::of_life(keys.lives),
             mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
@@ -220,7 +230,7 @@ impl Coordinator {
             evicted: BTreeSet::new(),
             shown_sponsors: BTreeSet::new(),
             notices: Vec::new(),
-            guaranteed: (0, 0),
+            guarantees: super::guarantee::Guarantees::default(),
             measured_bps: None,
             ends_ms: None,
             keys,
@@ -239,6 +249,9 @@ impl Coordinator {
             page: parts.page,
             traffic: super::traffic::Meter::new(parts.traffic),
             epochs: parts.epochs,
+            away: super::returning::Away::default(),
+            store: parts.store,
+            unsaved_told: false,
         }
     }
 
@@ -261,6 +274,7 @@ impl Coordinator {
                 _ = tick.tick() => {
                     self.planner.tick(self.clock.mono_ms());
                     self.renew_memberships();
+                    self.end_away();
                 }
                 _ = picture.tick() => {
                     self.send_beacon();
@@ -271,6 +285,7 @@ impl Coordinator {
                     self.show_tree();
                     self.renew_permits();
                     self.tend_neighbours();
+                    self.save();
                 }
                 Some(event) = messages.recv() => self.take_waiting(event, &mut messages),
             }
@@ -280,14 +295,23 @@ impl Coordinator {
             }
         }
         self.farewell().await;
+        self.end_saved();
     }
 
     pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Join { link, join, reply } => {
+            Event::Join {
+                link,
+                join,
+                holding,
+                reply,
+            } => {
                 let outcome = match self.ends_ms {
                     Some(_) => Err(Reason::RunEnded),
-                    None => self.join(&link, join),
+                    None => match holding {
+                        Some(holding) => self.rejoin(&link, Rejoin { join, holding }),
+                        None => self.join(&link, join),
+                    },
                 };
                 if let Err(reason) = &outcome {
                     let fields = json!({"reason": reason.name(), "other": link.peer.to_hex()});
@@ -297,6 +321,7 @@ impl Coordinator {
             }
             Event::Up { from, message } => self.hear(from, message),
             Event::Gone { node, graceful } => self.gone(node, graceful),
+            Event::Silent(node) => self.line_silent(node),
             Event::Node(event) => self.node_event(event),
             Event::RelayReady(ready) => self.relay_ready(*ready),
             Event::RelayFailed {
@@ -357,7 +382,7 @@ impl Coordinator {
                 }
             }
             Up::EdgeUp(_) => {}
-            Up::Join(_) | Up::Leave(_) | Up::Ready(_) => {
+            Up::Join(_) | Up::Rejoin(_) | Up::Leave(_) | Up::Ready(_) => {
                 self.throw_out(from, Reason::Nonsense);
             }
         }
@@ -375,7 +400,7 @@ impl Coordinator {
         };
         member.claim_bps = claim.upload_bps;
         self.proven.claim(from, claim.upload_bps, None);
-        let edges = self.edges_of(from);
+        let edges = self.edges_claimed(from);
         self.tell_unproven(from, edges);
         let now_ms = self.clock.mono_ms();
         let Some(member) = self.members.get_mut(&from) else {
@@ -491,6 +516,7 @@ impl Coordinator {
         } else {
             self.planner.lost(now_ms, node)
         };
+        self.away.forget(node);
         self.permits.forget(node);
         self.mesh.leave(node);
         self.proven.forget(node);
@@ -539,58 +565,5 @@ impl Coordinator {
             }
             _ => {}
         }
-    }
-
-    fn evict(&mut self, name: &str) {
-        let found = self.members.iter().find(|(_, m)| m.name.as_str() == name);
-        match found.map(|(node, _)| *node) {
-            Some(node) => self.throw_out(node, Reason::Revoked),
-            None => self.emit.say(&format!("evict: nobody is called {name}")),
-        }
-    }
-
-    /// Out at once, and out of what follows: everybody hears the revocation,
-    /// and a new epoch begins without the member (threat D11).
-    pub(super) fn throw_out(&mut self, node: SpkiHash, reason: Reason) {
-        let Some(member) = self.members.get(&node) else {
-            return;
-        };
-        let _ = member.down.send(Down::Refused(reason));
-        let name = member.name.clone();
-        self.evicted.insert(node);
-        self.gone(node, false);
-        if let Err(e) = self.next_epoch(node) {
-            self.emit
-                .say(&format!("evict: the epoch could not be changed: {e}"));
-            return;
-        }
-        let fields = json!({"reason": reason.name(), "epoch": self.keys.epoch.0});
-        self.emit.tell_of(name.as_str(), "evicted", fields);
-    }
-
-    fn next_epoch(&mut self, without: SpkiHash) -> Result<(), Error> {
-        self.keys.epoch = Epoch(self.keys.epoch.0.saturating_add(1));
-        self.keys.epoch_secret = EpochSecret::generate(&self.keys.rng)?;
-        let revocation = Revocation {
-            scope: self.keys.scope(),
-            member: without,
-            issued: self.clock.unix(),
-        };
-        let revocation = certs::sign(&self.keys.permit, &revocation);
-        for (node, member) in &self.members {
-            if let (Some(sealing), Some(receipt)) = (&member.sealing_key, &member.receipt_key) {
-                let sealed = self.sealed_secrets(sealing, *node, receipt)?;
-                let _ = member.down.send(Down::Epoch(sealed));
-            }
-        }
-        // New permits first: the revocation raises the epoch that is accepted.
-        self.mint_all();
-        for member in self.members.values() {
-            let _ = member.down.send(Down::Revoked(revocation.clone()));
-        }
-        self.node.revoke(&revocation)?;
-        let fresh = (self.keys.epoch, self.keys.epoch_secret.clone());
-        let _ = self.epochs.send(fresh);
-        Ok(())
     }
 }

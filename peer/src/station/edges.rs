@@ -252,6 +252,10 @@ impl Coordinator {
     /// The next permit of an edge, not yet signed.
     fn permit(&mut self, (child, parent): (&NodeRef, &NodeRef)) -> Option<Permit> {
         let pair = (child.spki, parent.spki);
+        if self.away.has(child.spki) || self.away.has(parent.spki) {
+            // It is signed when both are on the line.
+            return None;
+        }
         let permitted = self.permits.get(pair)?;
         let issued = self.clock.unix();
         // Without randomness the next one is early, and that is all.

@@ -7,6 +7,7 @@ mod rate;
 pub(super) use rate::file_rate_bps;
 
 use super::coordinator::Event;
+use super::saved::journal::{Journal, Published as Past};
 use super::{Input, Options, Published};
 use crate::Error;
 use bytes::Bytes;
@@ -42,6 +43,11 @@ pub(super) struct Output {
     pub(super) published: watch::Sender<Option<Published>>,
     /// The coordinator.
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// Where each chunk is saved before it leaves.
+    pub(super) journal: Option<Journal>,
+    /// What an earlier life has published: a file goes on where it stopped, and
+    /// what comes live goes on by itself.
+    pub(super) past: Past,
 }
 
 /// What ingest works with.
@@ -57,6 +63,8 @@ pub(super) struct Ingest {
     init: Option<Bytes>,
     /// Where the media ends by now, on its own clock.
     end_us: u64,
+    /// What a file has before this was published by an earlier life.
+    skip_us: u64,
     groups: Groups,
     /// Key frames were found to be rare, and the broadcaster told.
     rare_told: bool,
@@ -81,6 +89,7 @@ impl Ingest {
         options: &Options,
     ) -> Result<Self, Error> {
         let live = matches!(options.input, Input::Stdin);
+        let past_us = output.past.end_us();
         Ok(Self {
             publisher,
             output,
@@ -90,7 +99,8 @@ impl Ingest {
             trace: options.shared.trace_chunks,
             mime: String::new(),
             init: None,
-            end_us: 0,
+            end_us: past_us,
+            skip_us: past_us,
             groups: Groups::new(),
             rare_told: false,
             meter: live.then(Meter::new),
@@ -177,6 +187,10 @@ impl Ingest {
         match (reading.looper.as_mut(), reading.pace.as_mut()) {
             (Some(looper), Some(pace)) => {
                 let fragment = looper.rewrite(&fragment)?;
+                let middle_us = fragment.duration_us / 2;
+                if fragment.decode_time_us.saturating_add(middle_us) < self.skip_us {
+                    return Ok(());
+                }
                 pace.wait(fragment.decode_time_us).await;
                 self.publish_fragment(&fragment)
             }
@@ -329,6 +343,9 @@ impl Ingest {
         let sealed = self
             .publisher
             .publish(plain, time_us, duration_us, published, flags)?;
+        if let Some(journal) = &mut self.output.journal {
+            journal.append(&sealed)?;
+        }
         let mut blocks = Vec::with_capacity(sealed.blocks.len());
         for ((index, data), path) in (0u16..).zip(sealed.blocks).zip(sealed.paths) {
             let verified = certs::block::verify(&sealed.header, index, &path, &data)?;

@@ -28,6 +28,21 @@ impl Introductions {
         self.left.insert(member, PER_GRANT_MAX);
     }
 
+    /// What is left of grants, for saving it.
+    pub(super) fn left(&self) -> impl Iterator<Item = (SpkiHash, u32)> + '_ {
+        self.left.iter().map(|(member, left)| (*member, *left))
+    }
+
+    /// Who brought which order's relay, for saving it.
+    pub(super) fn known(&self) -> impl Iterator<Item = (SpkiHash, OrderId)> + '_ {
+        self.known.iter().copied()
+    }
+
+    /// What was left of a grant when it was saved.
+    pub(super) fn restore_grant(&mut self, member: SpkiHash, left: u32) {
+        self.left.insert(member, left.min(PER_GRANT_MAX));
+    }
+
     /// Begins an attempt; [`Introductions::end`] must follow.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The keys of a run: made fresh at every start, vouched for by the stream
 //! key, which signs once and is not needed again.
 
+use super::saved::{Keyring, Saved, Secret};
 use crate::Error;
 use certs::seal::EpochSecret;
 use certs::x509::{MemberRequest, StreamCa};
@@ -34,6 +35,10 @@ pub(super) struct Keys {
     pub(super) audience: AudienceSecret,
     pub(super) epoch: Epoch,
     pub(super) epoch_secret: EpochSecret,
+    /// The seeds of all that, and the chunk key's, for saving them.
+    pub(super) keyring: Keyring,
+    /// How often the run was taken up.
+    pub(super) lives: u32,
     pub(super) rng: SystemRandom,
 }
 
@@ -52,14 +57,11 @@ impl Keys {
     ) -> Result<(Self, ChunkKey), Error> {
         let rng = SystemRandom::new();
         let stream = stream_key(data, &rng)?;
-        let ca_key = SigningKey::generate(&rng)?;
-        let chunk = SigningKey::generate(&rng)?;
-        let permit = SigningKey::generate(&rng)?;
-        let beacon = SigningKey::generate(&rng)?;
-        let node = Arc::new(SigningKey::generate(&rng)?);
+        let keyring = Keyring::generate(&rng)?;
         let start = UnixMs(now.0.saturating_sub(EARLY_MS));
         let end = now.plus_ms(run_ms);
         let stream_id = StreamId(*stream.public().as_bytes());
+        let node = keyring.node.key().public();
         let statement = RunStatement {
             scope: Scope {
                 stream: stream_id,
@@ -68,41 +70,75 @@ impl Keys {
             },
             start,
             end,
-            ca_key: ca_key.public(),
-            chunk_key: chunk.public(),
-            permit_key: permit.public(),
-            beacon_key: beacon.public(),
-            coordinator: certs::x509::spki_of_public(&node.public()),
+            ca_key: keyring.ca.key().public(),
+            chunk_key: keyring.chunk.key().public(),
+            permit_key: keyring.permit.key().public(),
+            beacon_key: keyring.beacon.key().public(),
+            coordinator: certs::x509::spki_of_public(&node),
             stripes,
         };
         let signed_run = certs::sign(&stream, &statement);
         let run = certs::run::verify(&signed_run, &stream_id, now)?;
-        let ca = StreamCa::new(ca_key, random(&rng)?, start, end)?;
+        let mut keys = Self::of(keyring, signed_run, run, Epoch(0), rng)?;
         // As long as the run: whoever takes the station's node key has taken
         // the CA's with it, so that a shorter life would take nothing back.
-        let certificate = ca.issue(&MemberRequest {
-            key: node.public(),
+        keys.identity.certificate = keys.ca.issue(&MemberRequest {
+            key: node,
             name,
-            serial: random(&rng)?,
+            serial: random(&keys.rng)?,
             not_before: start,
             not_after: end,
         })?;
-        let keys = Self {
+        let chunk = keys.keyring.chunk.key();
+        Ok((keys, ChunkKey(chunk)))
+    }
+
+    /// The keys of a run that goes on, in the epoch after its last one: nothing
+    /// that was sealed before shares a key with what is sealed from now on,
+    /// however old the saved state is (threat D11).
+    pub(super) fn resume(
+        data: &Path,
+        saved: &Saved,
+        now: UnixMs,
+    ) -> Result<(Self, ChunkKey), Error> {
+        let rng = SystemRandom::new();
+        let stream = stream_key(data, &rng)?;
+        let stream_id = StreamId(*stream.public().as_bytes());
+        let run = certs::run::verify(&saved.run, &stream_id, now)?;
+        let epoch = Epoch(saved.epoch.0.saturating_add(1));
+        let mut keys = Self::of(saved.keyring.clone(), saved.run.clone(), run, epoch, rng)?;
+        keys.identity.certificate = saved.certificate.to_vec();
+        keys.lives = saved.lives.saturating_add(1);
+        let chunk = keys.keyring.chunk.key();
+        Ok((keys, ChunkKey(chunk)))
+    }
+
+    /// Everything but the station's certificate.
+    fn of(
+        keyring: Keyring,
+        signed_run: Signed<RunStatement>,
+        run: Verified<RunStatement>,
+        epoch: Epoch,
+        rng: SystemRandom,
+    ) -> Result<Self, Error> {
+        let ca = StreamCa::new(keyring.ca.key(), keyring.ca_serial, run.start, run.end)?;
+        Ok(Self {
             run,
             signed_run,
             ca,
-            permit,
-            beacon,
+            permit: keyring.permit.key(),
+            beacon: keyring.beacon.key(),
             identity: Identity {
-                key: node,
-                certificate,
+                key: Arc::new(keyring.node.key()),
+                certificate: Vec::new(),
             },
-            audience: AudienceSecret::new(random(&rng)?),
-            epoch: Epoch(0),
+            audience: AudienceSecret::new(*keyring.audience.expose()),
+            epoch,
             epoch_secret: EpochSecret::generate(&rng)?,
+            keyring,
+            lives: 0,
             rng,
-        };
-        Ok((keys, ChunkKey(chunk)))
+        })
     }
 
     #[cfg(feature = "ablation")]
@@ -144,6 +180,21 @@ impl Keys {
             not_before: early.max(self.run.start),
             not_after: now.plus_ms(life_ms).min(self.run.end),
         })?)
+    }
+}
+
+impl Keyring {
+    fn generate(rng: &SystemRandom) -> Result<Self, Error> {
+        let key = || Ok::<_, Error>(Secret::of(&SigningKey::generate(rng)?));
+        Ok(Self {
+            ca: key()?,
+            ca_serial: random(rng)?,
+            chunk: key()?,
+            permit: key()?,
+            beacon: key()?,
+            node: key()?,
+            audience: Secret::new(&Zeroizing::new(random(rng)?)),
+        })
     }
 }
 

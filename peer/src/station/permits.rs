@@ -12,6 +12,12 @@ const EARLY_RENEWALS_MAX: u8 = 3;
 /// last got, it reports when it learns of the end.
 const RECEIPT_AFTER_MS_MAX: u64 = 10_000;
 
+/// Permits of one life of the station are numbered from its own first number
+/// on, far more than it can sign: no number comes twice in a run.
+pub(super) fn first_of_life(lives: u32) -> u64 {
+    u64::from(lives).saturating_mul(1 << 40)
+}
+
 /// A child and its parent.
 pub(super) type Pair = (SpkiHash, SpkiHash);
 
@@ -47,6 +53,25 @@ pub(super) struct Permits {
 }
 
 impl Permits {
+    /// The permits of this life of the station.
+    pub(super) fn of_life(lives: u32) -> Self {
+        Self {
+            serial: first_of_life(lives),
+            ..Self::default()
+        }
+    }
+
+    /// The child gets this stripe there by a permit of before; what is known
+    /// stays as it is.
+    pub(super) fn adopt(&mut self, pair: Pair, stripe: Stripe, priority: Priority, now_ms: u64) {
+        let permitted = self.permitted.entry(pair).or_insert(Permitted {
+            stripes: StripeSet::EMPTY,
+            priority,
+            due_ms: Some(now_ms),
+        });
+        permitted.stripes = permitted.stripes.with(stripe);
+    }
+
     /// The number of the next permit.
     pub(super) fn next_serial(&mut self) -> u64 {
         self.serial = self.serial.saturating_add(1);
@@ -103,6 +128,14 @@ impl Permits {
     /// Every pair.
     pub(super) fn pairs(&self) -> Vec<Pair> {
         self.permitted.keys().copied().collect()
+    }
+
+    /// The pairs that this node is an end of.
+    pub(super) fn pairs_of(&self, node: SpkiHash) -> Vec<Pair> {
+        let pairs = self.permitted.keys().copied();
+        pairs
+            .filter(|(child, parent)| *child == node || *parent == node)
+            .collect()
     }
 
     /// The child's standing at this parent from now on.

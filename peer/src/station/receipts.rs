@@ -53,6 +53,11 @@ impl Proven {
         self.capacity.claim(node, claim_bps, ceiling_bps);
     }
 
+    /// What the node claims, in edges.
+    pub(super) fn claimed_edges(&self, node: SpkiHash, edge_bps: u64) -> u32 {
+        self.capacity.claimed_edges(node, edge_bps)
+    }
+
     pub(super) fn forget(&mut self, node: SpkiHash) {
         self.capacity.forget(node);
         self.lateness.forget(node);

@@ -23,6 +23,9 @@ use wire::{AskId, Reason, SpkiHash};
 /// How long a relay may take to answer the coordinator's control stream.
 const READY_MS_MAX: u64 = 5_000;
 
+/// Pause between two calls of a relay that was part of the run before.
+const CALL_PAUSE_MS: u64 = 500;
+
 /// A relay that was verified and has answered.
 pub(super) struct Ready {
     sponsor: SpkiHash,
@@ -36,6 +39,7 @@ pub(super) struct Ready {
 }
 
 /// What an admission attempt needs; it runs in a task of its own.
+#[derive(Clone)]
 struct Attempt {
     ask: AskId,
     sponsor: SpkiHash,
@@ -83,9 +87,20 @@ impl Coordinator {
             self.tell_relay_refused(from, introduction.relay, reason);
             return;
         }
-        let attempt = Attempt {
+        let attempt = self.attempt(ask, from, introduction, admission);
+        tokio::spawn(attempt.run(self.emit.clone()));
+    }
+
+    fn attempt(
+        &self,
+        ask: AskId,
+        sponsor: SpkiHash,
+        introduction: certs::Verified<Introduction>,
+        admission: Admission,
+    ) -> Attempt {
+        Attempt {
             ask,
-            sponsor: from,
+            sponsor,
             me: self.me,
             introduction,
             admission,
@@ -98,8 +113,7 @@ impl Coordinator {
             messages: self.messages.clone(),
             limit: self.settings.judging.messages.limit(MessageLimit::RELAY),
             node: self.node.clone(),
-        };
-        tokio::spawn(attempt.run(self.emit.clone()));
+        }
     }
 
     pub(super) fn tell_verified(&self, relay: SpkiHash, proof: &Proof, on: VerifiedOn) {
@@ -153,6 +167,7 @@ impl Coordinator {
             .and_then(|a| List::new(vec![a]))
             .unwrap_or_default();
         let (now, now_ms) = (self.clock.unix(), self.clock.mono_ms());
+        let returns = self.away.has(relay);
         let member = Member {
             name: Name::new(format!("relay {}", relay.short())).unwrap_or_default(),
             key,
@@ -166,6 +181,7 @@ impl Coordinator {
             admission: Some(admission),
             // The class's rate is the ceiling of every claim.
             claim_bps: claim.upload_bps.min(parameters.rate_bps),
+            lease_end: parameters.lease_end,
             load: None,
             placed: true,
             receipts: super::receipts::Accounts::default(),
@@ -173,6 +189,9 @@ impl Coordinator {
         self.members.insert(relay, member);
         let ceiling = Some(parameters.rate_bps);
         self.proven.claim(relay, claim.upload_bps, ceiling);
+        if returns {
+            return self.relay_back(relay);
+        }
         let planned = Relay {
             sponsor,
             order,
@@ -189,6 +208,41 @@ impl Coordinator {
         }
         let text = format!("{} bought a round", self.name_of(sponsor));
         self.notice(page::Level::Info, text);
+    }
+
+    /// Calls a relay of the run's earlier life, for so long if need be.
+    pub(super) fn call_relay(&self, relay: SpkiHash, sponsor: SpkiHash, patience_ms: u64) {
+        let admission = self.members.get(&relay).and_then(|m| m.admission.clone());
+        let Some(admission) = admission else { return };
+        let run = &self.keys.run;
+        let check = self.trust.introductions();
+        let verified = check.verify(
+            &admission.introduction,
+            run,
+            &admission.order,
+            Some(&sponsor),
+        );
+        match verified {
+            Ok(introduction) => {
+                let attempt = self.attempt(AskId(0), sponsor, introduction, admission);
+                tokio::spawn(attempt.run_for(patience_ms));
+            }
+            Err(e) => self.tell_refused(relay, e.reason()),
+        }
+    }
+
+    /// A relay of the run's earlier life is on the line: what it got from other
+    /// relays it still gets, until one of the two says otherwise.
+    fn relay_back(&mut self, relay: SpkiHash) {
+        let edges = self.planner.edges().into_iter();
+        let held = edges.filter(|e| e.child == relay && e.parent != self.me);
+        let held: Vec<(wire::Stripe, SpkiHash)> = held.map(|e| (e.stripe, e.parent)).collect();
+        self.back(relay, &held);
+        let now_ms = self.clock.mono_ms();
+        let edges = self.edges_claimed(relay);
+        let _ = self.planner.claim(now_ms, relay, edges);
+        self.emit
+            .tell("relay_returned", json!({"relay": relay.to_hex()}));
     }
 
     pub(super) fn tell_admitted(&self, relay: SpkiHash, parent: SpkiHash) {
@@ -211,6 +265,32 @@ impl Coordinator {
 }
 
 impl Attempt {
+    /// Tries again until the relay is ready, is refused, or that long has
+    /// passed.
+    async fn run_for(self, patience_ms: u64) {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(patience_ms);
+        let relay = self.introduction.relay;
+        loop {
+            match self.clone().verify().await {
+                Ok(ready) => {
+                    let _ = self.events.send(Event::RelayReady(Box::new(ready)));
+                    return;
+                }
+                Err(e) if e.is_refusal() || tokio::time::Instant::now() >= deadline => {
+                    let (name, refusal) = (e.reason().to_owned(), e.is_refusal());
+                    let _ = self.events.send(Event::RelayDistrusted {
+                        relay,
+                        name,
+                        refusal,
+                    });
+                    return;
+                }
+                Err(e) => tracing::info!("the relay {} is away: {e}", relay.short()),
+            }
+            tokio::time::sleep(Duration::from_millis(CALL_PAUSE_MS)).await;
+        }
+    }
+
     async fn run(self, emit: Emitter) {
         let relay = self.introduction.relay;
         let (events, ask, sponsor) = (self.events.clone(), self.ask, self.sponsor);

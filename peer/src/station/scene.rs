@@ -20,7 +20,7 @@ use wire::{PublicKey, SpkiHash, Stripes};
 pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publisher) {
     let clock = Clock::new();
     let (keys, chunk_key) = Keys::make(data, "S", clock.unix(), RUN_MS, Stripes::SINGLE).unwrap();
-    let publisher = super::publisher(chunk_key, &keys).unwrap();
+    let publisher = super::publisher(chunk_key, &keys, certs::seal::Heads::default()).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());
     let config = NodeConfig {
@@ -67,6 +67,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         messages: mpsc::channel(1).0,
         page: None,
         traffic: Arc::default(),
+        store: None,
     };
     let emit = Emitter::new("S", false);
     let coordinator = Coordinator::new(keys, settings, parts, clock, emit);
@@ -92,6 +93,7 @@ pub(super) fn enlist(
         down,
         admission: None,
         claim_bps: 1_000_000,
+        lease_end: wire::UnixMs(0),
         load: None,
         placed: true,
         receipts: Accounts::default(),

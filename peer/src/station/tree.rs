@@ -92,23 +92,10 @@ impl Coordinator {
     pub(super) fn show_tree(&mut self) {
         let load = self.node.load();
         self.sent.update(self.clock.mono_ms(), load.sent_bytes);
-        self.tell_guaranteed();
+        self.tell_guarantees();
         let picture = self.picture();
         self.send_picture(&picture);
         self.show_page(&picture, &load);
-    }
-
-    /// Tells how many viewers miss nothing when any one node dies, if that has
-    /// changed.
-    fn tell_guaranteed(&mut self) {
-        let guaranteed = self.planner.guaranteed();
-        if guaranteed == self.guaranteed {
-            return;
-        }
-        self.guaranteed = guaranteed;
-        let (sure, viewers) = guaranteed;
-        let fields = json!({"viewers_guaranteed": sure, "viewers": viewers});
-        self.emit.tell("guarantee", fields);
     }
 
     fn show_page(&self, picture: &TreePicture, load: &NodeLoad) {
@@ -117,7 +104,7 @@ impl Coordinator {
         let counters = [
             ("children", u64::from(load.children)),
             ("members", self.members.len() as u64),
-            ("viewers_guaranteed", u64::from(self.guaranteed.0)),
+            ("viewers_guaranteed", u64::from(self.guarantees.sure())),
             (
                 "control_received_bps_per_viewer",
                 self.traffic.rate.received_bps,

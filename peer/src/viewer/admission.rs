@@ -4,16 +4,19 @@ use super::{Options, self_signed};
 use crate::Error;
 use certs::bundle::{self, MemberSecrets, SealingKeyPair};
 use certs::{SigningKey, Verified};
-use link::{Channel, Clock, Endpoint, Identity, Link, Patience, open_channel};
+use link::{Channel, Clock, Endpoint, Identity, Link, Node, Patience, open_channel};
 use ring::rand::SystemRandom;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::{List, Text};
 use wire::message::StreamKind;
-use wire::message::control::{Addresses, Admitted, Down, Join, Name, Up};
-use wire::statement::{CapacityClaim, JoinReply, RunStatement, Signed};
-use wire::{Decode, Nonce, Reason, StreamId, UnixMs};
+use wire::message::control::{Addresses, Admitted, Down, Join, Name, Rejoin, Up};
+use wire::statement::{
+    CapacityClaim, Held, Holding, JoinReply, Permit, RunStatement, Scope, Signed,
+};
+use wire::{Decode, Nonce, Reason, SpkiHash, StreamId, UnixMs};
 
 /// How long the station may take to let us in.
 const ADMISSION_MS_MAX: u64 = 10_000;
@@ -44,6 +47,15 @@ struct Joining {
     sealing: SealingKeyPair,
     nonce: Nonce,
     link: Link,
+    channel: Channel,
+}
+
+/// How a member comes back.
+pub(super) struct Back {
+    /// The place in the trees is the one of before.
+    pub(super) kept: bool,
+    /// Parents whose edges were told to work.
+    pub(super) told: BTreeSet<SpkiHash>,
 }
 
 /// Joins the invite's stream.
@@ -54,32 +66,40 @@ pub(super) async fn join(
     options: &Options,
     clock: &Clock,
 ) -> Result<(Membership, Channel), Error> {
-    crate::clock::check(clock.unix())?;
-    let link = dial(endpoint, &options.invite.addresses).await?;
-    let mut nonce = [0u8; 32];
-    getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
-    let joining = Joining {
-        identity,
-        sealing: SealingKeyPair::generate(&SystemRandom::new())?,
-        nonce: Nonce(nonce),
-        link,
+    let mut joining = Joining::begin(endpoint, identity, options, clock).await?;
+    let join = joining.request(address, options)?;
+    let (admitted, _) = joining.ask(Up::Join(join)).await?;
+    joining.end(endpoint, admitted, options, clock)
+}
+
+/// Joins once more, with what `node` still has of the run that `scope` names.
+pub(super) async fn rejoin(
+    endpoint: &Endpoint,
+    identity: Identity,
+    options: &Options,
+    clock: &Clock,
+    (node, scope): (&Node, &Scope),
+) -> Result<(Membership, Channel, Back), Error> {
+    // This machine may have another address than an hour ago.
+    let address = crate::station::advertised(endpoint.address()?);
+    let mut joining = Joining::begin(endpoint, identity, options, clock).await?;
+    let held = node.held();
+    let parent = |held: &Held| Some(Permit::from_bytes(held.permit.body()).ok()?.parent);
+    let told = held.iter().filter_map(parent).collect();
+    let holding = Holding {
+        scope: scope.clone(),
+        member: joining.identity.spki(),
+        nonce: joining.nonce,
+        edges: List::new(held)?,
+        issued: clock.unix(),
     };
-    let mut channel = open_channel(&joining.link, StreamKind::Control).await?;
-    channel
-        .send(&Up::Join(joining.request(address, options)?))
-        .await?;
-    let patience = Duration::from_millis(ADMISSION_MS_MAX);
-    let reply = tokio::time::timeout(patience, channel.expect::<Down>("no admission"))
-        .await
-        .map_err(|_| link::Error::Timeout("admission"))??;
-    let admitted = match reply {
-        Down::Admitted(admitted) => *admitted,
-        Down::Refused(reason) => return Err(Error::Refused(reason)),
-        _ => return Err(link::Error::OutOfTurn("no admission").into()),
+    let rejoin = Rejoin {
+        join: joining.request(address, options)?,
+        holding: certs::sign(&joining.identity.key, &holding),
     };
-    let membership = joining.accept(admitted, &options.invite.stream, clock.unix())?;
-    endpoint.adopt(&membership.identity)?;
-    Ok((membership, channel))
+    let (admitted, kept) = joining.ask(Up::Rejoin(Box::new(rejoin))).await?;
+    let (membership, channel) = joining.end(endpoint, admitted, options, clock)?;
+    Ok((membership, channel, Back { kept, told }))
 }
 
 async fn dial(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Result<Link, Error> {
@@ -101,6 +121,56 @@ fn addresses(address: SocketAddr, options: &Options) -> Result<Addresses, Error>
 }
 
 impl Joining {
+    /// Opens a control link.
+    async fn begin(
+        endpoint: &Endpoint,
+        identity: Identity,
+        options: &Options,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
+        crate::clock::check(clock.unix())?;
+        let link = dial(endpoint, &options.invite.addresses).await?;
+        let mut nonce = [0u8; 32];
+        getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
+        Ok(Self {
+            identity,
+            sealing: SealingKeyPair::generate(&SystemRandom::new())?,
+            nonce: Nonce(nonce),
+            channel: open_channel(&link, StreamKind::Control).await?,
+            link,
+        })
+    }
+
+    /// Asks in these words; the admission, and whether the place is the one of
+    /// before.
+    async fn ask(&mut self, words: Up) -> Result<(Admitted, bool), Error> {
+        self.channel.send(&words).await?;
+        let patience = Duration::from_millis(ADMISSION_MS_MAX);
+        let reply = self.channel.expect::<Down>("no admission");
+        let reply = tokio::time::timeout(patience, reply)
+            .await
+            .map_err(|_| link::Error::Timeout("admission"))??;
+        match (reply, words) {
+            (Down::Admitted(admitted), _) => Ok((*admitted, false)),
+            (Down::Readmitted(admitted), Up::Rejoin(_)) => Ok((*admitted, true)),
+            (Down::Refused(reason), _) => Err(Error::Refused(reason)),
+            _ => Err(link::Error::OutOfTurn("no admission").into()),
+        }
+    }
+
+    /// Takes the membership on.
+    fn end(
+        self,
+        endpoint: &Endpoint,
+        admitted: Admitted,
+        options: &Options,
+        clock: &Clock,
+    ) -> Result<(Membership, Channel), Error> {
+        let (membership, channel) = self.accept(admitted, &options.invite.stream, clock.unix())?;
+        endpoint.adopt(&membership.identity)?;
+        Ok((membership, channel))
+    }
+
     fn request(&self, address: SocketAddr, options: &Options) -> Result<Join, Error> {
         let me = self.identity.spki();
         let secret = &options.invite.secret;
@@ -124,7 +194,7 @@ impl Joining {
         admitted: Admitted,
         stream: &StreamId,
         now: UnixMs,
-    ) -> Result<Membership, Error> {
+    ) -> Result<(Membership, Channel), Error> {
         let me = self.identity.spki();
         let run = self.verify_run(&admitted, stream, now)?;
         if self.link.peer != run.coordinator {
@@ -137,7 +207,7 @@ impl Joining {
             return Err(link::Error::SpkiNotAdmitted.into());
         }
         let secrets = bundle::open(&admitted.secrets, &self.sealing, &run.scope, &me)?;
-        Ok(Membership {
+        let membership = Membership {
             identity: Identity {
                 certificate: admitted.certificate.to_vec(),
                 ..self.identity
@@ -150,7 +220,8 @@ impl Joining {
             station: admitted.station,
             pull_only: admitted.pull_only,
             link: self.link,
-        })
+        };
+        Ok((membership, self.channel))
     }
 
     /// The run, if it is on now. If it seems to be over, or not to have begun,

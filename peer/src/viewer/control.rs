@@ -56,6 +56,8 @@ pub(crate) struct Session {
     /// The tree, and when (Unix, in milliseconds) it was told.
     pub(crate) tree: Option<(TreePicture, u64)>,
     pub(crate) notices: Vec<page::Notice>,
+    /// Whether no single node's end costs this viewer a chunk, by the station.
+    pub(crate) guaranteed: Option<bool>,
     pub(crate) sent: link::SendRate,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) openers: Openers,
@@ -130,6 +132,7 @@ impl Session {
             parents: BTreeMap::new(),
             tree: None,
             notices: Vec::new(),
+            guaranteed: None,
             sent: link::SendRate::default(),
             receipts: Receipts::new(scope.clone(), membership.identity.spki()),
             last_receipt_ms: 0,
@@ -323,9 +326,12 @@ impl Session {
                     format!("your relay was refused: {}", refusal.reason),
                 );
             }
+            Down::Guarantee(sure) => self.guarantee(sure),
             Down::Membership(certificate) => self.renewal(&certificate),
             Down::Sampling(rule) => self.receipts.sample(rule),
-            Down::Admitted(_) => return Err(link::Error::OutOfTurn("admitted twice").into()),
+            Down::Admitted(_) | Down::Readmitted(_) => {
+                return Err(link::Error::OutOfTurn("admitted twice").into());
+            }
         }
         Ok(None)
     }

@@ -1,8 +1,6 @@
 //! The line to the station: up, or being made again.
 
-use super::admission::Membership;
-use super::membership::Rejoining;
-use crate::Error;
+use super::membership::{Readmission, Rejoining};
 use link::{Channel, Receiver, Sender};
 use wire::message::control::{Down, Up};
 
@@ -22,7 +20,7 @@ pub(super) enum Heard {
     /// The station's next word; none or an error at its end.
     Word(Result<Option<Down>, link::Error>),
     /// How joining again went.
-    Again(Box<Result<(Membership, Channel), Error>>),
+    Again(Box<Readmission>),
 }
 
 impl Line {

@@ -1,34 +1,40 @@
 //! How a membership goes on: by the station's renewals while it sends them,
 //! by joining again if they stay away or the control link is lost.
 
-use super::admission::{self, Membership};
+use super::admission::{self, Back, Membership};
 use super::control::{End, Session};
 use super::line::Line;
 use crate::Error;
-use link::{Channel, Clock, Endpoint, Identity, NodeEvent};
+use link::{Channel, Clock, Endpoint, Identity, Node, NodeEvent};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use wire::message::control::Up;
+use wire::limits::PERMIT_LIFE_MS_MAX;
+use wire::message::control::{EdgeFailure, Up};
 use wire::statement::RunStatement;
-use wire::{PublicKey, Reason, SpkiHash, UnixMs};
+use wire::{PublicKey, Reason, Scope, SpkiHash, UnixMs};
 
-/// Tries to join again before the station counts as gone: its own end of the
-/// old link may take a second longer to die, and until then it refuses.
-const REJOINS_MAX: u32 = 3;
-/// The pause before a further try, in milliseconds, and up to as much again
-/// at random: a hall whose station was away does not come back as one.
-const REJOIN_PAUSE_MS: u64 = 1_000;
+/// How long the station is called before it counts as gone: as long as permits
+/// last at most, since nothing flows without them.
+const REJOIN_MS_MAX: u64 = PERMIT_LIFE_MS_MAX;
+/// The pause before the second try, in milliseconds, and up to as much again
+/// at random: a hall whose station was away does not come back as one. It is
+/// doubled with each try, up to [`PAUSE_MS_MAX`].
+const REJOIN_PAUSE_MS: u64 = 500;
+/// See [`REJOIN_PAUSE_MS`]: who waits for a station notices no difference.
+const PAUSE_MS_MAX: u64 = 4_000;
 /// How often it is looked whether the old parent's edge has ended.
 const LEFT_LOOK_MS: u64 = 10;
 /// Looks, before the place is asked for all the same.
 const LEFT_LOOKS_MAX: u32 = 100;
 
 /// A second admission on its way.
-pub(super) type Rejoining = JoinHandle<Result<(Membership, Channel), Error>>;
+pub(super) type Rejoining = JoinHandle<Readmission>;
+/// How it went.
+pub(super) type Readmission = Result<(Membership, Channel, Back), Error>;
 
 impl Membership {
     /// Takes the next certificate on.
@@ -120,21 +126,27 @@ impl Session {
         self.emit.tell("rejoining", json!({}));
         let text = "the station is away; joining again".to_owned();
         self.notice(page::Level::Warning, text);
-        let (endpoint, options) = (self.endpoint.clone(), self.options.clone());
-        let (identity, clock) = (self.membership.identity.clone(), self.clock.clone());
-        *line = Line::Again(tokio::spawn(async move {
-            join_again(&endpoint, identity, &options, &clock).await
-        }));
+        let mut scope = self.membership.run.scope.clone();
+        scope.epoch = self.membership.secrets.epoch;
+        let calling = Calling {
+            endpoint: self.endpoint.clone(),
+            identity: self.membership.identity.clone(),
+            options: self.options.clone(),
+            clock: self.clock.clone(),
+            node: self.node.clone(),
+            scope,
+        };
+        *line = Line::Again(tokio::spawn(calling.until_admitted(REJOIN_MS_MAX)));
     }
 
     /// The second admission, or why there is none.
     pub(super) async fn rejoined(
         &mut self,
-        outcome: Result<(Membership, Channel), Error>,
+        outcome: Readmission,
         events: &mut mpsc::UnboundedReceiver<NodeEvent>,
         line: &mut Line,
     ) -> Result<Option<End>, Error> {
-        let (membership, channel) = match outcome {
+        let (membership, channel, back) = match outcome {
             Ok(admitted) => admitted,
             Err(Error::Refused(reason)) => return Ok(Some(End::Refused(reason))),
             Err(Error::Link(e)) if !e.is_refusal() => {
@@ -149,9 +161,13 @@ impl Session {
         let secrets = &membership.secrets;
         self.openers
             .add(secrets.epoch, secrets.epoch_secret.clone());
-        self.node.raise_epoch(secrets.epoch);
+        if !back.kept {
+            self.node.raise_epoch(secrets.epoch);
+        }
         self.membership = membership;
-        self.leave_parents().await;
+        if !back.kept {
+            self.leave_parents().await;
+        }
         while let Ok(event) = events.try_recv() {
             if let Some(end) = self.node_event(event)? {
                 return Ok(Some(end));
@@ -159,9 +175,29 @@ impl Session {
         }
         self.forget_old_place();
         *line = Line::up(channel);
-        self.emit.tell("rejoined", json!({}));
+        self.emit.tell("rejoined", json!({"place_kept": back.kept}));
         line.send(&Up::Claim(self.claim())).await;
+        if back.kept {
+            self.go_on(&back.told);
+        }
         Ok(None)
+    }
+
+    /// The place is the one of before: what still flows is counted from now on,
+    /// and what has ended since it was told, the station has to hear.
+    fn go_on(&mut self, told: &BTreeSet<SpkiHash>) {
+        for (parent, stripes) in self.node.working() {
+            for stripe in stripes.iter() {
+                self.receipts.open(parent, stripe);
+            }
+        }
+        for parent in told.iter().filter(|p| !self.node.has_edge(**p, true)) {
+            let _ = self.up.send(Up::EdgeDown(EdgeFailure {
+                other: *parent,
+                child: true,
+                reason: Reason::PeerGone,
+            }));
+        }
     }
 
     /// The places in the trees were given up with the old link: their edges
@@ -200,25 +236,44 @@ fn same_run(one: &RunStatement, other: &RunStatement) -> bool {
     one.scope.run == other.scope.run
 }
 
-async fn join_again(
-    endpoint: &Arc<Endpoint>,
+/// A member that calls its station again.
+struct Calling {
+    endpoint: Arc<Endpoint>,
     identity: Identity,
-    options: &super::Options,
-    clock: &Clock,
-) -> Result<(Membership, Channel), Error> {
-    let mut tries = 1;
-    loop {
-        // This machine may have another address than an hour ago.
-        let address = crate::station::advertised(endpoint.address()?);
-        match admission::join(endpoint, identity.clone(), address, options, clock).await {
-            Err(e) if tries < REJOINS_MAX && may_pass(&e) => tries += 1,
-            outcome => return outcome,
+    options: super::Options,
+    clock: Clock,
+    node: Arc<Node>,
+    scope: Scope,
+}
+
+impl Calling {
+    /// Tries until it is let in, is refused for good, or has tried for so long.
+    async fn until_admitted(self, patience_ms: u64) -> Readmission {
+        let begun_ms = self.clock.mono_ms();
+        for tries in 0u32.. {
+            let held = (&*self.node, &self.scope);
+            let identity = self.identity.clone();
+            let (endpoint, options) = (&self.endpoint, &self.options);
+            let outcome = admission::rejoin(endpoint, identity, options, &self.clock, held).await;
+            let waited_ms = self.clock.mono_ms().saturating_sub(begun_ms);
+            match outcome {
+                Err(e) if waited_ms < patience_ms && may_pass(&e) => {}
+                outcome => return outcome,
+            }
+            let mut dice = [0; 2];
+            getrandom::fill(&mut dice).map_err(|_| Error::Random)?;
+            let pause_ms = pause_ms(tries, u16::from_be_bytes(dice));
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         }
-        let mut dice = [0; 2];
-        getrandom::fill(&mut dice).map_err(|_| Error::Random)?;
-        let jitter_ms = (REJOIN_PAUSE_MS * u64::from(u16::from_be_bytes(dice))) >> u16::BITS;
-        tokio::time::sleep(Duration::from_millis(REJOIN_PAUSE_MS + jitter_ms)).await;
+        Err(Error::StationGone(Reason::PeerGone))
     }
+}
+
+/// The pause after so many tries before, by `dice`, which is random.
+fn pause_ms(tries: u32, dice: u16) -> u64 {
+    let doubled_ms = REJOIN_PAUSE_MS.saturating_mul(1 << tries.min(16));
+    let base_ms = doubled_ms.min(PAUSE_MS_MAX);
+    base_ms.saturating_add((base_ms.saturating_mul(u64::from(dice))) >> u16::BITS)
 }
 
 /// Whether another try may help.

@@ -91,6 +91,11 @@ impl Playout {
                 self.miss(next, on);
                 continue;
             };
+            if self.init.is_none() && openers.newest() > Some(header.scope.epoch) {
+                // From before this viewer was let in: it begins with what comes.
+                self.next = None;
+                break;
+            }
             if self.init != Some(header.init_sequence) {
                 let Some(init) = self.play_init(node, header.init_sequence, openers, now)? else {
                     break;

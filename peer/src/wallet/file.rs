@@ -32,18 +32,18 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Removes a file, also from the disk; one that is not there is fine.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     absent_is_fine(fs::remove_file(path)).and_then(|()| sync_folder(path))
 }
 
 /// Makes a folder that its owner alone can enter, also if it is there.
-pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 /// Reads a file of at most `bytes_max` bytes.
-pub(super) fn read_secret(path: &Path, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_secret(path: &Path, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     // At once as large as it may get: growing would leave copies in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.saturating_add(1)));
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);

@@ -231,8 +231,10 @@ impl Silent {
         let (send, mut recv) = soon(link.connection.accept_bi()).await.unwrap();
         assert_eq!(stream_kind(&mut recv).await, Some(StreamKind::Control));
         let mut channel = Channel { send, recv };
-        let Up::Join(join) = channel.expect("no join").await.unwrap() else {
-            panic!("no join");
+        let join = match channel.expect("no join").await.unwrap() {
+            Up::Join(join) => join,
+            Up::Rejoin(rejoin) => rejoin.join,
+            _ => panic!("no join"),
         };
         let admitted = self.admitted(&link, &join);
         let admitted = Down::Admitted(Box::new(admitted));

@@ -7,8 +7,8 @@ use wire::invite::Invite;
 use wire::message::{command, control, edge, group, live, mesh, receipt};
 use wire::order::{Order, Parameters};
 use wire::statement::{
-    Ask, BatchedPermit, CapacityClaim, ChunkHeader, Grant, HeadBeacon, Introduction, JoinReply,
-    Permit, PermitBatch, Revocation, RunStatement,
+    Ask, BatchedPermit, CapacityClaim, ChunkHeader, Grant, HeadBeacon, Holding, Introduction,
+    JoinReply, Permit, PermitBatch, Revocation, RunStatement,
 };
 use wire::{Decode, Encode, Signed};
 
@@ -37,6 +37,7 @@ fn statements(data: &[u8]) {
     one_spelling::<CapacityClaim>(data);
     one_spelling::<ChunkHeader>(data);
     one_spelling::<Grant>(data);
+    one_spelling::<Holding>(data);
     one_spelling::<HeadBeacon>(data);
     one_spelling::<Introduction>(data);
     one_spelling::<JoinReply>(data);

@@ -13,8 +13,8 @@ use crate::message::receipt::{Receipt, Sampling};
 use crate::order::Order;
 use crate::reason::Reason;
 use crate::statement::{
-    Ask, BatchedPermit, CapacityClaim, Grant, HeadBeacon, Introduction, JoinReply, Revocation,
-    RunStatement, Signed,
+    Ask, BatchedPermit, CapacityClaim, Grant, HeadBeacon, Holding, Introduction, JoinReply,
+    Revocation, RunStatement, Signed,
 };
 use crate::stripe_set::StripeSet;
 
@@ -63,6 +63,8 @@ crate::messages! {
         15 => Equivocation(Equivocation),
         /// A link to or from a neighbour is gone or was refused.
         16 => NeighbourDown(EdgeFailure),
+        /// Let me in again: I was in, and this is what I still have.
+        17 => Rejoin(Box<Rejoin>),
     }
 }
 
@@ -105,6 +107,10 @@ crate::messages! {
         17 => Neighbour(Box<EdgeOrder>),
         /// End the link with this neighbour.
         18 => NeighbourEnd(EdgeFailure),
+        /// You are in again, and your place in the trees is what it was.
+        19 => Readmitted(Box<Admitted>),
+        /// Whether you miss nothing when any one node but the station dies.
+        20 => Guarantee(bool),
     }
 }
 
@@ -131,6 +137,16 @@ crate::record! {
         pub relay_only: bool,
         /// The member will never be asked to sponsor.
         pub never_ask: bool,
+    }
+}
+
+crate::record! {
+    /// Asks for membership once more, and for the place of before.
+    pub struct Rejoin {
+        /// As at the first time.
+        pub join: Join,
+        /// What the member still has.
+        pub holding: Signed<Holding>,
     }
 }
 

@@ -6,8 +6,8 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, RelayRefusal, Round, TreeNode, TreeParent,
-    TreePicture, Up, Withheld,
+    Introduce, Join, Load, NodeKind, NodeRef, Ready, Rejoin, RelayRefusal, Round, TreeNode,
+    TreeParent, TreePicture, Up, Withheld,
 };
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
@@ -17,8 +17,8 @@ use wire::message::receipt::{Receipt, Sampling};
 use wire::order::{Order, Parameters};
 use wire::statement::{
     Ask, BatchedPermit, CapacityClaim, Cause, ChunkFlags, ChunkHeader, ChunkKey, Grant, HeadBeacon,
-    Introduction, JoinReply, Layout, Permit, PermitBatch, PermitKind, Priority, Revocation,
-    RunStatement, Step,
+    Held, Holding, Introduction, JoinReply, Layout, Permit, PermitBatch, PermitKind, Priority,
+    Revocation, RunStatement, Step,
 };
 use wire::{
     AskId, BlockMap, Digest, Epoch, Nonce, OrderId, PublicKey, Reason, Rendition, RunId, Scope,
@@ -220,6 +220,9 @@ records! {
     Order { holder_key, voucher_nonce, class, channel, desk_key, lease_ms, byte_cap }
     Parameters { listen, rate_bps, lease_end, byte_cap, private_networks }
     Empty {}
+    Held { permit, stripes }
+    Holding { scope, member, nonce, edges, issued }
+    Rejoin { join, holding }
     Join { name, nonce, proof, sealing_key, addresses, relay_only, never_ask }
     Admitted { run, reply, certificate, ca, secrets, station, stream_bps, pull_only }
     NodeRef { spki, kind, name, addresses, admission }
@@ -261,12 +264,12 @@ messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
         RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation,
-        NeighbourDown
+        NeighbourDown, Rejoin
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
         RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling,
-        Neighbour, NeighbourEnd
+        Neighbour, NeighbourEnd, Readmitted, Guarantee
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Mesh { Hello, Welcome, Map, Pull, Answer, Refused, Bye }

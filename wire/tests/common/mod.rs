@@ -27,6 +27,7 @@ macro_rules! every_type {
             ask: wire::statement::Ask,
             grant: wire::statement::Grant,
             join_reply: wire::statement::JoinReply,
+            holding: wire::statement::Holding,
             capacity_claim: wire::statement::CapacityClaim,
             introduction: wire::statement::Introduction,
             permit_batch: wire::statement::PermitBatch,

@@ -63,6 +63,12 @@ impl Flow {
         }
     }
 
+    /// Stripes of which a block has come.
+    pub(super) fn working(&self) -> StripeSet {
+        let works = self.asked.iter().filter(|(_, asked)| asked.works);
+        works.map(|(stripe, _)| *stripe).collect()
+    }
+
     /// The child has asked for these stripes from this chunk on.
     pub(super) fn note_asked(&mut self, stripes: StripeSet, from: Option<Sequence>, now_ms: u64) {
         for stripe in stripes.iter() {

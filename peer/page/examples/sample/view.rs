@@ -50,6 +50,7 @@ impl Sample {
                 "Development roots are on: what is shown as verified proves nothing.".into(),
             ),
             path: self.path(),
+            guaranteed: None,
             refused: Vec::new(),
             tree: tree(),
             delay_ms: Some(438),
