@@ -89,37 +89,42 @@ fn a_scenario_with_an_unknown_word_is_refused() {
     assert!(Scenario::parse(&text.replace("4+1", "0+1")).is_err());
 }
 
-/// What is seen when this is lost of a small audience that has come.
-fn lost(lost: Lost, stripes: &str, mends: bool) -> Figures {
+/// What is seen when this is lost of a small audience that has come, by who
+/// plays so long after publishing.
+fn lost(lost: Lost, stripes: &str, mends: bool, playout_delay_ms: u64) -> Figures {
     let mut scenario = small("relays-lost", 60, stripes);
     scenario.sponsors.relays_at_start_permille = 50;
     scenario.event = Some(Event { at_ms: 9_000, lost });
     scenario.rules.mends = mends;
+    scenario.stream.playout_delay_ms = playout_delay_ms;
     figures(&scenario).unwrap()
 }
 
+/// Less than noticing and repairing takes: what is lost shows.
+const SHORT_MS: u64 = 1_000;
+
 #[test]
 fn with_parity_nobody_misses_anything_when_the_busiest_viewer_goes() {
-    let with = lost(Lost::BusiestViewer, "4+1", true);
-    let without = lost(Lost::BusiestViewer, "1+0", true);
+    let with = lost(Lost::BusiestViewer, "4+1", true, SHORT_MS);
+    let without = lost(Lost::BusiestViewer, "1+0", true, SHORT_MS);
     assert_eq!((with.gap_ms_after, with.missed_after), (0, 0), "{with:?}");
-    assert!(without.missed_after > 0, "{without:?}");
+    assert!(without.missed_after > 5, "{without:?}");
+}
+
+#[test]
+fn with_parity_hardly_anybody_misses_anything_when_the_busiest_relay_dies() {
+    let with = lost(Lost::BusiestRelay, "4+1", true, SHORT_MS);
+    let without = lost(Lost::BusiestRelay, "1+0", true, SHORT_MS);
+    assert!(with.missed_after <= 3, "its sponsor, as a rule: {with:?}");
+    assert!(without.missed_after > 10, "{without:?}");
 }
 
 #[test]
 fn who_loses_the_only_parent_has_the_next_in_time_and_without_repair_none() {
     for whom in [Lost::BusiestViewer, Lost::BusiestRelay] {
-        let with = lost(whom, "1+0", true);
-        let without = lost(whom, "1+0", false);
+        let with = lost(whom, "1+0", true, 2_000);
+        let without = lost(whom, "1+0", false, 2_000);
         assert!(with.gap_ms_after <= 2_000, "{whom:?}: {with:?}");
         assert!(without.gap_ms_after >= 4_800, "{whom:?}: {without:?}");
     }
-}
-
-#[test]
-fn with_parity_hardly_anybody_misses_anything_when_the_busiest_relay_dies() {
-    let with = lost(Lost::BusiestRelay, "4+1", true);
-    let without = lost(Lost::BusiestRelay, "1+0", true);
-    assert!(with.missed_after <= 1, "its sponsor at most: {with:?}");
-    assert!(without.missed_after > 1, "{without:?}");
 }
