@@ -21,9 +21,9 @@ step_sim() {
   sim_program
   mkdir -p "$CACHE/sim"
   for scenario in tests/scenarios/*.toml; do
-    result=$CACHE/sim/$(basename "$scenario" .toml).json
-    sim "$scenario" >"$result"
-    python3 tests/checks/sim.py "$result"
+    result=$CACHE/sim/$(basename "$scenario" .toml)
+    sim "$scenario" --svg "$result.svg" >"$result.json"
+    python3 tests/checks/sim.py "$result.json"
   done
   # The single tree, too.
   sim tests/scenarios/churn.toml --stripes 1+0 >"$CACHE/sim/churn-1+0.json"
