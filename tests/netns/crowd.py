@@ -91,21 +91,28 @@ def check(options, viewers, codes):
     return problems
 
 
-def tell(world, network, viewers, options, killed_s):
+def is_guaranteed(program, at_s):
+    """Whether the viewer had last been told so."""
+    told = [e["guaranteed"] for e in program.events
+            if e["kind"] == "guarantee" and e["seen_s"] < at_s]
+    return bool(told and told[-1])
+
+
+def tell(world, viewers, options, killed_s):
     """The figures, as JSON."""
-    around = {name: gap_ms(world.programs[name], killed_s, killed_s + AFTER_S)
-              for name, _, _ in viewers}
-    guarantee = [e for e in world.programs["S"].events
-                 if e["kind"] == "guarantee" and e["seen_s"] < killed_s]
-    figures = {
+    programs = {name: world.programs[name] for name, _, _ in viewers}
+    around = {name: gap_ms(program, killed_s, killed_s + AFTER_S)
+              for name, program in programs.items()}
+    sure = sorted(name for name, program in programs.items() if is_guaranteed(program, killed_s))
+    longest = {"guaranteed": max((around[name] for name in sure), default=None),
+               "others": max((around[name] for name in around if name not in sure), default=None)}
+    print(json.dumps({
         "schema": "roundcast.crowd/1", "stripes": options.stripes, "seed": options.seed,
-        "viewers": len(viewers), "loss": LOSS, "delay_ms": DELAY_MS,
-        "viewers_guaranteed": guarantee[-1]["viewers_guaranteed"] if guarantee else 0,
-        "gap_ms": around, "gap_ms_max": max(around.values()),
-    }
-    print(json.dumps(figures))
-    print(f"seen: {figures['viewers_guaranteed']} guaranteed; longest pause around the relay's "
-          f"death {figures['gap_ms_max']} ms")
+        "viewers": len(viewers), "loss": LOSS, "delay_ms": DELAY_MS, "guaranteed": sure,
+        "gap_ms": around, "gap_ms_max": longest,
+    }))
+    print(f"seen: {len(sure)} were told that they are guaranteed; longest pause around the "
+          f"relay's death: theirs {longest['guaranteed']} ms, of others {longest['others']} ms")
 
 
 def main():
@@ -134,7 +141,7 @@ def main():
             others = [name for name, _, share in reversed(viewers) if share > 0]
             codes = quit_together(world, riders) | quit_all(world, [*others, "S", "desk"])
             problems = check(options, viewers, codes)
-            tell(world, network, viewers, options, killed_s)
+            tell(world, viewers, options, killed_s)
         except Failure as failure:
             problems = [str(failure)]
         finally:
