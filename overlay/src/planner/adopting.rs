@@ -56,6 +56,7 @@ impl<N: NodeId> Planner<N> {
         }
         for (ix, _) in &taken {
             self.change_member(*ix, |member| member.away = true);
+            self.keep_primary(*ix);
             self.wait_for_rest(*ix);
         }
         self.settle(now_ms);
@@ -164,9 +165,7 @@ impl<N: NodeId> Planner<N> {
         if s >= self.nowhere() || !self.may_link(child, parent) {
             return false;
         }
-        if self.forest.feeds_nobody(parent) && self.forest.primary(parent) != s {
-            self.forest.set_primary(parent, s);
-        }
+        self.prefer(parent, s);
         let kept = self.forest.graft(child, parent, s);
         if kept && parent != ROOT {
             self.links.adopt(child, s, parent);
@@ -174,7 +173,21 @@ impl<N: NodeId> Planner<N> {
         kept
     }
 
+    /// A relay goes on to feed by preference what it feeds most.
+    fn keep_primary(&mut self, relay: Ix) {
+        if !self.member(relay).is_some_and(Member::is_relay) {
+            return;
+        }
+        self.choose_primary(relay);
+        let fed = |s: &u8| self.forest.children(relay, *s).len();
+        let most = self.forest.inner_stripes(relay).max_by_key(fed);
+        if let Some(s) = most.filter(|_| self.config.stripes.m() > 0) {
+            self.forest.set_primary(relay, s);
+        }
+    }
+
     /// Waits for what it lacks: with all that hangs below it, stripe by stripe.
+    /// A relay that has some stripes had as many as it wanted.
     fn wait_for_rest(&mut self, ix: Ix) {
         let relay = self.member(ix).is_some_and(Member::is_relay);
         let stripes = 0..self.nowhere();
@@ -190,7 +203,7 @@ impl<N: NodeId> Planner<N> {
                 self.wait(ix, s, Cause::Leave);
             }
         }
-        if relay {
+        if relay && self.forest.rooted(ix) == 0 {
             self.want_stripes(ix);
         }
     }

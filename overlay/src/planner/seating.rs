@@ -49,15 +49,18 @@ impl<N: NodeId> Planner<N> {
         !avoids && !p.leaving && !p.away && (p.is_hub() || !c.relay_only)
     }
 
-    /// Hangs `child` under `parent`. A peer that feeds nobody yet feeds this
-    /// stripe by preference from now on.
+    /// Hangs `child` under `parent`.
     pub(super) fn hang(&mut self, child: Ix, parent: Ix, s: u8) -> bool {
-        let idle =
-            self.member(parent).is_some_and(Member::is_peer) && self.forest.feeds_nobody(parent);
-        if idle && self.forest.primary(parent) != s {
+        self.prefer(parent, s);
+        self.forest.attach(child, parent, s)
+    }
+
+    /// A peer that feeds nobody yet feeds this stripe by preference from now on.
+    pub(super) fn prefer(&mut self, parent: Ix, s: u8) {
+        let peer = self.member(parent).is_some_and(Member::is_peer);
+        if peer && self.forest.feeds_nobody(parent) && self.forest.primary(parent) != s {
             self.forest.set_primary(parent, s);
         }
-        self.forest.attach(child, parent, s)
     }
 
     pub(super) fn seat(&mut self, node: Ix, parent: Ix, s: u8) -> bool {
