@@ -45,6 +45,7 @@ pub mod f4;
 pub mod f5;
 pub mod g1;
 pub mod g2;
+pub mod g3;
 
 use crate::Attack;
 
@@ -95,6 +96,7 @@ pub const ALL: &[&Attack] = &[
     &f5::ATTACK,
     &g1::ATTACK,
     &g2::ATTACK,
+    &g3::ATTACK,
 ];
 
 /// The attack of a threat, if it is shown.

@@ -3,7 +3,7 @@
 
 use crate::Failure;
 use overlay::planner::{Action, Config, NodeView, Peer, Planner, Relay};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::message::control::NodeKind;
 use wire::{OrderId, Stripes};
 
@@ -37,6 +37,18 @@ impl Audience {
     /// # Errors
     /// [`Failure::Overlay`].
     pub fn gather(stripes: Stripes) -> Result<Self, Failure> {
+        Self::with_slots(stripes, |name| name % 4)
+    }
+
+    /// The same, half of them free riders and the others with three slots.
+    ///
+    /// # Errors
+    /// [`Failure::Overlay`].
+    pub fn half_riding_free(stripes: Stripes) -> Result<Self, Failure> {
+        Self::with_slots(stripes, |name| name % 2 * 3)
+    }
+
+    fn with_slots(stripes: Stripes, slots: fn(u32) -> u32) -> Result<Self, Failure> {
         let config = Config {
             stripes,
             ..Config::default()
@@ -50,7 +62,7 @@ impl Audience {
         };
         for name in 1..=VIEWERS {
             let peer = Peer {
-                edges: (name % 4).saturating_mul(count),
+                edges: slots(name).saturating_mul(count),
                 ..Peer::default()
             };
             audience.planner.join(audience.now_ms, name, peer)?;
@@ -143,5 +155,43 @@ impl Audience {
         self.planner.lost(self.now_ms, victim)?;
         let view = self.planner.view();
         Ok(view.iter().filter(|v| v.waiting).count())
+    }
+
+    /// Every fourth node, relays included.
+    #[must_use]
+    pub fn a_quarter(&self) -> BTreeSet<u32> {
+        let view = self.planner.view();
+        let others = view.iter().map(|v| v.node).filter(|node| *node != STATION);
+        others.step_by(4).collect()
+    }
+
+    /// These nodes are gone without a word. Of the viewers that are left,
+    /// those who have too few stripes to watch: when the coordinator has heard
+    /// of it, or if it never does.
+    ///
+    /// # Errors
+    /// [`Failure::Overlay`].
+    pub fn lose_all(&mut self, gone: &BTreeSet<u32>, heard: bool) -> Result<usize, Failure> {
+        if heard {
+            for node in gone {
+                self.planner.lost(self.now_ms, *node)?;
+            }
+            self.pass(TICK_MS);
+        }
+        let view = self.planner.view();
+        let parents: BTreeMap<u32, &Vec<Option<u32>>> =
+            view.iter().map(|v| (v.node, &v.parents)).collect();
+        let fed = |node: u32, s: usize| {
+            let up = |at: &u32| parents.get(at)?.get(s).copied().flatten();
+            let path: Vec<u32> = std::iter::successors(Some(node), up).collect();
+            path.last() == Some(&STATION) && path.iter().all(|at| !gone.contains(at))
+        };
+        let stripes = usize::from(self.stripes.count());
+        let needed = usize::from(self.stripes.k());
+        let viewers = view.iter().filter(|v| v.kind == NodeKind::Peer);
+        let left = viewers.filter(|v| !gone.contains(&v.node));
+        Ok(left
+            .filter(|v| (0..stripes).filter(|s| fed(v.node, *s)).count() < needed)
+            .count())
     }
 }
