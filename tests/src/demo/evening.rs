@@ -246,7 +246,14 @@ impl Evening<'_> {
             .naming(STATION, "relay_admitted", "relay", "R1");
         let admitted_us = admitted.map_or(since_us, |event| event.mono_us);
         self.hang_under("R1", &["B", "D"], 0).await?;
-        self.hang_under("B", &[self.lodger], admitted_us).await
+        // The relay may have room for it, too, and is nearer to the root.
+        let lodger = self.lodger;
+        let carried = |log: &Log| {
+            let mut above = ["B", "R1"].into_iter();
+            above.any(|parent| log.chunk(lodger, Some(parent), admitted_us).is_some())
+        };
+        let awaited = format!("{lodger} has its picture from B or R1");
+        self.wait(&awaited, patience::REPAIR, carried).await
     }
 
     /// D's join is too much, and B is granted the round. Returns when D came.

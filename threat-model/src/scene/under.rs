@@ -1,20 +1,21 @@
-//! A viewer under a member that meddles, and a better place that is free.
+//! A viewer under a member that meddles, and a place as near to the root that
+//! is free, under somebody honest.
 
 use super::client::{self, OnAir, Told, Watching, text};
 use super::meddler::{Manner, Meddler};
 use crate::Failure;
-use crate::attackers::guest::Guest;
 use peer::{station, viewer};
 use std::path::Path;
 use std::time::Duration;
-use wire::Stripe;
 use wire::invite::Invite;
-use wire::message::control::{EdgeReport, Up};
 
-/// The clip's rate, and an upload for two viewers.
+/// The clip's rate, and an upload for two viewers: they have the only places
+/// at the station.
 const STATION: [&str; 5] = ["--no-page", "--stream-mbps", "1", "--upload-mbps", "2.6"];
-/// What the meddler can carry, in bit/s: four viewers.
+/// What the meddler can carry, in bit/s: four viewers, so that it is preferred.
 const UPLOAD_BPS: u64 = 5_200_000;
+/// What the honest one can carry, in bit/s: one viewer.
+const HONEST_BPS: u64 = 1_400_000;
 
 /// A station, a meddler, and a viewer who watches through it.
 #[derive(Debug)]
@@ -25,11 +26,13 @@ pub struct Under {
     pub meddler: Meddler,
     /// The viewer.
     pub viewer: Watching,
+    /// Who has the other place, and passes on what comes at once. It answers no
+    /// pulls: repair by neighbours would hide what the parent does.
+    _honest: Meddler,
 }
 
 impl Under {
-    /// Seats everybody. The station's second place is free once the viewer has
-    /// taken the only one that was left.
+    /// Seats everybody.
     ///
     /// # Errors
     /// Somebody is not admitted, or placed otherwise.
@@ -44,17 +47,7 @@ impl Under {
         let station = client::broadcast(options).await?;
         let invite = Invite::parse(&station.invite)?;
         let meddler = Meddler::enter(&invite, UPLOAD_BPS, manner).await?;
-        let mut keeper = Guest::enter(&invite, "keeper", 0).await?;
-        let parent = keeper.place().await?.parent;
-        if parent == meddler.spki {
-            return Err(Failure::Stage("the station has not two places"));
-        }
-        let report = EdgeReport {
-            other: parent,
-            child: true,
-            stripes: Stripe(0).into(),
-        };
-        keeper.say(&Up::EdgeUp(report)).await?;
+        let honest = Meddler::enter(&invite, HONEST_BPS, Manner::Late(Duration::ZERO)).await?;
         let words = ["--no-page", "--share-mbps", "0", "--trace-chunks", "--json"];
         let mut options = client::viewer_options(folder, &station.invite, &words)?;
         choose(&mut options);
@@ -63,11 +56,11 @@ impl Under {
         if text(&up, "other")? != meddler.spki.to_hex() {
             return Err(Failure::Stage("the viewer does not hang under the meddler"));
         }
-        keeper.leave().await;
         Ok(Self {
             station,
             meddler,
             viewer,
+            _honest: honest,
         })
     }
 

@@ -26,8 +26,9 @@ attack!("D6", cut,
 
 /// When the parent stops, after its own start: the viewer has begun by then.
 const CUT: Duration = Duration::from_millis(6_000);
-/// How long the viewer waits: twice as long as a parent may be behind.
-const WATCH_MS: u64 = 25_000;
+/// How long the viewer waits: four times as long as a parent may be behind,
+/// since it is given a second try.
+const WATCH_MS: u64 = 40_000;
 /// How long the viewer of the second way lets a parent be behind, and how
 /// long it is watched, in milliseconds.
 const BEHIND_MS: u64 = 500;
