@@ -219,12 +219,18 @@ async fn what_was_pulled_is_passed_on_to_own_children() {
 
 /// A child's end that the test speaks for.
 async fn pulling(stream: &Stream, parent: &Running, kind: PermitKind) -> (Endpoint, Link, Channel) {
+    pulling_of(stream, parent, (kind, Rendition(0))).await
+}
+
+async fn pulling_of(
+    stream: &Stream,
+    parent: &Running,
+    (kind, rendition): (PermitKind, Rendition),
+) -> (Endpoint, Link, Channel) {
     let member = stream.member();
-    let leave = permit(
-        stream,
-        (parent.spki, member.spki()),
-        (kind, stream.stripes()),
-    );
+    let mut leave = stream.permit(parent.spki, member.spki());
+    (leave.kind, leave.stripes, leave.rendition) = (kind, stream.stripes(), rendition);
+    let leave = certs::permit::sign(&stream.permit_key, &leave);
     let below = order(leave.clone(), member.spki(), NodeKind::Peer, None);
     let ordered = parent.node.order_neighbour(below);
     assert_eq!(ordered.is_ok(), kind == PermitKind::Repair);
@@ -288,6 +294,27 @@ async fn a_child_gets_each_block_once_and_is_told_so() {
         }
     }
     assert_eq!(support::closed(&link).await, Reason::RepairRepeated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leave_to_pull_is_for_the_rendition_that_it_names() {
+    let scene = Scene::begin().await;
+    let (_endpoint, _link, mut channel) = pulling_of(
+        &scene.stream,
+        &scene.neighbour,
+        (PermitKind::Repair, Rendition(1)),
+    )
+    .await;
+    let pull = Pull {
+        chunk: scene.published[0],
+        index: 3,
+        header: true,
+    };
+    channel.send(&Mesh::Pull(pull)).await.unwrap();
+    let Mesh::Refused(refusal) = told(&mut channel).await else {
+        panic!("a block of another rendition");
+    };
+    assert_eq!(refusal.reason, Reason::PermitInvalid);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

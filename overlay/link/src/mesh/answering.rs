@@ -99,6 +99,10 @@ async fn answer(
     if !stripe.is_some_and(|stripe| node.mesh.allows((child, false), stripe)) {
         return Ok(Some(Reason::PermitInvalid));
     }
+    let permitted = node.mesh.is_of((child, false), key.rendition);
+    if let Err(e) = node.controls.renditions.of(permitted) {
+        return Ok(Some(e.wire_reason()));
+    }
     let is_past = |key| lock(&node.forwarder).is_past(key);
     let check = node.controls.repairs;
     let priority = match node.mesh.admit(child, check, (key, index), is_past) {

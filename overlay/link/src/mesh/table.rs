@@ -193,6 +193,13 @@ impl Mesh {
         slot.is_some_and(|slot| slot.permit.stripes.has(stripe))
     }
 
+    /// Whether the link's permit is for this rendition.
+    pub(super) fn is_of(&self, key: Key, rendition: Rendition) -> bool {
+        let table = lock(&self.table);
+        let slot = table.get(&key);
+        slot.is_some_and(|slot| slot.permit.rendition == rendition)
+    }
+
     /// The child pulls a block that is here; its standing.
     ///
     /// # Errors
