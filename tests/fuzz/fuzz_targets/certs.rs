@@ -139,6 +139,7 @@ fn unsigned(data: &[u8]) {
     }
     if let Ok(permit) = BatchedPermit::from_bytes(data) {
         let expect = permit::Expect {
+            kind: wire::statement::PermitKind::Push,
             me: SpkiHash([14; 32]),
             other: SpkiHash([16; 32]),
             role: permit::Role::Child,
