@@ -3,6 +3,7 @@
 
 use super::config::{SCAN_INTERVAL_MS, WAVE_FIRST, WAVE_GROWTH};
 use super::forest::Ix;
+use super::lot::mix;
 use super::shortage::Shortage;
 use super::{Action, Answered, Planner, Question};
 use crate::NodeId;
@@ -493,13 +494,4 @@ impl<N: NodeId> Planner<N> {
             && (open.withdrawn.contains(&member.name)
                 || !self.asking.asked_within(node, cause, now_ms, interval_ms))
     }
-}
-
-/// SplitMix64's finalizer (Steele et al., 2014): spreads a seed over the
-/// order of the audience.
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

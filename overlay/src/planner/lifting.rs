@@ -156,14 +156,8 @@ impl<N: NodeId> Planner<N> {
         depths.max().unwrap_or(0)
     }
 
-    fn may_hang(&self, node: Ix, parent: Ix, s: u8) -> bool {
-        self.may_link(node, parent)
-            && !self.forest.is_within(parent, node, s)
-            && self.forest.keeps_guarantee(node, parent, s)
-    }
-
     /// `node`, part and all, goes from its parent to another.
-    fn rehang(&mut self, node: Ix, parent: Ix, s: u8) -> bool {
+    pub(super) fn rehang(&mut self, node: Ix, parent: Ix, s: u8) -> bool {
         let former = self.forest.parent(node, s);
         self.forest.detach(node, s);
         if self.hang(node, parent, s) {
@@ -180,15 +174,21 @@ impl<N: NodeId> Planner<N> {
         let Some((high, low)) = self.exchanged(node, weaker, s) else {
             return false;
         };
-        self.forest.detach(node, s);
-        self.forest.detach(weaker, s);
-        let mut exchanged = true;
-        for (child, parent) in [(node, high), (weaker, low)] {
+        self.trade((node, high), (weaker, low), s)
+    }
+
+    /// Both go to other parents, part and all; who cannot hang there waits.
+    /// True if both do hang.
+    pub(super) fn trade(&mut self, one: (Ix, Ix), other: (Ix, Ix), s: u8) -> bool {
+        self.forest.detach(one.0, s);
+        self.forest.detach(other.0, s);
+        let mut hang = true;
+        for (child, parent) in [one, other] {
             if !self.hang(child, parent, s) {
                 self.wait(child, s, Cause::Leave);
-                exchanged = false;
+                hang = false;
             }
         }
-        exchanged
+        hang
     }
 }

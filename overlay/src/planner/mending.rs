@@ -6,7 +6,6 @@ use super::Planner;
 use super::config::{MEND_PAUSE_MS, MEND_SWAPS_MAX, MEND_TRIES_MAX, MENDS_MAX};
 use super::forest::{Ix, STRENGTHS};
 use crate::NodeId;
-use wire::statement::Cause;
 
 /// Where the last tick left off.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +53,10 @@ impl<N: NodeId> Planner<N> {
     }
 
     fn mend_in(&mut self, ix: Ix, parent: Ix, s: u8) -> bool {
-        self.forest.detach(ix, s);
-        let better = self.best_free(ix, s, true);
-        self.hang_or_wait(ix, better.unwrap_or(parent), s);
-        better.is_some() || self.mend_by_exchange(ix, parent, s)
+        match self.best_free(ix, s, true) {
+            Some(better) => self.rehang(ix, better, s),
+            None => self.mend_by_exchange(ix, parent, s),
+        }
     }
 
     /// Where nothing is free, the viewer and a leaf elsewhere change parents,
@@ -69,11 +68,8 @@ impl<N: NodeId> Planner<N> {
                 *leaf != ix
                     && to != parent
                     && !self.under_own_relay(*leaf, s)
-                    && !self.forest.is_within(to, ix, s)
-                    && self.may_link(ix, to)
-                    && self.may_link(*leaf, parent)
-                    && self.forest.keeps_guarantee(ix, to, s)
-                    && self.forest.keeps_guarantee(*leaf, parent, s)
+                    && self.may_hang(ix, to, s)
+                    && self.may_hang(*leaf, parent, s)
             })
         };
         let found = (1..=self.forest.deepest(s))
@@ -84,16 +80,6 @@ impl<N: NodeId> Planner<N> {
         let Some(to) = self.forest.parent(leaf, s) else {
             return false;
         };
-        self.forest.detach(leaf, s);
-        self.forest.detach(ix, s);
-        self.hang_or_wait(ix, to, s);
-        self.hang_or_wait(leaf, parent, s);
-        true
-    }
-
-    fn hang_or_wait(&mut self, ix: Ix, parent: Ix, s: u8) {
-        if !self.hang(ix, parent, s) {
-            self.wait(ix, s, Cause::Leave);
-        }
+        self.trade((ix, to), (leaf, parent), s)
     }
 }

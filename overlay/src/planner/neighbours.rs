@@ -7,6 +7,7 @@
 
 use super::Planner;
 use super::forest::{Ix, ROOT};
+use super::lot::{GAMMA, mix};
 use crate::NodeId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -195,13 +196,10 @@ impl<N: NodeId> Neighbours<N> {
         best
     }
 
-    /// A number that looks random: SplitMix64 (Steele, Lea, Flood 2014).
     fn dice(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        let lot = mix(self.seed);
+        self.seed = self.seed.wrapping_add(GAMMA);
+        lot
     }
 
     fn link(&mut self, child: N, parent: N) {

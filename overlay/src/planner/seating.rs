@@ -49,6 +49,14 @@ impl<N: NodeId> Planner<N> {
         !avoids && !p.leaving && !p.away && (p.is_hub() || !c.relay_only)
     }
 
+    /// Whether the node, part and all, may hang there with nobody of it coming
+    /// to depend on one ancestor for too much.
+    pub(super) fn may_hang(&self, node: Ix, parent: Ix, s: u8) -> bool {
+        self.may_link(node, parent)
+            && !self.forest.is_within(parent, node, s)
+            && self.forest.keeps_guarantee(node, parent, s)
+    }
+
     /// Hangs `child` under `parent`.
     pub(super) fn hang(&mut self, child: Ix, parent: Ix, s: u8) -> bool {
         self.prefer(parent, s);
@@ -97,7 +105,7 @@ impl<N: NodeId> Planner<N> {
             let found = if safe {
                 fitting
                     .take(CANDIDATES_MAX)
-                    .find(|p| self.forest.keeps_guarantee(node, *p, s))
+                    .find(|p| self.may_hang(node, *p, s))
             } else {
                 fitting.next()
             };
