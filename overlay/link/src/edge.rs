@@ -324,6 +324,11 @@ async fn run(
         outcome = work => outcome,
         outcome = again => outcome,
     };
+    conclude(&link, outcome).await
+}
+
+/// Hears why the other end has gone, or tells it why this one does.
+pub(crate) async fn conclude(link: &Link, outcome: Result<(), Error>) -> Result<(), Error> {
     let outcome = match outcome {
         Err(
             Error::Connection(_)

@@ -9,7 +9,7 @@ mod table;
 
 pub(crate) use table::Mesh;
 
-use crate::edge::{dial, role_of, until_ended};
+use crate::edge::{conclude, dial, role_of, until_ended};
 use crate::node::{Node, NodeEvent, lock};
 use crate::trust::verify_end;
 use crate::{Channel, Error, Link, open_channel};
@@ -211,19 +211,7 @@ async fn run(
             }
         }
     };
-    let outcome = match outcome {
-        Err(
-            Error::Connection(_)
-            | Error::Write(_)
-            | Error::Read(_)
-            | Error::Remote(Reason::PeerGone),
-        ) => Err(Error::Remote(link.last_word().await)),
-        other => other,
-    };
-    if let Err(e) = &outcome {
-        link.close(e.wire_reason());
-    }
-    outcome
+    conclude(&link, outcome).await
 }
 
 fn finish(node: &Arc<Node>, (key, generation): (Key, u64), outcome: Result<(), Error>) {
