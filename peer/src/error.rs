@@ -1,6 +1,6 @@
 //! What can go wrong in the client, each with its exit code and its fix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 use wire::Reason;
 
@@ -166,6 +166,15 @@ fn explain(reason: Reason) -> String {
 }
 
 impl Error {
+    /// What the system says of this file, at this step.
+    pub(crate) fn file(
+        step: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { step, path, source }
+    }
+
     /// The stable name.
     #[must_use]
     pub fn reason(&self) -> String {

@@ -21,7 +21,7 @@ mod view;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use file::{make_folder, read_secret, remove, write_secret};
+pub(crate) use file::{lock, make_folder, read_secret, remove, write_secret};
 pub(crate) use money::price_text;
 pub(crate) use purchase::sold;
 pub(crate) use store::{Contents, Wallet};

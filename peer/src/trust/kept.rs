@@ -72,10 +72,5 @@ impl Keeper for Kept {
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File {
-        step: "keep what releases have taken back",
-        path,
-        source,
-    }
+    Error::file("keep what releases have taken back", path)
 }

@@ -50,12 +50,7 @@ impl Archive {
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File {
-        step: "save evidence",
-        path,
-        source,
-    }
+    Error::file("save evidence", path)
 }
 
 impl Session {

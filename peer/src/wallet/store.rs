@@ -1,12 +1,11 @@
 //! The wallet's folder: lock, records, states.
 
-use super::file::{make_folder, read_secret, remove, write_secret};
+use super::file::{lock, make_folder, read_secret, remove, write_secret};
 use crate::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -52,23 +51,13 @@ impl Wallet {
     /// [`Error::File`].
     pub(crate) fn open(data: &Path) -> Result<Self, Error> {
         let folder = folder(data);
-        make_folder(&folder).map_err(failed("open the wallet", &folder))?;
+        make_folder(&folder).map_err(Error::file("open the wallet", &folder))?;
         let path = folder.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed("open the wallet's lock", &path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                folder,
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(Error::WalletLocked),
-            Err(TryLockError::Error(error)) => Err(failed("lock the wallet", &path)(error)),
-        }
+        let lock = lock(&path).map_err(Error::file("lock the wallet", &path))?;
+        Ok(Self {
+            folder,
+            _lock: lock.ok_or(Error::WalletLocked)?,
+        })
     }
 
     /// [`Wallet::open`], waiting for another client for up to `patience_ms`.
@@ -144,10 +133,12 @@ impl Contents {
         let mut contents = Self::default();
         let entries = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(contents),
-            entries => entries.map_err(failed("read the wallet", folder))?,
+            entries => entries.map_err(Error::file("read the wallet", folder))?,
         };
         for entry in entries {
-            let path = entry.map_err(failed("read the wallet", folder))?.path();
+            let path = entry
+                .map_err(Error::file("read the wallet", folder))?
+                .path();
             contents.take(&path);
         }
         contents.vouchers.sort_by_key(priority);
@@ -227,7 +218,8 @@ fn read_record<T: DeserializeOwned>(path: &Path, named: impl Fn(&T) -> bool) -> 
         path: path.to_owned(),
         detail: detail.to_owned(),
     };
-    let bytes = read_secret(path, RECORD_BYTES_MAX).map_err(failed("read the wallet", path))?;
+    let bytes =
+        read_secret(path, RECORD_BYTES_MAX).map_err(Error::file("read the wallet", path))?;
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(damaged("it is too long for a record"));
     }
@@ -255,7 +247,7 @@ fn read_record<T: DeserializeOwned>(path: &Path, named: impl Fn(&T) -> bool) -> 
 async fn write(path: PathBuf, record: &impl Serialize) -> Result<(), Error> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(RECORD_BYTES_MAX));
     serde_json::to_writer(&mut *bytes, record)
-        .map_err(|error| failed("save the wallet's record", &path)(io::Error::from(error)))?;
+        .map_err(|error| Error::file("save the wallet's record", &path)(io::Error::from(error)))?;
     blocking(path, "save the wallet's record", move |path| {
         write_secret(path, &bytes)
     })
@@ -270,16 +262,11 @@ async fn blocking(
 ) -> Result<(), Error> {
     let done = tokio::task::spawn_blocking(move || {
         let result = work(&path);
-        result.map_err(failed(step, &path))
+        result.map_err(Error::file(step, &path))
     });
     done.await.map_err(|error| Error::File {
         step,
         path: PathBuf::new(),
         source: io::Error::other(error),
     })?
-}
-
-fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File { step, path, source }
 }

@@ -62,12 +62,7 @@ fn open(path: &Path, empty: bool) -> io::Result<File> {
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File {
-        step: "save what is published",
-        path,
-        source,
-    }
+    Error::file("save what is published", path)
 }
 
 impl Journal {

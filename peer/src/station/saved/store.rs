@@ -4,11 +4,10 @@ use super::journal::{Journal, Published, read};
 use super::{STATE_BYTES_MAX, Saved};
 use crate::Error;
 use crate::station::keys::Keys;
-use crate::wallet::{make_folder, read_secret, remove, write_secret};
+use crate::wallet::{lock, make_folder, read_secret, remove, write_secret};
 use ring::digest::{Digest, SHA256, digest};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The folder, held against other stations while the value lives, or the
@@ -23,12 +22,7 @@ pub(in crate::station) struct Store {
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File {
-        step: "save the run",
-        path,
-        source,
-    }
+    Error::file("save the run", path)
 }
 
 impl Store {
@@ -40,22 +34,12 @@ impl Store {
         let folder = data.join("run");
         make_folder(&folder).map_err(failed(&folder))?;
         let path = folder.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed(&path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                folder,
-                _lock: lock,
-                written: None,
-            }),
-            Err(TryLockError::WouldBlock) => Err(Error::RunLocked),
-            Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
-        }
+        let lock = lock(&path).map_err(failed(&path))?;
+        Ok(Self {
+            folder,
+            _lock: lock.ok_or(Error::RunLocked)?,
+            written: None,
+        })
     }
 
     fn state(&self) -> PathBuf {
