@@ -9,7 +9,7 @@ use certs::block::Path;
 use certs::chunk::HeaderVerifier;
 use certs::seal::SealedChunk;
 use link::{
-    Channel, Clock, Controls, DialControls, Endpoint, Identity, Node, NodeConfig, NodeEvent,
+    Channel, Clock, Controls, DialControls, Endpoint, Identity, Link, Node, NodeConfig, NodeEvent,
     Verification,
 };
 use std::sync::Arc;
@@ -164,6 +164,22 @@ impl Victim {
         .await?
     }
 
+    /// Waits until the node has ended an edge; why, by name.
+    ///
+    /// # Errors
+    /// [`Failure::Timeout`].
+    pub async fn edge_end(&mut self) -> Result<String, Failure> {
+        within(STEP_MS_MAX, "end of an edge", async {
+            while let Some(event) = self.events.recv().await {
+                if let NodeEvent::EdgeDown { name, .. } = event {
+                    return Ok(name);
+                }
+            }
+            Err(Failure::Stage("the node has ended"))
+        })
+        .await?
+    }
+
     /// The blocks of a complete chunk, put together and opened.
     ///
     /// # Errors
@@ -180,6 +196,24 @@ impl Victim {
         let sealed = certs::seal::assemble(&header, &blocks)?;
         Ok(openers.open(&header, sealed)?)
     }
+}
+
+/// Waits for the node to dial `socket` as a child, and welcomes it.
+///
+/// # Errors
+/// It does not come, or speaks another protocol.
+pub async fn dialled_by_child(socket: &Endpoint) -> Result<(Link, Channel), Failure> {
+    let accepting = within(STEP_MS_MAX, "child", socket.accept()).await?;
+    let link = accepting.ok_or(Failure::Stage("the rogue's socket is closed"))?;
+    let link = link.finish().await?;
+    let (StreamKind::Edge, mut channel) = link.first_channel().await? else {
+        return Err(Failure::Stage("the child opened another stream"));
+    };
+    let Edge::Hello(_) = channel.expect("no permit").await? else {
+        return Err(Failure::Stage("the child showed no permit"));
+    };
+    welcome(&mut channel).await?;
+    Ok((link, channel))
 }
 
 /// Lets the node have a chunk, as a station's own has it.

@@ -7,8 +7,13 @@ use certs::x509::{MemberRequest, StreamCa, self_signed, spki_of_public};
 use certs::{SigningKey, Verified};
 use link::Identity;
 use std::sync::Arc;
-use wire::statement::{ChunkFlags, Permit, PermitKind, Priority, RunStatement, Scope, Signed};
-use wire::{Epoch, Rendition, RunId, SpkiHash, StreamId, Stripe, StripeSet, Stripes, UnixMs};
+use wire::statement::{
+    ChunkFlags, HeadBeacon, Permit, PermitKind, Priority, RunStatement, Scope, Signed,
+};
+use wire::{
+    Digest, Epoch, Rendition, RunId, Sequence, SpkiHash, StreamId, Stripe, StripeSet, Stripes,
+    UnixMs,
+};
 
 /// How long before now a run of the stage began, in milliseconds.
 const BEGUN_MS: u64 = 10_000;
@@ -176,6 +181,19 @@ impl Stream {
             issued: now(),
             expiry: now().plus_ms(PERMIT_MS),
         }
+    }
+
+    /// A beacon that says that the stream is as far as `head`.
+    #[must_use]
+    pub fn beacon(&self, head: Sequence, header: Digest) -> Signed<HeadBeacon> {
+        let beacon = HeadBeacon {
+            scope: self.run.scope.clone(),
+            rendition: Rendition(0),
+            head,
+            header,
+            now: now(),
+        };
+        certs::sign(&self.beacon_key, &beacon)
     }
 
     /// A publisher of this run's first epoch.

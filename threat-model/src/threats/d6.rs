@@ -6,19 +6,17 @@
 //! the second way the other path is taken away.
 
 use crate::attack::attack;
-use crate::scene::edge::{Victim, dial_order, records, send_group, welcome};
+use crate::scene::edge::{Victim, dial_order, dialled_by_child, records, send_group};
 use crate::scene::meddler::Manner;
 use crate::scene::stream::{Stream, two_chunks};
 use crate::scene::under::Under;
-use crate::scene::{self, loopback, now, within};
+use crate::scene::{self, loopback, within};
 use crate::{Control, Failure, Outcome};
 use link::{Controls, Endpoint, HeadCheck, NodeEvent};
 use std::time::Duration;
-use wire::message::StreamKind;
+use wire::Sequence;
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
-use wire::statement::HeadBeacon;
-use wire::{Rendition, Sequence};
 
 attack!("D6", cut,
     "the parent holds the beacons back, too" => "withheld": cut_with_its_beacons,
@@ -88,16 +86,7 @@ async fn hold_all_back(control: Control) -> Result<Outcome, Failure> {
     let address = socket.address()?;
     let order = dial_order(&stream, rogue.spki(), child.spki(), NodeKind::Peer, address)?;
     victim.node.order_edge(order)?;
-    let accepting = within(STEP_MS_MAX, "child", socket.accept()).await?;
-    let link = accepting.ok_or(Failure::Stage("the rogue's socket is closed"))?;
-    let link = link.finish().await?;
-    let (StreamKind::Edge, mut channel) = link.first_channel().await? else {
-        return Err(Failure::Stage("the child opened another stream"));
-    };
-    let Edge::Hello(_) = channel.expect("no permit").await? else {
-        return Err(Failure::Stage("the child showed no permit"));
-    };
-    welcome(&mut channel).await?;
+    let (link, mut channel) = dialled_by_child(&socket).await?;
     let [init, last] = two_chunks(&mut stream.publisher()?, b"the last that comes")?;
     let mut sent = records(&init)?;
     sent.extend(records(&last)?);
@@ -107,16 +96,7 @@ async fn hold_all_back(control: Control) -> Result<Outcome, Failure> {
         return Ok(Outcome::stopped(reason));
     }
     // It shows the beacon of what it has sent, and none of those after it.
-    let beacon = |head| {
-        let beacon = HeadBeacon {
-            scope: stream.run.scope.clone(),
-            rendition: Rendition(0),
-            head,
-            header: last.header.digest(),
-            now: now(),
-        };
-        certs::sign(&stream.beacon_key, &beacon)
-    };
+    let beacon = |head| stream.beacon(head, last.header.digest());
     channel.send(&Edge::Beacon(beacon(key.sequence))).await?;
     if control.is_on() {
         let head = Sequence(key.sequence.0.saturating_add(20));

@@ -6,20 +6,19 @@
 //! It is removed by taking that path away.
 
 use crate::attack::attack;
-use crate::scene::edge::{Victim, dial_order, records, send_group, welcome};
+use crate::scene::edge::{Victim, dial_order, dialled_by_child, records, send_group};
 use crate::scene::stream::{Stream, two_chunks};
-use crate::scene::{self, loopback, now, within};
+use crate::scene::{self, loopback};
 use crate::{Control, Failure, Outcome};
 use certs::seal::SealedChunk;
 use link::{Channel, Controls, Endpoint, HeadCheck, Identity, Link, NodeEvent};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use wire::message::StreamKind;
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
 use wire::message::group::Record;
-use wire::statement::{HeadBeacon, Permit};
-use wire::{Reason, Rendition, Sequence, SpkiHash, Stripe, Stripes};
+use wire::statement::Permit;
+use wire::{Reason, Sequence, SpkiHash, Stripe, Stripes};
 
 attack!("E3", run);
 
@@ -27,8 +26,6 @@ attack!("E3", run);
 /// milliseconds.
 const BEHIND_MS: u64 = 500;
 const WATCH_MS: u64 = 3_000;
-/// How long a step may take, in milliseconds.
-const STEP_MS_MAX: u64 = 10_000;
 /// How far the stream is ahead of what the parents show.
 const HIDDEN: u64 = 20;
 
@@ -63,16 +60,7 @@ async fn eclipse(control: Control) -> Result<Outcome, Failure> {
     if let Some(reason) = victim.chunk_or_refusal(key).await? {
         return Ok(Outcome::stopped(reason));
     }
-    let beacon = |head| {
-        let beacon = HeadBeacon {
-            scope: stream.run.scope.clone(),
-            rendition: Rendition(0),
-            head,
-            header: last.header.digest(),
-            now: now(),
-        };
-        certs::sign(&stream.beacon_key, &beacon)
-    };
+    let beacon = |head| stream.beacon(head, last.header.digest());
     for accomplice in &mut accomplices {
         let shown = Edge::Beacon(beacon(key.sequence));
         accomplice.channel.send(&shown).await?;
@@ -112,16 +100,7 @@ async fn feed(
     };
     order.permit = certs::permit::sign(&stream.permit_key, &permit);
     victim.node.order_edge(order)?;
-    let accepting = within(STEP_MS_MAX, "child", socket.accept()).await?;
-    let link = accepting.ok_or(Failure::Stage("the rogue's socket is closed"))?;
-    let link = link.finish().await?;
-    let (StreamKind::Edge, mut channel) = link.first_channel().await? else {
-        return Err(Failure::Stage("the child opened another stream"));
-    };
-    let Edge::Hello(_) = channel.expect("no permit").await? else {
-        return Err(Failure::Stage("the child showed no permit"));
-    };
-    welcome(&mut channel).await?;
+    let (link, channel) = dialled_by_child(&socket).await?;
     let mut sent = Vec::new();
     for chunk in chunks {
         let of_stripe = |record: &Record| match record {

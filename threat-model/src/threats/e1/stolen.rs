@@ -9,7 +9,7 @@ use crate::scene::edge::accept_order;
 use crate::scene::stream::Stream;
 use crate::scene::{self, now, within};
 use crate::{Control, Failure, Outcome};
-use link::{Controls, MemberCheck, NodeEvent};
+use link::{Controls, MemberCheck};
 use wire::UnixMs;
 
 /// How long ago the membership has ended, in milliseconds.
@@ -40,14 +40,5 @@ async fn show_a_kept_membership(control: Control) -> Result<Outcome, Failure> {
             "the node fed {bytes} bytes to a membership that has ended"
         )));
     }
-    within(STREAM_MS_MAX, "refusal", async {
-        loop {
-            match victim.events.recv().await {
-                Some(NodeEvent::EdgeDown { name, .. }) => return Ok(Outcome::stopped(name)),
-                Some(_) => {}
-                None => return Err(Failure::Stage("the node has ended")),
-            }
-        }
-    })
-    .await?
+    Ok(Outcome::stopped(victim.edge_end().await?))
 }
