@@ -21,6 +21,7 @@ mod flap;
 mod forest;
 mod lifting;
 mod links;
+mod lot;
 mod matching;
 mod member;
 mod mending;
