@@ -303,3 +303,40 @@ fn an_edge_that_is_not_planned_is_named_and_one_that_is_missing_is_made() {
     let (attached, _) = actions(&mut next);
     assert_eq!(attached, BTreeSet::from([(0, 1, 3)]));
 }
+
+#[test]
+fn a_relay_goes_on_to_feed_first_what_it_fed() {
+    const RELAY: u32 = 10;
+    let stripes: Stripes = "2+1".parse().unwrap();
+    let mut next = Planner::new(STATION, 7, config(stripes), 7);
+    let of = |node, standing, parents: [u32; 3]| Adopted {
+        node,
+        standing,
+        parents: (0..).map(Stripe).zip(parents).collect(),
+    };
+    let relay = Relay {
+        sponsor: 1,
+        order: OrderId([1; 32]),
+        edges: 12,
+        lease_end_ms: 3_600_000,
+    };
+    let members = [
+        of(RELAY, Standing::Relay(relay), [STATION; 3]),
+        of(1, peer(0), [RELAY; 3]),
+        of(2, peer(3), [STATION, STATION, RELAY]),
+        of(3, peer(3), [STATION, STATION, RELAY]),
+    ];
+    next.adopt(0, &members);
+    for member in &members {
+        assert_eq!(next.returned(10, member.node, &member.parents), []);
+    }
+    // The station is full: he gets what is left of the others.
+    let free_rider = Peer {
+        never_ask: true,
+        ..Peer::default()
+    };
+    next.join(20, 4, free_rider).unwrap();
+    let parents = next.node(4).unwrap().parents;
+    let from_relay: Vec<bool> = parents.iter().map(|p| *p == Some(RELAY)).collect();
+    assert_eq!(from_relay, [false, false, true], "{parents:?}");
+}
