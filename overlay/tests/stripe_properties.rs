@@ -495,24 +495,3 @@ proptest! {
         }
     }
 }
-
-/// Found by the properties above: the sponsor's parent in one stripe lost its
-/// root when it made room for him in another.
-#[test]
-fn a_sponsor_leaves_a_parent_that_waits() {
-    let mut world = World::new("8+2".parse().unwrap(), 1, 0, 0);
-    for event in [
-        Event::Join(2, 0, false),
-        Event::Bring(0, 16),
-        Event::Join(0, 0, false),
-        Event::Bring(0, 7),
-        Event::Claim(46, 9),
-        Event::Join(1, 0, false),
-        Event::Join(0, 1, false),
-        Event::Join(1, 0, false),
-        Event::Lost(49),
-        Event::Again(0),
-    ] {
-        world.play(event);
-    }
-}
