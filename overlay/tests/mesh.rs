@@ -86,6 +86,26 @@ fn manner() -> impl Strategy<Value = Manner> {
     ]
 }
 
+/// A newcomer's neighbours name what they have before he has a parent: he does
+/// not pull what the parent is just about to bring.
+#[test]
+fn what_was_named_before_anything_was_needed_may_still_come() {
+    let config = Config::default();
+    let mut puller = Puller::new(usize::MAX, RENDITION, config);
+    let mut here = Here::default();
+    puller.add(0, false);
+    puller.map(0, 0, &map(0, [whole()]));
+    assert!(puller.poll(5_000, &here).is_empty());
+    // The parent's first block.
+    here.blocks.insert(key(0), BTreeSet::from([0]));
+    puller.needs_from(5_050, Sequence(0));
+    let last_ms = 5_050 + config.grace_ms;
+    for now_ms in (5_050..last_ms).step_by(50) {
+        assert!(puller.poll(now_ms, &here).is_empty(), "at {now_ms} ms");
+    }
+    assert!(!puller.poll(last_ms, &here).is_empty());
+}
+
 proptest! {
     /// With one honest neighbour that has all, everything comes in the end,
     /// whatever the others do; no block is under way twice, and nobody is
@@ -109,7 +129,7 @@ proptest! {
             here.headless.insert(key(sequence));
         }
         let manners: Vec<Manner> = [Manner::Answers].into_iter().chain(manners).collect();
-        puller.needs_from(Sequence(0));
+        puller.needs_from(0, Sequence(0));
         for neighbour in 0..manners.len() {
             puller.add(neighbour, false);
             puller.map(0, neighbour, &map(0, missing.iter().map(|_| whole())));
@@ -168,7 +188,7 @@ proptest! {
 /// A node that lacks all of one chunk, of which it knows the header.
 fn lacking_one() -> (Puller<u8>, Here) {
     let mut puller = Puller::new(0, RENDITION, Config::default());
-    puller.needs_from(Sequence(0));
+    puller.needs_from(0, Sequence(0));
     let mut here = Here::default();
     here.blocks.insert(key(5), BTreeSet::new());
     (puller, here)
@@ -273,7 +293,7 @@ fn of_the_last_resort(now_ms: u64) -> Vec<Vec<u16>> {
     let pulls_of = |me: u8| {
         let config = Config::default().pull_only();
         let mut puller = Puller::new(me, RENDITION, config);
-        puller.needs_from(Sequence(0));
+        puller.needs_from(0, Sequence(0));
         for other in (0..4).filter(|other| *other != me) {
             puller.add(other, false);
         }

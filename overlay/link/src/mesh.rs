@@ -84,7 +84,7 @@ impl Node {
 
     /// Chunks before this one are not needed here any more.
     pub fn needs_from(&self, next: Sequence) {
-        lock(&self.mesh.puller).needs_from(next);
+        lock(&self.mesh.puller).needs_from(self.clock.mono_ms(), next);
     }
 
     /// What was pulled and given so far.

@@ -49,6 +49,8 @@ pub struct Puller<C> {
     grace_ms: u64,
     /// Chunks before are not needed any more; none: nothing is needed yet.
     from: Option<Sequence>,
+    /// When something was needed for the first time.
+    began_ms: Option<u64>,
     neighbours: BTreeMap<C, View>,
     asked: BTreeMap<Place, Asked<C>>,
     /// When a neighbour was the first to name a chunk.
@@ -66,6 +68,7 @@ impl<C: NodeId> Puller<C> {
             config,
             rendition,
             from: None,
+            began_ms: None,
             neighbours: BTreeMap::new(),
             asked: BTreeMap::new(),
             named_ms: BTreeMap::new(),
@@ -115,7 +118,8 @@ impl<C: NodeId> Puller<C> {
     }
 
     /// Chunks before `from` are not needed any more.
-    pub fn needs_from(&mut self, from: Sequence) {
+    pub fn needs_from(&mut self, now_ms: u64, from: Sequence) {
+        self.began_ms.get_or_insert(now_ms);
         let from = self.from.map_or(from, |f| f.max(from));
         self.from = Some(from);
         for view in self.neighbours.values_mut() {
@@ -227,8 +231,12 @@ impl<C: NodeId> Puller<C> {
         let Some(from) = self.from else {
             return Vec::new();
         };
+        // Neighbours name chunks before a newcomer has a parent, who then brings
+        // those: the grace begins with the first that came.
+        let began_ms = self.began_ms.unwrap_or(now_ms);
         let due = |(at, named_ms): (&Sequence, &u64)| {
-            let waited = now_ms.saturating_sub(*named_ms) >= self.grace_ms;
+            let since_ms = began_ms.max(*named_ms);
+            let waited = now_ms.saturating_sub(since_ms) >= self.grace_ms;
             waited.then_some(*at)
         };
         let due: Vec<Sequence> = self.named_ms.range(from..).filter_map(due).collect();

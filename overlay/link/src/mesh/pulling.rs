@@ -135,18 +135,19 @@ fn pump(node: &Node, rendition: Rendition) {
         return;
     }
     let (pulls, unanswering) = {
+        let now_ms = node.clock.mono_ms();
         let mut puller = lock(&node.mesh.puller);
         let forwarder = lock(&node.forwarder);
         if puller.has_begun() {
-            puller.needs_from(forwarder.floor(rendition));
+            puller.needs_from(now_ms, forwarder.floor(rendition));
         } else if let Some(first) = forwarder.oldest(rendition) {
-            puller.needs_from(first);
+            puller.needs_from(now_ms, first);
         } else if puller.is_pull_only()
             && let Some(start) = puller.start()
         {
-            puller.needs_from(start);
+            puller.needs_from(now_ms, start);
         }
-        let pulls = puller.poll(node.clock.mono_ms(), &Here(&forwarder));
+        let pulls = puller.poll(now_ms, &Here(&forwarder));
         (pulls, puller.unanswering())
     };
     for (of, pull) in pulls {
