@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::limits::{RECEIPT_CHUNKS_MAX, STRIPES_MAX};
 use wire::message::receipt::Receipt;
 use wire::statement::ChunkKey;
-use wire::{Sequence, SpkiHash, Stripe};
+use wire::{Rendition, Sequence, SpkiHash, Stripe};
 
 /// Chunks whose receipt digests are kept: several times what one receipt can
 /// speak of, since who catches up from a parent's kept window receipts old
@@ -221,6 +221,21 @@ impl Coordinator {
         }
     }
 
+    /// A receipt can be here before the word of the chunk that it is for.
+    fn note_newer_chunks(&mut self) {
+        while let Some(head) = self.proven.head() {
+            let sequence = head.next();
+            self.note_chunk(ChunkKey {
+                rendition: Rendition(0),
+                init: false,
+                sequence,
+            });
+            if self.proven.head() != Some(sequence) {
+                break;
+            }
+        }
+    }
+
     /// Tells when a node claims more than anybody has proven of it.
     pub(super) fn tell_unproven(&self, node: SpkiHash, edges: u32) {
         let edge_bps = self.settings.edge_bps;
@@ -289,6 +304,7 @@ impl Coordinator {
     /// What a receipt proves, and how many of its chunks came late.
     fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<(Summary, usize), Error> {
         let now_ms = self.clock.mono_ms();
+        self.note_newer_chunks();
         let member = self.members.get_mut(&from);
         let member = member.ok_or(Error::ReceiptMacInvalid)?;
         // A relay has no key for receipts.

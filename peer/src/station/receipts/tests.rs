@@ -96,6 +96,15 @@ impl Scene {
     }
 
     fn publish_one(&mut self) -> SealedChunk {
+        let chunk = self.publish_untold();
+        let (key, from) = (chunk.header.key(), None);
+        let published = NodeEvent::Chunk { key, from };
+        self.coordinator.take(Event::Node(published));
+        chunk
+    }
+
+    /// The chunk leaves; the coordinator has not heard of it yet.
+    fn publish_untold(&mut self) -> SealedChunk {
         let flags = ChunkFlags {
             key: true,
             ..ChunkFlags::default()
@@ -113,9 +122,6 @@ impl Scene {
         let blocks = blocks.collect();
         let node = self.coordinator.node.clone();
         node.publish(chunk.header.clone(), chunk.signed.clone(), blocks);
-        let (key, from) = (chunk.header.key(), None);
-        let published = NodeEvent::Chunk { key, from };
-        self.coordinator.take(Event::Node(published));
         chunk
     }
 
@@ -194,6 +200,16 @@ async fn believing_receipts_for_anybody_gives_slots_to_who_feeds_nobody() {
     let mut invented = scene.edge(CHILD, LIAR);
     assert!(scene.receipt(&mut invented, &chunks).is_ok());
     assert!(scene.coordinator.edges_of(LIAR) > UNPROVEN_SLOTS);
+}
+
+#[tokio::test]
+async fn a_receipt_may_overtake_the_word_of_its_chunk() {
+    let mut scene = Scene::set(Controls::default());
+    let mut chunks = scene.publish(2);
+    chunks.extend([scene.publish_untold(), scene.publish_untold()]);
+    let mut edge = scene.edge(CHILD, PARENT);
+    let proven = scene.receipt(&mut edge, &chunks).unwrap();
+    assert_eq!((proven.due, proven.in_time), (4, 4));
 }
 
 #[tokio::test]
