@@ -89,41 +89,6 @@ impl ClaimCheck {
     }
 }
 
-/// How much of a relay the unproven may have, so that a crowd of new names
-/// cannot drain a sponsor's gigabytes (threats A10, E2). A member is proven
-/// once anything but this relay vouches for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnprovenLimit {
-    /// So many are let in anyway, else a small audience could not begin.
-    pub first: u32,
-    /// Part of the slots beyond, in percent.
-    pub percent: u32,
-    /// Of one address block, among all.
-    pub per_block: u32,
-}
-
-impl Default for UnprovenLimit {
-    fn default() -> Self {
-        Self {
-            first: UNPROVEN_SLOTS,
-            percent: 25,
-            per_block: 8,
-        }
-    }
-}
-
-impl UnprovenLimit {
-    /// Whether one more unproven viewer may hang under a relay of `slots`
-    /// that has `unproven` of them, `same_block` from its address block.
-    #[must_use]
-    pub fn allows(&self, slots: u32, unproven: u32, same_block: u32) -> bool {
-        let beyond = slots.saturating_sub(self.first);
-        let share = u64::from(beyond).saturating_mul(u64::from(self.percent)) / 100;
-        let most = u64::from(self.first).saturating_add(share);
-        u64::from(unproven) < most && same_block < self.per_block
-    }
-}
-
 /// What one verified receipt says about a parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
@@ -474,15 +439,5 @@ mod tests {
         let kept = ledger.accounts.get(&1).map(|a| a.summaries.len());
         assert_eq!(kept, Some(SUMMARIES_MAX));
         assert_eq!(slots(u64::MAX, u64::MAX, true, 0), 0);
-    }
-
-    #[test]
-    fn the_unproven_get_a_quarter_beyond_the_first_few() {
-        let limit = UnprovenLimit::default();
-        assert!(limit.allows(4, 3, 0));
-        assert!(!limit.allows(4, 4, 0));
-        assert!(limit.allows(24, 8, 0));
-        assert!(!limit.allows(24, 9, 0));
-        assert!(!limit.allows(1_000, 9, 8));
     }
 }
