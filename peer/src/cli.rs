@@ -99,7 +99,7 @@ pub struct Broadcast {
     /// How the stream is cut into trees, K+M: each carries a K-th of it, and
     /// any K of K+M are enough to watch. A node that goes takes at most M of a
     /// viewer's trees along where uploads suffice.
-    #[arg(long, value_name = "K+M", default_value_t = Stripes::SINGLE)]
+    #[arg(long, value_name = "K+M", default_value_t = Stripes::USUAL)]
     pub stripes: Stripes,
     /// No trees, for a small audience: viewers pull all of the stream from each
     /// other and from you, and nobody is asked for a relay.

@@ -71,6 +71,7 @@ fn a_parent_that_has_it_all_stays_for_a_child_that_is_behind() {
     // Room for one child: the second viewer hangs under the first.
     let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
     command.args(["--json", "--trace-chunks", "--upload-mbps", "1.5"]);
+    command.args(["--stripes", "1+0"]);
     command.args(["--stream-mbps", "1.1", "--input", clip.to_str().unwrap()]);
     command.arg("--data").arg(folder.path().join("station"));
     let station = Program::start(command);

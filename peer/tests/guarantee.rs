@@ -26,7 +26,7 @@ fn who_hangs_on_one_viewer_is_told_so_and_told_again_when_that_one_has_gone() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
     command
-        .args(["--json", "--name", "S", "--loop"])
+        .args(["--json", "--name", "S", "--loop", "--stripes", "1+0"])
         .args(["--upload-mbps", "1.5", "--stream-mbps", "1.1", "--input"])
         .arg(clip())
         .arg("--data")

@@ -73,7 +73,8 @@ fn a_recording_of_a_late_viewer_is_sent_at_once() {
 /// What a station tells that measured the clip on its standard input.
 fn measured(more: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let options = [&["--no-page", "--input", "-"], more].concat();
+    let one_tree = ["--no-page", "--stripes", "1+0", "--input", "-"];
+    let options = [&one_tree[..], more].concat();
     let mut station = bare_station(folder.path(), &options);
     station.feed(CLIP);
     let measured = station.event("stream_rate_measured");

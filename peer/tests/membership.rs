@@ -43,6 +43,7 @@ impl OnAir {
         let mut words = vec!["roundcast", "broadcast", "--no-page", "--loop"];
         words.extend(["--listen", "127.0.0.1:0", "--name", "S"]);
         words.extend(["--upload-mbps", "1.5", "--stream-mbps", "1.1"]);
+        words.extend(["--stripes", "1+0"]);
         words.extend(["--input", clip.to_str().unwrap()]);
         words.extend(["--data", data.to_str().unwrap()]);
         let Verb::Broadcast(verb) = Cli::parse_from(words).verb else {

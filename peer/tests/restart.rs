@@ -68,7 +68,8 @@ fn station(folder: &Path, more: &[&str]) -> Program {
     let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
     command
         .args(["--json", "--trace-chunks", "--name", "S", "--input", "-"])
-        .args(["--upload-mbps", "1.5", "--stream-mbps", "1.1", "--data"])
+        .args(["--stripes", "1+0", "--upload-mbps", "1.5"])
+        .args(["--stream-mbps", "1.1", "--data"])
         .arg(folder.join("station"))
         .args(more);
     Program::start(command)

@@ -45,6 +45,7 @@ def measure(world, cast, network, options):
     raw.write_bytes(os.urandom(STREAM_MBPS * 125_000 * (SECONDS + 3 * SETTLE_S)))
     world.start("S", cast.command(
         "S", "roundcast", "broadcast", "--input", raw, "--raw", "--stream-mbps", STREAM_MBPS,
+        "--stripes", "1+0",
         "--upload-mbps", 2 * STREAM_MBPS, *cast.common("S")))
     cast.invite = world.event("S", "station_ready")["invite"]
     viewer = cast.watch("A", 0, ["--sponsor", "never"])

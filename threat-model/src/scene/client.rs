@@ -106,7 +106,8 @@ pub fn station_options(folder: &Path, more: &[&str]) -> Result<station::Options,
     let (clip, data) = (folder.join("clip.mp4"), folder.join("station"));
     std::fs::write(&clip, CLIP)?;
     let mut words = vec!["roundcast", "broadcast", "--loop", "--name", "station"];
-    words.extend(["--listen", "127.0.0.1:0"]);
+    // One tree, where who hangs under whom is plain.
+    words.extend(["--listen", "127.0.0.1:0", "--stripes", "1+0"]);
     words.extend(["--input", path(&clip)?, "--data", path(&data)?]);
     words.extend(more);
     match verb(&words)? {
