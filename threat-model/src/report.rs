@@ -7,11 +7,15 @@ use crate::catalogue::{Catalogue, Place, Status, Threat};
 use crate::proof::{Run, Verdict, prove};
 use crate::{Failure, threats};
 use serde::Serialize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 pub use html::page;
 
 /// Name and version of the JSON form.
 const SCHEMA: &str = "roundcast.threats/1";
+/// Attacks that are played at the same time: most of their time is waiting.
+const PLAYERS: usize = 3;
 /// Result of a run that does not exist yet.
 const PLANNED: &str = "planned";
 
@@ -89,22 +93,17 @@ pub struct Ablated {
 }
 
 impl Report {
-    /// Runs every attack that is shown, both ways; `told` hears of each.
+    /// Runs every attack that is shown, both ways; `told` hears of each as it
+    /// ends.
     ///
     /// # Errors
     /// The catalogue is not good, or an attack is missing.
     pub fn make(told: impl Fn(&Entry)) -> Result<Self, Failure> {
         let catalogue = Catalogue::load()?;
-        let mut threats = Vec::new();
-        for threat in &catalogue.threats {
-            let entry = entry(threat)?;
-            told(&entry);
-            threats.push(entry);
-        }
         Ok(Self {
             schema: SCHEMA,
+            threats: entries(&catalogue.threats, told)?,
             weaknesses: catalogue.weaknesses,
-            threats,
         })
     }
 
@@ -130,6 +129,36 @@ impl Entry {
             .chain(variants);
         results.all(|result| result == held)
     }
+}
+
+/// The entries in the catalogue's order, several being made at a time.
+fn entries(threats: &[Threat], told: impl Fn(&Entry)) -> Result<Vec<Entry>, Failure> {
+    let next = AtomicUsize::new(0);
+    let (made, ends) = mpsc::channel();
+    let mut found = Vec::new();
+    std::thread::scope(|scope| {
+        for _ in 0..PLAYERS {
+            let (made, next) = (made.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(threat) = threats.get(at) else { break };
+                    if made.send((at, entry(threat))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(made);
+        for (at, entry) in ends {
+            let entry = entry?;
+            told(&entry);
+            found.push((at, entry));
+        }
+        Ok::<(), Failure>(())
+    })?;
+    found.sort_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, entry)| entry).collect())
 }
 
 fn entry(threat: &Threat) -> Result<Entry, Failure> {
