@@ -25,7 +25,7 @@ def round_of_b(world, cast, relay_addresses):
     world.event("desk", "relay_started", 30)
     # A neighbour may bring the first chunk, or the last block of it.
     world.event("D", "first_chunk", 40)
-    relay = world.event("D", "edge_up", 40, child=False)["other"]
+    relay = world.event("D", "edge_up", 40, child=True)["other"]
     if world.programs["D"].first("relay_verified", relay=relay) is None:
         raise Failure("D took from its relay before verifying it")
 
