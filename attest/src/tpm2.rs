@@ -32,7 +32,7 @@ pub mod public;
 mod quote;
 mod statement;
 
-pub use ak_certificate::{AkRoot, ArchivedAk, Cloud};
+pub use ak_certificate::{AkRoot, Cloud};
 pub(crate) use ak_certificate::{BETWEEN_MAX, CERTIFICATE_BYTES_MAX};
 pub use attested::{Attested, ClockInfo};
 pub use boot_state::BootState;

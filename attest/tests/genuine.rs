@@ -13,8 +13,8 @@ use attest::nitro::{self, Root};
 use attest::offline::{
     AK_QUOTE_SCHEMA, AkQuoteForm, verify_ak_quote_archived, verify_document_archived,
 };
-use attest::tpm2::{AkRoot, ArchivedAk, Bank, Pcrs, Quote};
-use attest::{Check, Evidence, Outcome, Policy};
+use attest::tpm2::{Bank, Pcrs, Quote};
+use attest::{Check, Evidence, Outcome, Policy, TrustRoots};
 use common::tpm::{AK_ATTRIBUTES, Machine, machine, public, with_signature};
 use data_encoding::{BASE64, HEXLOWER};
 use p256::ecdsa::Signature;
@@ -308,27 +308,31 @@ impl Google {
     }
 }
 
+/// Why `roundcast verify` refuses Google's document, or a change of it.
+fn reason(form: &AkQuoteForm) -> Option<&'static str> {
+    let file = serde_json::to_vec(form).unwrap();
+    let (roots, policy) = (TrustRoots::default(), Policy::default());
+    verify_ak_quote_archived(&file, None, &roots, &policy).reason
+}
+
+/// Genuine, but no image of ours: what policy refuses it for.
+const FOREIGN_IMAGE: Option<&str> = Some("pcr_selection_mismatch");
+
 #[test]
 fn google_certified_the_attestation_key_at_its_own_time() {
     let Some(google) = Google::load() else { return };
-    let (leaf, between) = (&google.leaf, google.between.as_slice());
-    let root = AkRoot::google().unwrap();
-    let ak = ArchivedAk::verify(leaf, &[between], &root, GOOGLE_AT).unwrap();
-    let attested = ak.archived_quote(&google.genuine.quote).unwrap();
-    assert!(!attested.selects_released());
-    let reason = |leaf: &[u8], between: &[&[u8]], at| {
-        let refused = ArchivedAk::verify(leaf, between, &root, at);
-        refused.unwrap_err().reason()
+    let at = |at_ms| {
+        let form = google.form();
+        reason(&AkQuoteForm { at_ms, ..form })
     };
-    assert_eq!(reason(leaf, &[between], UnixMs(0)), "clock_wrong");
-    assert_eq!(
-        reason(leaf, &[between], UnixMs(9_000_000_000_000)),
-        "chain_expired"
-    );
-    assert_eq!(reason(leaf, &[], GOOGLE_AT), "chain_root_unknown");
-    let azure = ArchivedAk::verify(leaf, &[between], &AkRoot::azure().unwrap(), GOOGLE_AT);
-    // Azure's authorities name the other purpose, and that is found first.
-    assert_eq!(azure.unwrap_err().reason(), "chain_invalid");
+    assert_eq!(at(GOOGLE_AT.0), FOREIGN_IMAGE);
+    assert_eq!(at(0), Some("clock_wrong"));
+    assert_eq!(at(9_000_000_000_000), Some("chain_expired"));
+    let alone = AkQuoteForm {
+        between: vec![],
+        ..google.form()
+    };
+    assert_eq!(reason(&alone), Some("chain_root_unknown"));
 }
 
 #[test]
@@ -342,7 +346,7 @@ fn google_s_document_is_genuine_and_refused_by_policy_for_its_registers() {
         verify_ak_quote_archived(&file, Some(&release), &world.roots(), &policy)
     };
     let refused = judge(&google.form());
-    assert_eq!(refused.reason, Some("pcr_selection_mismatch"), "{refused}");
+    assert_eq!(refused.reason, FOREIGN_IMAGE, "{refused}");
     assert_eq!(refused.subject.judged, Some("archived"));
     assert_eq!(refused.subject.evidence, Some("gcp_tpm"));
     assert_eq!(refused.subject.assurance, Some("platform"));
@@ -367,22 +371,28 @@ fn google_s_document_is_genuine_and_refused_by_policy_for_its_registers() {
         cloud: "azure".into(),
         ..google.form()
     };
+    // Azure's authorities name the other purpose, and that is found first.
     assert_eq!(judge(&foreign).reason, Some("chain_invalid"));
 }
 
 #[test]
 fn every_single_byte_change_of_google_s_certificates_is_refused() {
     let Some(google) = Google::load() else { return };
-    let root = AkRoot::google().unwrap();
-    let refused = |leaf: &[u8], between: &[u8]| {
-        ArchivedAk::verify(leaf, &[between], &root, GOOGLE_AT).is_err()
-    };
-    assert!(!refused(&google.leaf, &google.between));
+    let form = google.form();
+    assert_eq!(reason(&form), FOREIGN_IMAGE);
+    // Of a changed one policy is not even asked.
+    let refused = |changed: AkQuoteForm| reason(&changed).is_some_and(|r| Some(r) != FOREIGN_IMAGE);
     every_change(&google.leaf, &masks(), |leaf| {
-        refused(leaf, &google.between)
+        refused(AkQuoteForm {
+            certificate: HEXLOWER.encode(leaf),
+            ..form.clone()
+        })
     });
     every_change(&google.between, &masks(), |between| {
-        refused(&google.leaf, between)
+        refused(AkQuoteForm {
+            between: vec![HEXLOWER.encode(between)],
+            ..form.clone()
+        })
     });
 }
 

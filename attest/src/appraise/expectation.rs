@@ -3,7 +3,7 @@
 
 use certs::Verified;
 use wire::order::Order;
-use wire::statement::{Introduction, Permit};
+use wire::statement::Introduction;
 use wire::{OrderId, SpkiHash};
 
 /// The relay that was admitted: its key and its order.
@@ -27,26 +27,12 @@ impl Expectation {
         Self::new(spki, certs::order::id(order))
     }
 
-    /// The coordinator's: what the holder introduced.
+    /// The coordinator's, and that of a relay's parents and children: what the
+    /// holder introduced. Whether a permit names that order is asked where the
+    /// edge begins.
     #[must_use]
     pub fn of_introduction(introduction: &Verified<Introduction>) -> Self {
         Self::new(introduction.relay, introduction.order)
-    }
-
-    /// A child's: the relay above, if the parent is one.
-    #[must_use]
-    pub fn of_parent(permit: &Verified<Permit>) -> Option<Self> {
-        permit
-            .parent_order
-            .map(|order| Self::new(permit.parent, order))
-    }
-
-    /// A parent's: the relay below, if the child is one.
-    #[must_use]
-    pub fn of_child(permit: &Verified<Permit>) -> Option<Self> {
-        permit
-            .child_order
-            .map(|order| Self::new(permit.child, order))
     }
 
     /// The key that was admitted.

@@ -6,10 +6,10 @@ use super::{AGE_MS_MAX, EXPORTER_BYTES};
 use crate::appraise::Appraised;
 use crate::check::Check;
 use crate::error::Error;
-use crate::explain::{Explanation, Refusal, Step, Subject, Trace};
+use crate::explain::{Refusal, Step, Subject, Trace};
 use crate::policy::Policy;
 use wire::message::live::Response;
-use wire::{Nonce, OrderId, SpkiHash};
+use wire::{Nonce, SpkiHash};
 
 /// This end's view of the connection to the relay.
 #[derive(Clone, PartialEq, Eq)]
@@ -122,12 +122,6 @@ impl Challenge {
         }
     }
 
-    /// What goes over the connection.
-    #[must_use]
-    pub const fn request(&self) -> wire::message::live::Challenge {
-        wire::message::live::Challenge { nonce: self.nonce }
-    }
-
     /// Checks an answer that arrived at `now_mono_ms`.
     ///
     /// # Errors
@@ -157,8 +151,6 @@ impl Challenge {
         let (subject, steps) = trace.finish();
         Ok(LiveVerdict {
             answer,
-            order: appraised.order(),
-            at_mono_ms: now_mono_ms,
             subject,
             steps,
         })
@@ -180,8 +172,6 @@ impl Challenge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveVerdict {
     answer: Answer,
-    order: OrderId,
-    at_mono_ms: u64,
     subject: Subject,
     steps: Vec<Step>,
 }
@@ -205,27 +195,9 @@ impl LiveVerdict {
         &self.subject
     }
 
-    /// Its order.
-    #[must_use]
-    pub const fn order(&self) -> OrderId {
-        self.order
-    }
-
-    /// When, on the verifier's monotonic clock in milliseconds.
-    #[must_use]
-    pub const fn at_mono_ms(&self) -> u64 {
-        self.at_mono_ms
-    }
-
     /// The checks that were made.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    /// For the page.
-    #[must_use]
-    pub fn explanation(&self) -> Explanation {
-        Explanation::verified(self.subject.clone(), self.steps.clone())
     }
 }

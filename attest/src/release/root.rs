@@ -153,12 +153,6 @@ impl TrustRoot {
         self.root.version
     }
 
-    /// When it ends.
-    #[must_use]
-    pub const fn expires(&self) -> UnixMs {
-        UnixMs(self.root.expires_ms)
-    }
-
     pub(crate) fn in_date(&self, now: UnixMs) -> Result<(), Error> {
         if self.root.expires_ms <= now.0 {
             return Err(Error::RootExpired);

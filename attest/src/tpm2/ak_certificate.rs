@@ -1,8 +1,6 @@
 //! Attestation keys that a cloud certifies itself. Nothing of ours runs
 //! there yet: the roots serve to judge saved quotes.
 
-use super::attested::Attested;
-use super::cloud_quote::{CloudKey, CloudQuote};
 use super::ek::{Development, Pinned};
 use crate::chain;
 use crate::error::Error;
@@ -160,53 +158,5 @@ impl<K> AkRoot<K> {
             self.purpose,
             at,
         )
-    }
-}
-
-/// An attestation key whose certificate held at a time in the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivedAk<K> {
-    key: CloudKey,
-    at: UnixMs,
-    kind: PhantomData<K>,
-}
-
-impl<K> ArchivedAk<K> {
-    /// Verifies a key's certificate (DER, P-256 or RSA 2048) at `at`, over
-    /// `between`.
-    ///
-    /// # Errors
-    /// `chain_invalid`, `chain_root_unknown`, `chain_expired`, `clock_wrong`
-    /// if it was not valid yet.
-    pub fn verify(
-        certificate: &[u8],
-        between: &[&[u8]],
-        root: &AkRoot<K>,
-        at: UnixMs,
-    ) -> Result<Self, Error> {
-        root.certified(certificate, between, at)?;
-        Ok(Self {
-            key: CloudKey::of(certificate)?,
-            at,
-            kind: PhantomData,
-        })
-    }
-
-    /// When the certificate held.
-    #[must_use]
-    pub const fn at(&self) -> UnixMs {
-        self.at
-    }
-
-    /// What the key's TPM said; a quote has no time of its own, and whether
-    /// its nonce was anybody's is for the caller to compare.
-    ///
-    /// # Errors
-    /// `quote_malformed`, `quote_magic`, `quote_type` or
-    /// `quote_signature_invalid`.
-    pub fn archived_quote(&self, quote: &[u8]) -> Result<Attested, Error> {
-        let quote = CloudQuote::parse(quote, &self.key)?;
-        quote.signed_by(&self.key)?;
-        Ok(quote.attested().clone())
     }
 }

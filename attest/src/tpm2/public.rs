@@ -91,12 +91,6 @@ impl Attributes {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
-
-    /// The 32 bits of the wire form.
-    #[must_use]
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
 }
 
 /// A key's name: the hash algorithm and the hash of its public area (TPM 2.0
