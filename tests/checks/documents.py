@@ -16,6 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(ROOT.glob("*.md"))
+# Those of single folders: what they name is looked for beside them, too.
+INNER = sorted(ROOT / name for name in subprocess.run(
+    ["git", "ls-files", "*/*.md"], cwd=ROOT, check=True,
+    capture_output=True, text=True).stdout.splitlines())
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
@@ -85,10 +89,13 @@ def check_commands():
 
 def check_names():
     """Every path, link and test that a document names exists."""
-    for document in DOCUMENTS:
+    for document in [*DOCUMENTS, *INNER]:
+        def found(name, beside=document.parent):
+            return (ROOT / name).exists() or (beside / name).exists()
+
         text = FENCE.sub("", document.read_text(encoding="utf-8"))
         for target in LINK.findall(text):
-            if not (ROOT / target).exists():
+            if not found(target):
                 yield f"{document.name}: the link {target} leads nowhere"
         for code in CODE.findall(text):
             test = TEST.match(code)
@@ -98,7 +105,7 @@ def check_names():
                     yield f"{document.name}: {test[1]} does not exist"
                 elif not re.search(rf"\b{test[2]}\b", file.read_text(encoding="utf-8")):
                     yield f"{document.name}: {test[1]} has no {test[2]}"
-            elif PATH.match(code) and not (ROOT / code).exists():
+            elif PATH.match(code) and not found(code):
                 yield f"{document.name}: `{code}` does not exist"
 
 
@@ -107,7 +114,7 @@ def main():
     problems = [*check_names(), *check_commands()]
     for problem in problems:
         print(problem)
-    print(f"seen: {len(DOCUMENTS)} documents, {len(problems)} problems")
+    print(f"seen: {len(DOCUMENTS) + len(INNER)} documents, {len(problems)} problems")
     return 1 if problems else 0
 
 
