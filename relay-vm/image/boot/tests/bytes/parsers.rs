@@ -12,6 +12,7 @@ use boot::{authenticode, disk, event_log, variables};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ring::digest::SHA256;
+use std::sync::LazyLock;
 
 /// A file with some of its bytes replaced and its end cut off.
 fn damaged(file: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
@@ -40,6 +41,24 @@ fn image() -> Vec<u8> {
     };
     assemble(&parts).unwrap()
 }
+
+const SECTOR: usize = 512;
+/// Where the volume begins, and in it the length of a table, in sectors.
+const VOLUME: usize = 2048 * SECTOR;
+const TABLES_AT: usize = VOLUME + 36;
+/// The third folder's cluster: behind two tables of 513 sectors and 32 more.
+const FOLDER: usize = VOLUME + (32 + 2 * 513 + 2) * SECTOR;
+/// The length of its first file, behind `.` and `..`.
+const LENGTH_AT: usize = FOLDER + 2 * 32 + 28;
+
+/// The beginning of a disk, up to its file and a little more.
+static DISK: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut disk = disk::write(&[0xa5; 5000]).unwrap();
+    assert_eq!(disk[LENGTH_AT..][..4], 5000_u32.to_le_bytes());
+    assert_eq!(disk[TABLES_AT..][..4], 513_u32.to_le_bytes());
+    disk.truncate(FOLDER + 40 * SECTOR);
+    disk
+});
 
 /// A log with one event in two banks.
 fn log() -> Vec<u8> {
@@ -115,7 +134,18 @@ proptest! {
     }
 
     #[test]
-    fn disks(bytes in vec(any::<u8>(), 0..4096)) {
-        let _ = disk::executable(&bytes);
+    fn disks(
+        tables in prop_oneof![Just(None), any::<u32>().prop_map(Some), (0_u32..600).prop_map(Some)],
+        length in prop_oneof![any::<u32>(), 0_u32..100_000],
+        end in 0..=DISK.len(),
+    ) {
+        let mut disk = DISK.clone();
+        disk[LENGTH_AT..][..4].copy_from_slice(&length.to_le_bytes());
+        if let Some(tables) = tables {
+            disk[TABLES_AT..][..4].copy_from_slice(&tables.to_le_bytes());
+        }
+        disk.truncate(if end % 2 == 0 { DISK.len() } else { end });
+        let refused = disk::executable(&disk).unwrap_err();
+        prop_assert_eq!(refused.reason(), "disk_malformed");
     }
 }
