@@ -1,6 +1,7 @@
 //! The commands of `CEREMONY.md`, on the program itself.
 
 use crate::scene::{COMMIT, Scene};
+use attest::release::TrustRoot;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -85,6 +86,9 @@ fn a_release_is_built_signed_and_verified_by_the_commands_of_the_guide() {
         }
     }
     renewed_and_revoking(&scene);
+    followed(&scene);
+    let output = tool(&scene, &["verify", "@image", "--against", "@image"]);
+    assert!(text(&output).contains("holds    rebuild"), "{output:?}");
     std::fs::write(scene.path("image/disk.img"), "x").unwrap();
     let output = tool(&scene, &["verify", "@image"]);
     assert_eq!(output.status.code(), Some(1));
@@ -111,6 +115,24 @@ fn renewed_and_revoking(scene: &Scene) {
     let output = sign(&digest.to_uppercase());
     assert!(text(&output).contains("--deny"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// The guide's later ceremony: two of the old root's keys, and not one alone.
+fn followed(scene: &Scene) {
+    let (first, second) = ("@keys/offline/root-1.key", "@keys/offline/root-2.key");
+    let keys = |folder, more: &[&str]| {
+        let words = ["keys", folder, "--variables", "@variables"];
+        let follows = ["--follows", "@keys/public/root.json", "--root-key", first];
+        tool(scene, &[words.as_slice(), &follows, more].concat())
+    };
+    let output = keys("@alone", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("1 of 2"), "{}", text(&output));
+    let output = keys("@next", &["--root-key", second]);
+    assert!(output.status.success(), "{}", text(&output));
+    let root = |keys: &str| std::fs::read(scene.path(keys).join("public/root.json")).unwrap();
+    let followed = TrustRoot::parse(&root("keys")).unwrap();
+    assert_eq!(followed.rotate(&root("next")).unwrap().version(), 2);
 }
 
 #[test]
