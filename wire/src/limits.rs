@@ -57,8 +57,6 @@ pub const RUN_LIFE_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Uni streams that a peer may have open toward us: quinn allocates for
 /// every allowed stream, so this bounds memory per child.
 pub const UNI_STREAMS_MAX: u32 = 16;
-/// Relay parameters, in bytes.
-pub const PARAMETERS_BYTES_MAX: usize = 4 * 1024;
 /// Parents that a member names when its coordinator was away: a new and an old
 /// one for each stripe.
 pub const HELD_EDGES_MAX: usize = 2 * STRIPES_MAX as usize;
