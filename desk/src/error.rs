@@ -167,43 +167,47 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LaunchFailure {
     /// The program cannot be executed.
-    #[error("the program cannot be executed")]
+    #[error(
+        "the program cannot be executed: it has to be of this machine's kind, and the desk's to run"
+    )]
     Spawn,
     /// The program cannot be measured.
-    #[error("the program cannot be measured")]
+    #[error("the program cannot be measured: check that the release's file can be read")]
     Measure,
     /// The program ended or closed its output.
-    #[error("the program ended before it was ready")]
+    #[error("the program ended before it was ready: its own last words say why")]
     Ended,
     /// A line of the boot protocol did not come in time.
-    #[error("the program was not ready in time")]
+    #[error("the program was not ready in time: the machine may be too busy")]
     Timeout,
     /// A line of the boot protocol is malformed.
-    #[error("the program does not follow the boot protocol")]
+    #[error("the program does not follow the boot protocol: take desk and release of one version")]
     Protocol,
     /// The desk ended while the relay was being started.
     #[error("the desk ended meanwhile")]
     DeskEnded,
     /// The desk's own data folder failed.
-    #[error("the order's folder cannot be made")]
+    #[error("the order's folder cannot be made: check the data folder's rights and space")]
     Folder,
     /// The platform statement could not be made.
-    #[error("the platform statement cannot be made")]
+    #[error("the platform statement cannot be made: check the system's clock and randomness")]
     Platform,
     /// As many machines run as may.
-    #[error("all places for machines on this computer are taken")]
+    #[error("all places for machines on this computer are taken: wait for one to end")]
     GuestsFull,
     /// No port for the relay.
-    #[error("the relay's address is not one of this machine")]
+    #[error("the relay's address is not one of this machine: correct --relay-address")]
     Address,
     /// The machine's TPM could not be made or run.
-    #[error("the machine's TPM cannot be made or run")]
+    #[error(
+        "the machine's TPM cannot be made or run: check swtpm and swtpm_setup, and the disk's space"
+    )]
     Tpm,
     /// The firmware refused the image.
-    #[error("Secure Boot refused the image")]
+    #[error("Secure Boot refused the image: take disk.img and OVMF_VARS.fd of one developer")]
     BootRefused,
     /// The machine was not ready in time.
-    #[error("the machine was not ready in time")]
+    #[error("the machine was not ready in time: its last lines say how far it came")]
     BootTimeout,
     /// The endorsement key is none of this desk's TPMs.
     #[error("the endorsement key is not one of this desk's TPMs")]

@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Link(#[from] link::Error),
     /// The system gave no randomness.
-    #[error("boot: the system gives no randomness; no key can be made")]
+    #[error("boot: the system gives no randomness; give the machine a source of it")]
     Random,
     /// The platform does not do what it is there for.
     #[error("boot: the platform failed at {0}; start the relay anew")]
@@ -50,7 +50,7 @@ pub enum Error {
     #[error("guest: metadata service: {0}; start the machine with user data and IMDSv2")]
     Metadata(&'static str),
     /// The filter of system calls.
-    #[error("confinement: {0}; this kernel cannot confine the relay")]
+    #[error("confinement: {0}; start it under a kernel with seccomp")]
     Confinement(String),
 }
 

@@ -57,7 +57,7 @@ pub enum Error {
     Inputs(String),
     /// A package has other bytes than its pin says.
     #[error(
-        "inputs: {package} has SHA-256 {found}, not {expected}; the pin or the mirror is wrong"
+        "inputs: {package} has SHA-256 {found}, not {expected}; remove it from the cache, or correct the pin if you know why it changed"
     )]
     InputChanged {
         /// Its name.
