@@ -180,3 +180,44 @@ fn quote(waiting: Vec<Waiting>, quoter: &(dyn attest::Quoter + Send + Sync)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    /// A platform that signs everything.
+    struct Willing;
+
+    impl attest::Quoter for Willing {
+        fn quote(&self, _: &attest::QuoteDigest) -> Result<Vec<u8>, attest::Error> {
+            Ok(vec![7])
+        }
+    }
+
+    /// A batch over the limit could not be quoted, and nobody would be answered.
+    #[tokio::test]
+    async fn who_finds_a_batch_full_is_in_the_next_one() {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let ask = |number: u16| {
+            let (answer, answered) = oneshot::channel();
+            let mut leaf = [0; 32];
+            leaf[..2].copy_from_slice(&number.to_be_bytes());
+            let leaf = Digest(leaf);
+            assert!(queue.try_send(Waiting { leaf, answer }).is_ok());
+            answered
+        };
+        let most = u16::try_from(CHALLENGES_PER_QUOTE_MAX).unwrap();
+        // All wait before the first is looked at.
+        let asked: Vec<_> = (0..=most).map(ask).collect();
+        tokio::spawn(serve(waiting, Arc::new(Willing)));
+        let mut answers = Vec::new();
+        for answered in asked {
+            answers.push(answered.await.unwrap());
+        }
+        assert!(answers.iter().all(|answer| answer.count <= most));
+        assert!(answers.iter().any(|answer| answer.count > 1));
+        let first_of_a_batch = answers.iter().filter(|answer| answer.index == 0);
+        assert!(first_of_a_batch.count() > 1);
+    }
+}
