@@ -21,7 +21,6 @@ use serde_json::json;
 use wire::SpkiHash;
 use wire::order::{Order, Parameters};
 use wire::{Decode, Encode};
-use zeroize::Zeroizing;
 
 /// A line of the desk, in bytes: a release statement in hexadecimal and room.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -147,11 +146,10 @@ pub(super) fn request(spki: &SpkiHash, keys: &Keys) -> String {
     .to_string()
 }
 
-/// The secret that shows that the attestation key is in the TPM. It has done
-/// its work once the desk has read it; still it is only kept while needed.
+/// The secret that shows that the attestation key is in the TPM. It is good for
+/// this one line, and for nothing once the desk has read it.
 pub(super) fn activated(secret: &[u8]) -> String {
-    let secret = Zeroizing::new(hex(secret));
-    json!({"kind": "activated", "secret": secret.as_str()}).to_string()
+    json!({"kind": "activated", "secret": hex(secret)}).to_string()
 }
 
 /// Where the relay listens, and the certificate with its evidence.
