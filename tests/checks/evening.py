@@ -132,6 +132,11 @@ def relay(result, evidence=("software", "development")):
     for parents in ({"from": "S", "to": "R1"}, {"from": "R1", "to": "S"}):
         if first(events, kind="reparented", who="B", **parents) is None:
             yield f"B did not move from {parents['from']} to {parents['to']}"
+    # Of who is missing nothing would be asked.
+    viewers = sorted(viewer["name"] for viewer in result["viewers"])
+    relays = sorted(entry["relay"] for entry in result["relays"])
+    if viewers != sorted(PATHS) or relays != ["R1", "R2"]:
+        yield f"told of are the viewers {viewers} and the relays {relays}"
     for viewer in result["viewers"]:
         yield from ways(viewer)
     yield from priced(events)
@@ -211,10 +216,9 @@ def doubted(result):
             yield f"{viewer} watched"
         if result["exit_codes"][viewer]["got"] != 1:
             yield f"{viewer}: exit {result['exit_codes'][viewer]['got']}, not 1"
-    for viewer in result["viewers"]:
-        path = [hop["name"] for hop in viewer["path"]]
-        if viewer["name"] == "B" and path != ["R1", "S"]:
-            yield f"B ends on the path {' -> '.join(path)}"
+    paths = {v["name"]: [hop["name"] for hop in v["path"]] for v in result["viewers"]}
+    if paths.get("B") != ["R1", "S"]:
+        yield f"B ends on the path {paths.get('B')}"
 
 
 def no_cloud(result):
