@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SHOWN = set("A3 A8 A9 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 B13 B14 C2 C7 C8 D1 D2 D3 D5 D6 D7 D8 D10 D11 E1 E4 E5 E7 "
-            "F1 F2 F3 F4 F5 G1 G2".split())
+SHOWN = set("A3 A8 A9 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 B13 B14 C2 C7 C8 C9 D1 D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 "
+            "E1 E2 E3 E4 E5 E6 E7 F1 F2 F3 F4 F5 G1 G2 G3".split())
 # The catalogue's identifiers.
 ALL = {f"{letter}{n}" for letter, last in
        {"A": 10, "B": 15, "C": 9, "D": 11, "E": 7, "F": 6, "G": 4}.items()
