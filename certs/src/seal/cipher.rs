@@ -120,12 +120,6 @@ impl Openers {
         }
     }
 
-    /// Forgets the secrets of earlier epochs.
-    pub fn forget_before(&mut self, epoch: Epoch) {
-        self.secrets.retain(|of, _| *of >= epoch);
-        self.derived.retain(|(of, _, _), _| *of >= epoch);
-    }
-
     /// The newest epoch that can be opened.
     #[must_use]
     pub fn newest(&self) -> Option<Epoch> {

@@ -1,7 +1,6 @@
 //! Redemption: the holder's signed request, and the checks that a desk makes.
 
 use crate::encoding::{Base64, labelled, sha256};
-use crate::key_set::KeySet;
 use crate::protocol::hex_id;
 use crate::token::{Challenge, Name, Token, TokenRequest};
 use crate::{Class, ClassKey, Error, Voucher};
@@ -222,18 +221,6 @@ impl Acceptance {
             desk_key,
             keys,
         }
-    }
-
-    /// As a verified key set states it.
-    #[must_use]
-    pub fn from_key_set(keys: &KeySet) -> Self {
-        let of_offer = |offer: &crate::Offer| (offer.class.clone(), offer.key.clone());
-        Self::new(
-            keys.shop.clone(),
-            keys.ledger.clone(),
-            keys.desk_key,
-            keys.offers.iter().map(of_offer).collect(),
-        )
     }
 }
 

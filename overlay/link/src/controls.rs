@@ -424,30 +424,13 @@ impl EquivocationCheck {
     }
 }
 
-/// A stripe of which nothing comes for so long, while others bring its chunks,
-/// has failed, in milliseconds: two and a half chunks of 200 ms, so that one
-/// late chunk is none, and a quarter of the time that a viewer may wait for a
-/// repair.
-const SILENT_MS_MAX: u64 = 500;
-
 /// How long a parent may leave a chunk out that a head beacon names: as long
 /// as this node keeps chunks, if nothing else is said. From a parent that is
 /// further behind nobody could resume, and one that is less far behind may be
-/// catching up itself, or starve a child while it does. And how long it may
-/// leave out a stripe of chunks of which others have come.
-#[derive(Debug, Clone, Copy)]
+/// catching up itself, or starve a child while it does.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HeadCheck {
     behind_ms_max: Option<u64>,
-    silent_ms_max: u64,
-}
-
-impl Default for HeadCheck {
-    fn default() -> Self {
-        Self {
-            behind_ms_max: None,
-            silent_ms_max: SILENT_MS_MAX,
-        }
-    }
 }
 
 impl HeadCheck {
@@ -456,7 +439,6 @@ impl HeadCheck {
     pub const fn within_ms(behind_ms_max: u64) -> Self {
         Self {
             behind_ms_max: Some(behind_ms_max),
-            silent_ms_max: SILENT_MS_MAX,
         }
     }
 
@@ -466,19 +448,6 @@ impl HeadCheck {
     pub fn dangerously_never() -> Self {
         let _ = certs::ablation::marker();
         Self::within_ms(u64::MAX)
-    }
-
-    /// Stripes within this long, in milliseconds.
-    #[must_use]
-    pub const fn stripes_within_ms(self, silent_ms_max: u64) -> Self {
-        Self {
-            silent_ms_max,
-            ..self
-        }
-    }
-
-    pub(crate) const fn silent_ms_max(self) -> u64 {
-        self.silent_ms_max
     }
 
     pub(crate) fn behind_ms_max(self, kept_ms_max: u64) -> u64 {

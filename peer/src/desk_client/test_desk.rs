@@ -302,5 +302,13 @@ fn key_set() -> voucher::SignedKeySet {
 }
 
 fn acceptance() -> Acceptance {
-    Acceptance::from_key_set(&keys())
+    let keys = issuers()
+        .iter()
+        .map(|(class, key)| (class.clone(), key.public().clone()));
+    Acceptance::new(
+        name("shop"),
+        name("ledger"),
+        desk_key().public(),
+        keys.collect(),
+    )
 }

@@ -8,6 +8,11 @@ use std::time::Duration;
 use wire::message::control::NodeKind;
 use wire::{Stripe, StripeSet};
 
+/// A stripe of which nothing comes for so long, while others bring its chunks,
+/// has failed, in milliseconds: two and a half chunks of 200 ms, so that one
+/// late chunk is none, and a quarter of the time that a viewer may wait for a
+/// repair.
+const SILENT_MS_MAX: u64 = 500;
 /// How often silence is looked for: a fifth of what is looked for.
 const LOOK_MS: u64 = 100;
 /// How long after a word about a stripe the next one follows: the bound for
@@ -39,16 +44,15 @@ pub(super) async fn watch_stripes(node: &Node, key: EdgeKey, handle: &Handle) ->
 }
 
 fn tell_silent(node: &Node, key: EdgeKey, handle: &Handle, now_ms: u64) -> bool {
-    let silent_ms = node.controls.heads.silent_ms_max();
     let rendition = handle.permit.rendition;
-    let before_ms = now_ms.saturating_sub(silent_ms);
+    let before_ms = now_ms.saturating_sub(SILENT_MS_MAX);
     let mut head = None;
     let overdue = |(stripe, from): (Stripe, _)| {
         let (overdue, newest) = node.overdue(rendition, stripe.into(), from, before_ms);
         head = newest.max(head);
         overdue
     };
-    let silent = node.edges.silent(key, now_ms, silent_ms);
+    let silent = node.edges.silent(key, now_ms, SILENT_MS_MAX);
     let stripes = silent
         .into_iter()
         .map(overdue)

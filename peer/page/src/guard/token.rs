@@ -25,6 +25,7 @@ pub struct TokenPolicy(Tokens);
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Tokens {
+    /// The token opens the page as often as wanted while the client runs.
     #[default]
     Reusable,
     SingleVisit,
@@ -33,12 +34,6 @@ enum Tokens {
 }
 
 impl TokenPolicy {
-    /// The token opens the page as often as wanted while the client runs.
-    #[must_use]
-    pub fn reusable() -> Self {
-        Self(Tokens::Reusable)
-    }
-
     /// The token is spent by the first visit: for a client that starts the
     /// browser itself, where other users can read the command line.
     #[must_use]
