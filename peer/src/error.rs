@@ -76,7 +76,7 @@ pub enum Error {
     },
     /// Another server than the pinned desk answered.
     #[error(
-        "desk: another key than the pinned one answered; this is not your desk, nothing was sent"
+        "desk: another key than the pinned one answered; this is not your desk, nothing was sent: ask its operator for the right URI"
     )]
     DeskKey,
     /// The station refused us.
@@ -86,7 +86,9 @@ pub enum Error {
     #[error("station: it has gone ({0}); ask the broadcaster whether the stream goes on")]
     StationGone(Reason),
     /// The station ordered an edge that `--relay-only` rules out.
-    #[error("edge: the station orders a link with another viewer, which --relay-only rules out")]
+    #[error(
+        "edge: the station orders a link with another viewer, which --relay-only rules out; tell the broadcaster, or watch without it"
+    )]
     NotRelayOnly,
     /// What is written to `--out` is not taken.
     #[error(
@@ -126,7 +128,9 @@ pub enum Error {
     #[error("wallet: another client is using it; close that one first")]
     WalletLocked,
     /// A wallet file is damaged.
-    #[error("wallet: {path} is damaged ({detail}); nothing was changed, keep the file")]
+    #[error(
+        "wallet: {path} is damaged ({detail}); nothing was changed: keep the file, and restore it from a backup"
+    )]
     WalletDamaged {
         /// The file.
         path: PathBuf,
@@ -135,7 +139,7 @@ pub enum Error {
     },
     /// What releases have taken back was kept, and cannot be read.
     #[error(
-        "trust: {path} is damaged ({source}); without it, relays that were revoked would be accepted"
+        "trust: {path} is damaged ({source}); restore it from a backup: without it, relays that were revoked would be accepted"
     )]
     RevocationsDamaged {
         /// The file.
@@ -147,7 +151,9 @@ pub enum Error {
     #[error("relay: {0}; ask the desk's operator, or buy another round")]
     Relay(&'static str),
     /// The system gave no randomness.
-    #[error("random: the system gives no randomness; nothing can be signed safely")]
+    #[error(
+        "random: the system gives none, and nothing can be signed safely; check its random source"
+    )]
     Random,
     /// The clock.
     #[error("clock: this machine's clock is far off ({0}); set it and try again")]

@@ -30,7 +30,9 @@ pub enum InviteError {
     #[error("invite: the audience secret is damaged; copy it again, whole")]
     Secret,
     /// An address is not `ip:port`, or there are none or too many.
-    #[error("invite: an address is not IP:PORT, or there are none, or over {ADDRESSES_MAX}")]
+    #[error(
+        "invite: an address is not IP:PORT, or there are none, or over {ADDRESSES_MAX}; copy it again, whole"
+    )]
     Address,
     /// A parameter that does not belong there.
     #[error("invite: an unknown, repeated or misplaced parameter; ask for a fresh invite")]

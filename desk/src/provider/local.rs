@@ -70,10 +70,13 @@ impl Bundle {
             .map_err(|_| failed(&path, "there is no statement; sign the release"))?
             .len();
         if length > attest::release::RELEASE_BYTES_MAX as u64 {
-            return Err(failed(&path, "it is too long for a statement"));
+            return Err(failed(
+                &path,
+                "it is too long for a statement; sign the release again",
+            ));
         }
         let statement = std::fs::read_to_string(&path)
-            .map_err(|_| failed(&path, "it cannot be read as text"))?;
+            .map_err(|_| failed(&path, "it cannot be read as text; sign the release again"))?;
         let refused = |source| Error::ReleaseRefused { path, source };
         judge(&statement, &program, root, now).map_err(refused)?;
         Ok(Self { program, statement })

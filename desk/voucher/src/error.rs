@@ -26,7 +26,7 @@ pub enum Error {
     )]
     Code,
     /// The text is no binary field of this length.
-    #[error("read a binary field: {0}")]
+    #[error("read a binary field: {0}; ask again, with programs of the same version")]
     Encoding(&'static str),
     /// The bytes are no class key of 2048 bits in the form of RFC 9578.
     #[error("read the class key: {0}; ask the desk's operator for a good key set")]
@@ -91,7 +91,7 @@ pub enum Error {
     #[error("read the wallet's record: its version is not known; update this program")]
     RecordVersion,
     /// The order cannot be formed.
-    #[error("form the order: {0}")]
+    #[error("form the order: {0}; choose a shorter one")]
     Order(&'static str),
 }
 

@@ -26,7 +26,9 @@ pub enum Error {
     #[error("link: {0}; the other end may be gone, or a firewall drops UDP: try again")]
     Connection(#[from] quinn::ConnectionError),
     /// Another key than the expected one answered.
-    #[error("link: another key than the admitted one answered; this is not the node you wanted")]
+    #[error(
+        "link: another key than the admitted one answered; this is not the node you wanted, ask for its address again"
+    )]
     SpkiNotAdmitted,
     /// The other end's certificate cannot be read.
     #[error("link: the other end's certificate cannot be used: {0}")]
@@ -38,7 +40,7 @@ pub enum Error {
     #[error("link: reading failed: {0}; the other end has ended: try again")]
     Read(String),
     /// A message is not well formed.
-    #[error("link: {0}")]
+    #[error("link: {0}; use the same version at both ends")]
     Decode(#[from] DecodeError),
     /// The other end said something out of turn.
     #[error("link: the other end spoke out of turn ({0}); use the same version at both ends")]
@@ -67,10 +69,12 @@ pub enum Error {
     #[error("{0}")]
     Evidence(Box<attest::Refusal>),
     /// The other end refused us.
-    #[error("link: the other end refused: {0}")]
+    #[error("link: the other end refused: {0}; ask who runs it")]
     Remote(Reason),
     /// The system gave no randomness.
-    #[error("random: the system gives no randomness; nothing can be signed safely")]
+    #[error(
+        "random: the system gives none, and nothing can be signed safely; check its random source"
+    )]
     Random,
 }
 

@@ -48,9 +48,12 @@ impl Release {
             let path = folder.join(name);
             let length = std::fs::metadata(&path).map_err(|_| failed(name, missing))?;
             if length.len() > bytes_max {
-                return Err(failed(name, "it is too long"));
+                return Err(failed(
+                    name,
+                    "it is too long; this is another file than is meant",
+                ));
             }
-            std::fs::read(&path).map_err(|_| failed(name, "it cannot be read"))
+            std::fs::read(&path).map_err(|_| failed(name, "it cannot be read; check its rights"))
         };
         let statement = read(
             STATEMENT,
@@ -63,9 +66,13 @@ impl Release {
             "there are no firmware variables; copy the file from `public` of the keys",
         )?;
         Ok(Self {
-            disk: disk.ok_or_else(|| failed(DISK, "its path is not UTF-8"))?,
-            statement: String::from_utf8(statement)
-                .map_err(|_| failed(STATEMENT, "it cannot be read as text"))?,
+            disk: disk.ok_or_else(|| failed(DISK, "its path is not UTF-8; move the folder"))?,
+            statement: String::from_utf8(statement).map_err(|_| {
+                failed(
+                    STATEMENT,
+                    "it cannot be read as text; sign the release again",
+                )
+            })?,
             variables,
         })
     }
