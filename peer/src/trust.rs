@@ -133,7 +133,8 @@ impl TrustOptions {
         Ok(RelayTrust::new(roots, policy))
     }
 
-    fn banner(&self) -> Option<String> {
+    /// What stands over everything that is said while trust is unusual.
+    pub(crate) fn banner(&self) -> Option<String> {
         let mut notes = Vec::new();
         if let Some(path) = &self.trust_root {
             notes.push(format!("releases are believed under {}", path.display()));

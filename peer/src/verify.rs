@@ -51,7 +51,7 @@ pub fn run(options: &cli::Verify) -> Result<u8, Error> {
 
 fn explain(options: &cli::Verify, now: UnixMs) -> Result<Report, Error> {
     if options.what.starts_with("roundcast:") {
-        return Ok(invite::explain(&options.what));
+        return Ok(invite::explain(&options.what).under(options.trust.banner()));
     }
     // Without a home folder nothing was ever kept there.
     let data = crate::config::data_dir(options.data.clone()).ok();

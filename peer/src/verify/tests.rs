@@ -324,6 +324,9 @@ fn an_invite_s_secret_is_never_shown_and_its_sender_not_vouched_for() {
     let steps = json["steps"].as_array().unwrap();
     let sender = steps.iter().find(|s| s["check"] == "sender").unwrap();
     assert_eq!(sender["result"], "not_checked");
+    assert_eq!(json["banner"], Value::Null);
+    let told = explain(&files.options(Path::new(uri.as_str()), false, true), NOW).unwrap();
+    assert!(told.text().starts_with("DEVELOPMENT: software evidence"));
 }
 
 #[test]
