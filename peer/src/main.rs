@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use peer::cli::Cli;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped client has every control");
@@ -13,6 +13,7 @@ const _: () = assert!(!wire::ABLATION, "a shipped client has every control");
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr)
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("ROUNDCAST_LOG")

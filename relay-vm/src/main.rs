@@ -4,6 +4,7 @@
 use clap::Parser;
 use relay_vm::{Error, Options, Platform, SoftwarePlatform, guest, run};
 use ring::rand::SystemRandom;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 const _: () = assert!(!certs::ABLATION, "a shipped relay has every control");
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     // A machine's console is for events: warnings name viewers' addresses.
     if !cli.guest {
         tracing_subscriber::fmt()
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .with_writer(std::io::stderr)
             .with_max_level(tracing::Level::WARN)
             .init();
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
     match serve(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("roundcast-relay: {e}");
+            let _ = writeln!(std::io::stderr(), "roundcast-relay: {e}");
             ExitCode::from(1)
         }
     }
