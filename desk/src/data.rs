@@ -163,9 +163,13 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = || Error::file("write the key", path);
     let partial = path.with_extension("partial");
+    // A leftover might be readable by others: it is not written to again.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed()(error)),
+        Ok(()) | Err(_) => {}
+    }
     let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .write(true)
         .mode(0o600)
         .open(&partial)
@@ -195,6 +199,13 @@ mod tests {
         assert!(read_secret(&path).unwrap().is_none());
         write_secret(&path, b"secret").unwrap();
         assert_eq!(read_secret(&path).unwrap().unwrap().as_slice(), b"secret");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // Also over what an earlier write has left behind.
+        let partial = path.with_extension("partial");
+        fs::write(&partial, b"left").unwrap();
+        fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
+        write_secret(&path, b"other").unwrap();
+        assert_eq!(read_secret(&path).unwrap().unwrap().as_slice(), b"other");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 

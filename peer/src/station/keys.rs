@@ -3,11 +3,14 @@
 
 use super::saved::{Keyring, Saved, Secret};
 use crate::Error;
+use crate::wallet::{read_secret, write_secret};
 use certs::seal::EpochSecret;
 use certs::x509::{MemberRequest, StreamCa};
 use certs::{SigningKey, Verified};
 use link::Identity;
 use ring::rand::{SecureRandom, SystemRandom};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use wire::invite::AudienceSecret;
@@ -23,6 +26,8 @@ const _: () = assert!(RUN_MS <= RUN_LIFE_MS_MAX);
 const EARLY_MS: u64 = 10 * 60 * 1000;
 /// The file with the stream key's seed.
 const STREAM_KEY_FILE: &str = "stream.key";
+/// The rights of everybody but a file's owner.
+const OTHERS: u32 = 0o077;
 
 /// Everything that a station signs with.
 pub(super) struct Keys {
@@ -207,29 +212,35 @@ pub(super) fn random<const N: usize>(rng: &SystemRandom) -> Result<[u8; N], Erro
 /// The stream's key: whoever has this file is the stream.
 fn stream_key(data: &Path, rng: &SystemRandom) -> Result<SigningKey, Error> {
     let path = data.join(STREAM_KEY_FILE);
-    let failed = |source| Error::File {
-        step: "stream key",
-        path: path.clone(),
-        source,
-    };
-    match std::fs::read(&path).map(Zeroizing::new) {
-        Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(seed) => Ok(SigningKey::from_seed(seed)),
-            Err(_) => Err(failed(std::io::Error::other("it is not 32 bytes long"))),
-        },
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+    let failed = |source| Error::file("stream key", &path)(source);
+    match read_own(&path) {
+        Ok(key) => Ok(key),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let key = SigningKey::generate(rng)?;
             std::fs::create_dir_all(data).map_err(failed)?;
-            crate::wallet::write_secret(&path, key.seed()).map_err(failed)?;
+            write_secret(&path, key.seed()).map_err(failed)?;
             Ok(key)
         }
         Err(e) => Err(failed(e)),
     }
 }
 
+/// Reads a key that nobody else may have read: a lost one cannot be replaced.
+fn read_own(path: &Path) -> io::Result<SigningKey> {
+    if std::fs::metadata(path)?.mode() & OTHERS != 0 {
+        let text = "others may read it: `chmod 600` it if nobody did, or make a new stream";
+        return Err(io::Error::other(text));
+    }
+    let bytes = read_secret(path, 32)?;
+    let seed = <[u8; 32]>::try_from(bytes.as_slice());
+    seed.map(SigningKey::from_seed)
+        .map_err(|_| io::Error::other("it is not 32 bytes long: restore it from a backup"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn made() -> Keys {
         let folder = tempfile::tempdir().unwrap();
@@ -253,6 +264,24 @@ mod tests {
         certs::x509::verify_member(&certificate, ca_key, now)
             .unwrap()
             .not_after
+    }
+
+    #[test]
+    fn a_stream_key_that_others_may_read_or_that_is_damaged_is_named_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(STREAM_KEY_FILE);
+        let rng = SystemRandom::new();
+        let made = stream_key(folder.path(), &rng).unwrap().public();
+        assert_eq!(stream_key(folder.path(), &rng).unwrap().public(), made);
+        let readable = std::fs::Permissions::from_mode(0o640);
+        std::fs::set_permissions(&path, readable).unwrap();
+        let refused = |named| {
+            let error = stream_key(folder.path(), &rng).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        };
+        refused("chmod 600");
+        write_secret(&path, &[7; 33]).unwrap();
+        refused("not 32 bytes");
     }
 
     #[test]
