@@ -7,12 +7,13 @@ mod support;
 use bytes::Bytes;
 use certs::seal::SealedChunk;
 use link::{Channel, Endpoint, Link};
+use std::time::Duration;
 use support::{
     Running, Setup, Stream, block, child, closed, group_start, join, loopback, media, order,
     parent, records, send_group, send_uni,
 };
 use wire::codec::put_varint;
-use wire::limits::MESSAGE_BYTES_MAX;
+use wire::limits::{MESSAGE_BYTES_MAX, UNI_STREAMS_MAX};
 use wire::message::control::NodeKind;
 use wire::message::group::Record;
 use wire::{Reason, SpkiHash};
@@ -171,4 +172,23 @@ async fn a_child_that_talks_nonsense_loses_its_edge_alone() {
     scene.honest.publish(init);
     scene.honest.publish(chunk);
     assert_eq!(scene.below.chunk(key).await, Some(scene.node.spki));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_so_many_groups_are_open_at_once_on_a_link() {
+    let scene = Scene::set().await;
+    let mut open = Vec::new();
+    let patience = Duration::from_millis(500);
+    while let Ok(stream) = tokio::time::timeout(patience, scene.rogue.connection.open_uni()).await {
+        open.push(stream.unwrap());
+        assert!(open.len() <= UNI_STREAMS_MAX as usize);
+    }
+    assert_eq!(open.len(), UNI_STREAMS_MAX as usize);
+    // Groups that end make room for the next ones.
+    for mut stream in open {
+        stream.write_all(&group_start()).await.unwrap();
+        stream.finish().unwrap();
+    }
+    let next = tokio::time::timeout(Duration::from_secs(5), scene.rogue.connection.open_uni());
+    next.await.unwrap().unwrap();
 }
