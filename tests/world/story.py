@@ -11,7 +11,7 @@ PLAN = {"A": {}, "B": {"join": "accept"}, "C": {"join": None, "leave": None},
 
 def round_of_b(world, cast, relay_addresses):
     """A, B and C find places, D does not; B buys a round; D watches through
-    the relay, which it has verified."""
+    the relay, which it has verified. Returns the relay."""
     cast.open_desk(relay_addresses)
     cast.sell(["B", "D"])
     cast.answers(PLAN)
@@ -25,9 +25,11 @@ def round_of_b(world, cast, relay_addresses):
     world.event("desk", "relay_started", 30)
     # A neighbour may bring the first chunk, or the last block of it.
     world.event("D", "first_chunk", 40)
-    relay = world.event("D", "edge_up", 40, child=True)["other"]
-    if world.programs["D"].first("relay_verified", relay=relay) is None:
+    edge = world.event("D", "edge_up", 40, child=True)
+    verified = world.programs["D"].first("relay_verified", relay=edge["other"])
+    if verified is None or verified["mono_us"] > edge["mono_us"]:
         raise Failure("D took from its relay before verifying it")
+    return edge["other"]
 
 
 def relay_dies(world):
