@@ -269,7 +269,8 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Common {
-    fn resolve(self, file: &File) -> Result<crate::viewer::Shared, Error> {
+    /// `unnamed` is who tells no name.
+    fn resolve(self, file: &File, unnamed: &str) -> Result<crate::viewer::Shared, Error> {
         let data = crate::config::data_dir(self.data)?;
         let newest = self.release.as_deref();
         let now = crate::wallet::now();
@@ -278,7 +279,7 @@ impl Common {
             name: self
                 .name
                 .or_else(|| file.name.clone())
-                .unwrap_or_else(|| "viewer".into()),
+                .unwrap_or_else(|| unnamed.into()),
             listen: self.listen.or(file.listen).unwrap_or(ANY),
             page: (!self.no_page).then(|| self.page.or(file.page).unwrap_or(PAGE)),
             trace_chunks: self.trace_chunks,
@@ -347,7 +348,7 @@ impl Broadcast {
             receipts: ReceiptCheck::default(),
             saving: crate::station::SavingCheck::default(),
             judging: crate::station::Judging::default(),
-            shared: self.common.resolve(&file)?,
+            shared: self.common.resolve(&file, "station")?,
         })
     }
 }
@@ -394,7 +395,43 @@ impl Watch {
             save_evidence: self.save_evidence,
             out: self.out,
             controls: viewer::Controls::default(),
-            shared: self.common.resolve(&file)?,
+            shared: self.common.resolve(&file, "viewer")?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use wire::StreamId;
+    use wire::invite::{AudienceSecret, Invite};
+
+    #[test]
+    fn who_tells_no_name_is_called_by_what_he_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        std::fs::write(&config, "").unwrap();
+        let invite = Invite {
+            stream: StreamId([1; 32]),
+            secret: AudienceSecret::new([2; 32]),
+            addresses: vec!["127.0.0.1:1".parse().unwrap()],
+        };
+        let invite = invite.to_uri();
+        let parsed = |words: &[&str]| {
+            let places = ["--config", config.to_str().unwrap(), "--data"];
+            let place = folder.path().to_str().unwrap();
+            let line = ["roundcast"].iter().chain(words).chain(&places);
+            Cli::try_parse_from(line.chain(&[place])).unwrap().verb
+        };
+        let Verb::Broadcast(station) = parsed(&["broadcast", "--input", "-", "--upload-mbps", "1"])
+        else {
+            panic!("another verb")
+        };
+        assert_eq!(station.resolve().unwrap().shared.name, "station");
+        let Verb::Watch(viewer) = parsed(&["watch", invite.as_str()]) else {
+            panic!("another verb")
+        };
+        assert_eq!(viewer.resolve().unwrap().shared.name, "viewer");
     }
 }
