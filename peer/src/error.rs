@@ -221,6 +221,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config { .. } | Self::Invite(_) => 2,
+            Self::Page(page::Error::AddressNotLoopback { .. }) => 2,
             Self::Voucher(voucher::Error::DeskUri(_) | voucher::Error::Code) => 2,
             Self::Certs(_) | Self::DeskKey | Self::NotRelayOnly => 3,
             Self::Link(e) if e.is_refusal() => 3,

@@ -184,6 +184,30 @@ fn options_that_exclude_each_other_are_usage_errors() {
 }
 
 #[test]
+fn an_option_with_a_bad_value_is_a_usage_error_with_its_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, input) = (folder.path().to_str().unwrap(), clip());
+    let input = input.to_str().unwrap();
+    for (option, value, fix) in [
+        ("--stripes", "9+9", "such as 4+1"),
+        ("--page", "0.0.0.0:0", "use 127.0.0.1"),
+    ] {
+        let begin = ["broadcast", "--input", input, "--data", data];
+        let end = [
+            "--listen",
+            "127.0.0.1:0",
+            "--upload-mbps",
+            "5",
+            option,
+            value,
+        ];
+        let (code, text) = said(&finish(&[&begin[..], &end[..]].concat()));
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(fix), "{text}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_gone_is_no_panic() {
     use std::process::Stdio;
     let (reader, writer) = std::io::pipe().unwrap();

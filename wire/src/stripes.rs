@@ -68,17 +68,18 @@ impl fmt::Display for Stripes {
 }
 
 impl FromStr for Stripes {
-    type Err = DecodeError;
+    type Err = &'static str;
 
     /// # Errors
-    /// [`DecodeError::Invalid`] unless it is `k+m` within the bounds.
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let (k, m) = text.split_once('+').ok_or(INVALID)?;
+    /// What to write, unless it is `k+m` within the bounds.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = |digits: &str| {
             let plain = digits.bytes().all(|b| b.is_ascii_digit());
-            plain.then(|| digits.parse().ok()).flatten().ok_or(INVALID)
+            plain.then(|| digits.parse().ok()).flatten()
         };
-        Self::new(number(k)?, number(m)?).ok_or(INVALID)
+        let made = text.split_once('+');
+        let made = made.and_then(|(k, m)| Self::new(number(k)?, number(m)?));
+        made.ok_or(WRITTEN)
     }
 }
 
@@ -96,6 +97,8 @@ impl Decode for Stripes {
     }
 }
 
+const WRITTEN: &str = "write K+M, such as 4+1: K is at least 1, and both together at most 16";
+const _: () = assert!(STRIPES_MAX == 16, "the text above says so");
 const INVALID: DecodeError = DecodeError::Invalid("stripes (k+m)");
 
 #[cfg(test)]
