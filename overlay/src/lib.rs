@@ -12,6 +12,7 @@ mod node;
 pub mod bucket;
 pub mod forwarder;
 pub mod mesh;
+pub mod near;
 pub mod planner;
 pub mod sampling;
 pub mod slots;

@@ -25,6 +25,7 @@ mod lot;
 mod matching;
 mod member;
 mod mending;
+mod nearing;
 mod neighbours;
 mod placing;
 mod publishing;
@@ -52,6 +53,7 @@ use forest::{Forest, Ix};
 use links::Links;
 use member::{Failures, Member};
 use mending::Mending;
+use nearing::Nearing;
 use standing::Paid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waiting::Waiting;
@@ -101,6 +103,7 @@ pub struct Planner<N> {
     failures: Failures<N>,
     flaps: Flaps<N>,
     mending: Mending,
+    nearing: Nearing,
     /// The stripe that is looked through first, and not before this time.
     lift_next: u8,
     lift_after_ms: u64,
@@ -132,6 +135,7 @@ impl<N: NodeId> Planner<N> {
             failures: Failures::new(),
             flaps: Flaps::new(),
             mending: Mending::default(),
+            nearing: Nearing::default(),
             lift_next: 0,
             lift_after_ms: 0,
             asking: Asking::new(),
@@ -304,6 +308,7 @@ impl<N: NodeId> Planner<N> {
         self.settle(now_ms);
         self.mend(now_ms);
         self.lift(now_ms);
+        self.draw_near(now_ms);
     }
 
     /// When [`Planner::tick`] has something to do, if nothing happens before.

@@ -17,6 +17,7 @@ mod introductions;
 mod keys;
 mod lateness;
 mod membership;
+mod nearness;
 mod neighbours;
 mod permits;
 mod picture;

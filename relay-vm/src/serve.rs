@@ -7,8 +7,8 @@ use crate::guest::Pulse;
 use crate::lease::End;
 use certs::SigningKey;
 use link::{
-    Attester, Channel, Clock, Emitter, Endpoint, Link, Node, NodeConfig, NodeEvent, NodeLoad,
-    SendRate, Verification,
+    Attester, Channel, Clock, Emitter, Endpoint, Link, Measuring, Node, NodeConfig, NodeEvent,
+    NodeLoad, SendRate, Verification,
 };
 use ring::rand::SystemRandom;
 use serde_json::json;
@@ -398,6 +398,7 @@ impl Relay {
         }
         let mut tick = tokio::time::interval(Duration::from_millis(LOAD_MS));
         let mut rate = SendRate::default();
+        let mut measuring = Measuring::default();
         let (mut up, mut down) = channel.split::<Down>();
         let mut leaving = false;
         let ending = self.end.nearly_reached();
@@ -415,7 +416,14 @@ impl Relay {
                     Ok(report) => up.send(&report).await,
                     Err(_) => continue,
                 },
-                _ = tick.tick(), if !empty => up.send(&self.load_report(&mut rate)).await,
+                _ = tick.tick(), if !empty => {
+                    let now_ms = self.clock.mono_ms();
+                    let lines = measuring.report(now_ms, link.minor, self.node.paths());
+                    match lines.map(Up::Lines) {
+                        Some(lines) => up.send(&lines).await,
+                        None => up.send(&self.load_report(&mut rate)).await,
+                    }
+                }
                 reason = self.end.announced(), if !leaving => {
                     tracing::info!(%reason, "the end was announced");
                     leaving = true;

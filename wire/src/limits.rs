@@ -29,6 +29,9 @@ pub const ADDRESSES_MAX: usize = 4;
 pub const INVITE_BYTES_MAX: usize = 1024;
 /// A sealed bundle for one member (HPKE, RFC 9180), in bytes.
 pub const SEALED_BYTES_MAX: usize = 512;
+/// Links that a member tells its round trips of: parents of all stripes, some
+/// children and the neighbours.
+pub const LINES_MAX: usize = 32;
 /// Nodes in one picture of the tree that is sent for display.
 pub const TREE_NODES_MAX: usize = 512;
 /// Live challenges that one quote may serve.

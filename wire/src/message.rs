@@ -5,6 +5,7 @@ pub mod command;
 pub mod control;
 pub mod edge;
 pub mod group;
+pub mod lines;
 pub mod live;
 pub mod mesh;
 pub mod receipt;

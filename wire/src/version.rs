@@ -11,7 +11,10 @@ pub struct Minor(pub u8);
 
 impl Minor {
     /// The newest that this code speaks.
-    pub const NEWEST: Self = Self(0);
+    pub const NEWEST: Self = Self(1);
+
+    /// Members tell their round trips (`Up::Lines`) from this one on.
+    pub const LINES: Self = Self(1);
 
     /// What a link offers or accepts, the best first: every minor version from
     /// the newest down to the first.

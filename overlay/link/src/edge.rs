@@ -306,6 +306,7 @@ async fn run(
     ))
     .await
     .inspect_err(|e| link.close(e.wire_reason()))?;
+    let _entered = node.paths.enter(&link);
     if let Some(proof) = &proof {
         let _ = node.events.send(NodeEvent::RelayVerified {
             relay: handle.other.clone(),

@@ -200,6 +200,7 @@ async fn run(
     let outcome = match verified.await {
         Err(e) => Err(e),
         Ok(_) => {
+            let _entered = node.paths.enter(&link);
             let _ = node.events.send(NodeEvent::NeighbourUp {
                 other: handle.other.clone(),
                 child: key.1,

@@ -27,6 +27,9 @@ pub struct Config {
     pub handover_edges_max: u32,
     /// Members that are moved nearer to the root in one tick, at most.
     pub lifts_max: u32,
+    /// Members that are moved to nearer parents in one tick, for every 500
+    /// there are; 0: no place is chosen by round trip.
+    pub nears_max: u32,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             lease_left_near_root_ms_min: 3 * 60_000,
             handover_edges_max: 1,
             lifts_max: 2,
+            nears_max: 2,
         }
     }
 }
@@ -78,6 +82,15 @@ pub(super) const SUPPLANT_MAX: usize = 64;
 pub(super) const LIFT_TRIES_MAX: usize = 64;
 /// Nobody could be moved nearer to the root: it is tried again after this.
 pub(super) const LIFT_PAUSE_MS: u64 = 500;
+/// Members that are looked at for a nearer parent in one tick.
+pub(super) const NEAR_TRIES_MAX: u32 = 32;
+/// From one such tick to the next: a move costs two edges for a moment.
+pub(super) const NEAR_PAUSE_MS: u64 = 250;
+/// Who was moved for it stays for so long: coordinates follow what is measured,
+/// and that is noise below a certain size.
+pub(super) const NEAR_REST_MS: u64 = 20_000;
+/// Moves that gain less than this, in milliseconds of round trip, are not made.
+pub(super) const NEAR_GAIN_MS: f32 = 15.0;
 /// If only protection is missing, the whole audience is looked through for
 /// somebody to ask at most once in this time.
 pub(super) const SCAN_INTERVAL_MS: u64 = 1_000;

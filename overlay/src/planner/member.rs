@@ -2,6 +2,7 @@
 
 use super::config::{AVOIDED_MAX, TRIES_MAX, UNREACHED_MAX};
 use super::forest::Ix;
+use super::nearing::Near;
 use crate::NodeId;
 use std::collections::BTreeMap;
 use wire::OrderId;
@@ -53,6 +54,8 @@ pub(super) struct Member<N> {
     pub(super) leaving: bool,
     /// Nobody is on the line to it; what it feeds may still flow.
     pub(super) away: bool,
+    /// Where it is, by what was measured.
+    pub(super) near: Near,
 }
 
 impl<N> Member<N> {
@@ -69,6 +72,7 @@ impl<N> Member<N> {
             unsteady: false,
             leaving: false,
             away: false,
+            near: Near::default(),
         }
     }
 

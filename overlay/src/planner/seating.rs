@@ -98,17 +98,13 @@ impl<N: NodeId> Planner<N> {
         let allowed = self.ranks_for(node);
         for ranks in [OWN_RANKS, IDLE_RANKS, BUSY_RANKS] {
             let ranks = ranks & allowed;
-            let mut fitting = self
+            let fitting = self
                 .forest
                 .free_places(s, ranks)
-                .filter(|p| self.may_link(node, *p));
-            let found = if safe {
-                fitting
-                    .take(CANDIDATES_MAX)
-                    .find(|p| self.may_hang(node, *p, s))
-            } else {
-                fitting.next()
-            };
+                .filter(|p| self.may_link(node, *p))
+                .take(CANDIDATES_MAX);
+            let fits = |p| !safe || self.may_hang(node, p, s);
+            let found = self.nearest(node, s, fitting, fits);
             if found.is_some() {
                 return found;
             }

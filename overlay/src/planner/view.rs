@@ -83,6 +83,14 @@ impl<N: NodeId> Planner<N> {
         self.view_of(self.ix(node)?)
     }
 
+    /// Whether the child is not sent to this parent any more: it could not be
+    /// reached, refuses, or sends nothing.
+    #[must_use]
+    pub fn avoids(&self, child: N, parent: N) -> bool {
+        self.ix(child)
+            .is_some_and(|child| self.failures.avoids(child, parent))
+    }
+
     fn view_of(&self, ix: Ix) -> Option<NodeView<N>> {
         let member = self.member(ix)?;
         let stripes = 0..self.config.stripes.count();

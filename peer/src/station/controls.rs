@@ -4,6 +4,7 @@
 
 use super::rate::MessageLimit;
 use certs::Error;
+use overlay::near::Agreement;
 use overlay::slots::ClaimCheck;
 use wire::Reason;
 
@@ -14,6 +15,8 @@ pub struct Judging {
     pub claims: ClaimCheck,
     /// When a parent is late (threat D5).
     pub lateness: LatenessCheck,
+    /// Whose word about a round trip counts (threat D5).
+    pub agreement: Agreement,
     /// How often members may speak (threat D7).
     pub messages: MessageCheck,
     /// How many may join from one place at once (threat E2).

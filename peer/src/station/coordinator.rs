@@ -166,6 +166,7 @@ pub(super) struct Coordinator {
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::permits::Permits,
     pub(super) mesh: super::neighbours::Mesh,
+    pub(super) nearness: super::nearness::Nearness,
     pub(super) proven: super::receipts::Proven,
     pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
@@ -222,6 +223,7 @@ impl Coordinator {
             planner: Planner::new(me, settings.edges, config, seed),
             permits: super::permits::Permits::of_life(keys.lives),
             mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
+            nearness: super::nearness::Nearness::new(me, settings.judging.agreement),
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
@@ -285,6 +287,7 @@ impl Coordinator {
                     self.show_tree();
                     self.renew_permits();
                     self.tend_neighbours();
+                    self.tend_nearness();
                     self.save();
                 }
                 Some(event) = messages.recv() => self.take_waiting(event, &mut messages),
@@ -313,6 +316,9 @@ impl Coordinator {
                         None => self.join(&link, join),
                     },
                 };
+                if outcome.is_ok() {
+                    self.nearness.call(&link);
+                }
                 if let Err(reason) = &outcome {
                     let fields = json!({"reason": reason.name(), "other": link.peer.to_hex()});
                     self.emit.tell("join_refused", fields);
@@ -371,6 +377,7 @@ impl Coordinator {
             Up::Leaving(_) => self.leaving(from),
             Up::NeighbourDown(link) => self.neighbour_down(from, &link),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
+            Up::Lines(lines) => self.lines(from, &lines),
             Up::Equivocation(proof) => self.equivocation(from, &proof),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
@@ -498,6 +505,7 @@ impl Coordinator {
         let Some(member) = self.members.remove(&node) else {
             return;
         };
+        self.nearness.forget(node);
         let now_ms = self.clock.mono_ms();
         if member.kind == NodeKind::Relay {
             let kind = if graceful { "relay_left" } else { "relay_lost" };

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wire::message::control::{
-    Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up, Withheld,
+    Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
 use wire::statement::{CapacityClaim, Signed};
-use wire::{Reason, Sequence, SpkiHash, Stripe, StripeSet};
+use wire::{Reason, SpkiHash, Stripe, StripeSet};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -65,6 +65,7 @@ pub(crate) struct Session {
     last_receipt_ms: u64,
     /// What was pulled and given, as told last.
     pub(super) repairs: link::Repairs,
+    pub(super) measuring: link::Measuring,
     pub(super) to_receipt: VecDeque<super::stream::Done>,
     pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
@@ -137,6 +138,7 @@ impl Session {
             receipts: Receipts::new(scope.clone(), membership.identity.spki()),
             last_receipt_ms: 0,
             repairs: link::Repairs::default(),
+            measuring: link::Measuring::default(),
             to_receipt: VecDeque::new(),
             leaving: Leaving::No,
             last_path: serde_json::Value::Null,
@@ -496,28 +498,6 @@ impl Session {
         }));
     }
 
-    /// A parent lets us fall behind what the station has signed. Who of those
-    /// above is to blame, the coordinator knows.
-    fn withheld(
-        &mut self,
-        from: SpkiHash,
-        stripes: StripeSet,
-        head: Sequence,
-        newest: Option<Sequence>,
-    ) {
-        let fields = json!({
-            "from": from.to_hex(), "stripes": numbers(stripes), "head": head.0,
-            "newest": newest.map(|n| n.0),
-        });
-        self.emit.tell("stream_withheld", fields);
-        let text = format!("{} does not send what is published", from.short());
-        self.notice(page::Level::Warning, text);
-        let _ = self.up.send(Up::Withheld(Withheld {
-            parent: from,
-            stripes,
-        }));
-    }
-
     fn typed(&mut self, line: &str) -> Result<Option<End>, Error> {
         match typed::parse(line) {
             Ok(Typed::Answer {
@@ -571,6 +551,7 @@ impl Session {
             self.send_receipts();
             self.tell_repairs();
         }
+        self.tell_lines(now_ms);
         self.show();
     }
 

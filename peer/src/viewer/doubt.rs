@@ -1,9 +1,10 @@
-//! What a viewer does when a relay that it has verified does not stay so.
+//! What a viewer does when a relay that it has verified does not stay so, or a
+//! parent does not send what it should.
 
-use super::control::Session;
+use super::control::{Session, numbers};
 use serde_json::json;
-use wire::Reason;
-use wire::message::control::{EdgeFailure, NodeRef, Up};
+use wire::message::control::{EdgeFailure, NodeRef, Up, Withheld};
+use wire::{Reason, Sequence, SpkiHash, StripeSet};
 
 impl Session {
     /// The relay does not answer any more: the coordinator is asked for
@@ -32,5 +33,27 @@ impl Session {
         self.notice(page::Level::Warning, text);
         self.expired.insert(relay.spki);
         self.report_path();
+    }
+
+    /// A parent lets us fall behind what the station has signed. Who of those
+    /// above is to blame, the coordinator knows.
+    pub(super) fn withheld(
+        &mut self,
+        from: SpkiHash,
+        stripes: StripeSet,
+        head: Sequence,
+        newest: Option<Sequence>,
+    ) {
+        let fields = json!({
+            "from": from.to_hex(), "stripes": numbers(stripes), "head": head.0,
+            "newest": newest.map(|n| n.0),
+        });
+        self.emit.tell("stream_withheld", fields);
+        let text = format!("{} does not send what is published", from.short());
+        self.notice(page::Level::Warning, text);
+        let _ = self.up.send(Up::Withheld(Withheld {
+            parent: from,
+            stripes,
+        }));
     }
 }

@@ -174,6 +174,7 @@ impl Session {
             }
         }
         self.forget_old_place();
+        self.measuring = link::Measuring::default();
         *line = Line::up(channel);
         self.emit.tell("rejoined", json!({"place_kept": back.kept}));
         line.send(&Up::Claim(self.claim())).await;

@@ -65,6 +65,15 @@ impl Session {
         }
     }
 
+    /// Tells the station how long the links are, if that has changed.
+    pub(super) fn tell_lines(&mut self, now_ms: u64) {
+        let minor = self.membership.link.minor;
+        let lines = self.measuring.report(now_ms, minor, self.node.paths());
+        if let Some(lines) = lines {
+            let _ = self.up.send(Up::Lines(lines));
+        }
+    }
+
     /// Tells what was pulled and given, if that has changed.
     pub(super) fn tell_repairs(&mut self) {
         let repairs = self.node.repairs();

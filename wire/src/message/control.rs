@@ -9,6 +9,7 @@ use crate::limits::{
     STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::edge::Equivocation;
+use crate::message::lines::Lines;
 use crate::message::receipt::{Receipt, Sampling};
 use crate::order::Order;
 use crate::reason::Reason;
@@ -65,6 +66,8 @@ crate::messages! {
         16 => NeighbourDown(EdgeFailure),
         /// Let me in again: I was in, and this is what I still have.
         17 => Rejoin(Box<Rejoin>),
+        /// How long my links are, and what they lose (since minor version 1).
+        18 => Lines(Lines),
     }
 }
 

@@ -11,6 +11,7 @@ use wire::message::control::{
 };
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
+use wire::message::lines::{Line, Lines};
 use wire::message::live::{Challenge, Response};
 use wire::message::mesh::{Answer as MeshAnswer, Map, Mesh, Pull, PullRefusal};
 use wire::message::receipt::{Receipt, Sampling};
@@ -230,6 +231,8 @@ records! {
     EdgeOrder { permit, other, dial }
     EdgeReport { other, child, stripes }
     Withheld { parent, stripes }
+    Lines { lines }
+    Line { other, rtt_us, sent, lost }
     EdgeFailure { other, child, reason }
     Answer { ask, choice, show_name }
     Introduce { ask, admission }
@@ -264,7 +267,7 @@ messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
         RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation,
-        NeighbourDown, Rejoin
+        NeighbourDown, Rejoin, Lines
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
