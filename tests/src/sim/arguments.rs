@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Other stripes.
     #[arg(long, value_name = "K+M")]
     pub stripes: Option<String>,
+    /// No place is chosen by round trip, to see what that is worth.
+    #[arg(long)]
+    pub without_nearness: bool,
     /// Print JSON (roundcast.sim/1) instead of a few lines.
     #[arg(long)]
     pub json: bool,

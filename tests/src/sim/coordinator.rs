@@ -78,6 +78,7 @@ impl World {
                     .after(self.scenario.rules.blame_ms * 1_000, blame);
             }
             Up::Receipt { parent, summary } => self.receipted(from, parent, summary),
+            Up::Lines { .. } => self.measured(from),
             Up::Leave => return self.member_gone(from, true),
         }
         self.act()
@@ -219,6 +220,7 @@ impl World {
     fn forget(&mut self, node: Id) {
         self.ledger.forget(node);
         self.shadow.gone(node);
+        self.nearness.forget(node);
         self.permits.forget(node);
         for stripe in self.stripes.all() {
             self.suspicion.forget(stripe.0, node);
@@ -354,7 +356,13 @@ impl World {
         self.measure.asked_at(used as f64 / edges.max(1) as f64);
         let waiting = seats.iter().find(|seat| seat.waiting);
         match waiting {
-            Some(seat) if self.stripes.count() == 1 && used < edges => {
+            Some(seat)
+                if self.stripes.count() == 1
+                    && seats.iter().any(|at| {
+                        let free = at.depth.is_some() && at.edges_used < at.edges;
+                        free && !self.plan.avoids(seat.node, at.node)
+                    }) =>
+            {
                 Err(self.broken(Invariant::AskedWithRoom {
                     used,
                     edges,
@@ -378,6 +386,7 @@ impl World {
         self.send_beacons();
         self.lower_edges();
         self.make_room();
+        self.locate();
         self.renew_permits()?;
         self.act()?;
         self.observe()

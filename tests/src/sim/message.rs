@@ -42,6 +42,10 @@ pub(super) enum Up {
         parent: Id,
         summary: Summary,
     },
+    /// So many links have been measured; see `nearness`.
+    Lines {
+        count: usize,
+    },
     Leave,
 }
 

@@ -18,6 +18,7 @@ mod flow;
 mod links;
 mod measure;
 mod message;
+mod nearness;
 mod network;
 mod node;
 mod optimum;
@@ -76,6 +77,9 @@ pub struct Figures {
     pub gap_ms_after: u64,
     /// How many viewers missed any chunk in that time.
     pub missed_after: usize,
+    /// How long the planned way of the median viewer is at the end by the lines
+    /// alone, one way, in ms.
+    pub way_ms_p50: u64,
 }
 
 /// Runs a scenario to its end.
@@ -92,6 +96,7 @@ pub fn figures(scenario: &Scenario) -> Result<Figures, Error> {
         continuity_after: outcome.after.map(|c| c.mean),
         gap_ms_after: outcome.gap_ms_after,
         missed_after: outcome.missed_after,
+        way_ms_p50: outcome::ranked(&world.ways_ms(), 500).unwrap_or(0),
     })
 }
 
@@ -103,6 +108,9 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, Error> {
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     if let Some(stripes) = &arguments.stripes {
         scenario.stripes.clone_from(stripes);
+    }
+    if arguments.without_nearness {
+        scenario.rules.nears_max = 0;
     }
     scenario.check()?;
     Ok(scenario)

@@ -4,6 +4,7 @@
 use super::node::{Id, STATION};
 use super::scenario::Rules;
 use overlay::Planner;
+use overlay::near::Coordinate;
 use overlay::planner::{Action, Config, EdgeFault, Peer, Relay};
 use overlay::slots::UNPROVEN_SLOTS;
 use wire::message::control::{Choice, NodeKind};
@@ -38,6 +39,7 @@ impl Plan {
             // A child that moves away moves with all its stripes.
             handover_edges_max: stripes.count().into(),
             lifts_max: rules.lifts_max,
+            nears_max: rules.nears_max,
             ..Config::default()
         };
         Self {
@@ -111,6 +113,16 @@ impl Plan {
 
     pub(super) fn withheld(&mut self, now_ms: u64, child: Id, parent: Id, stripe: u8) {
         self.planner.withheld(now_ms, child, parent, Stripe(stripe));
+    }
+
+    /// Where a node is, by what was measured.
+    pub(super) fn locate(&mut self, node: Id, at: Coordinate) {
+        self.planner.locate(node, at);
+    }
+
+    /// Whether the child is not sent to this parent any more.
+    pub(super) fn avoids(&self, child: Id, parent: Id) -> bool {
+        self.planner.avoids(child, parent)
     }
 
     pub(super) fn tick(&mut self, now_ms: u64) {

@@ -49,6 +49,7 @@ impl World {
                 "p50": ranked(&outcome.join_ms, 500), "p95": ranked(&outcome.join_ms, 950),
                 "never": outcome.never_played,
             },
+            "near": self.near_json(),
             "delay_ms": { "p50": self.delay_ms(500), "p99": self.delay_ms(990) },
             "longest_gap_ms": {
                 "p50": ranked(&outcome.gap_ms, 500), "p99": ranked(&outcome.gap_ms, 990),
@@ -105,6 +106,16 @@ impl World {
             "left_out_chunks": counts.left_out,
             "duplicate_share": round(duplicates),
             "used_share_at_ask_min": counts.used_share_at_ask.map(round),
+        })
+    }
+
+    /// Whether places are chosen by round trip, and how long the planned ways
+    /// are at the end by the lines alone.
+    fn near_json(&self) -> Value {
+        let ways = self.ways_ms();
+        json!({
+            "nears_max": self.scenario.rules.nears_max,
+            "way_ms": { "p50": ranked(&ways, 500), "p99": ranked(&ways, 990) },
         })
     }
 

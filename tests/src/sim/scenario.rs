@@ -181,6 +181,8 @@ pub struct Rules {
     pub makes_room: bool,
     /// See `overlay::planner::Config`.
     pub lifts_max: u32,
+    /// See `overlay::planner::Config`; 0: no place is chosen by round trip.
+    pub nears_max: u32,
 }
 
 impl Default for Rules {
@@ -195,6 +197,7 @@ impl Default for Rules {
             resume_ms: 1_000,
             makes_room: true,
             lifts_max: 2,
+            nears_max: 2,
         }
     }
 }

@@ -11,6 +11,7 @@ use wire::message::control::{
     self, Addresses, Admission, Admitted, Answer, Choice, EdgeFailure, EdgeOrder, EdgeReport,
     Empty, Introduce, Join, Name, NodeKind, NodeRef, Withheld,
 };
+use wire::message::lines::{Line, Lines};
 use wire::message::receipt::Receipt;
 use wire::order::Order;
 use wire::statement::{
@@ -42,6 +43,8 @@ pub(super) struct Sizes {
     edge_down: u64,
     receipt: u64,
     leave: u64,
+    /// Without links, and of each link.
+    lines: (u64, u64),
     admitted: u64,
     refused: u64,
     edge: u64,
@@ -94,6 +97,7 @@ impl Sizes {
             edge_down: bytes(&control::Up::EdgeDown(failure.clone())),
             receipt: bytes(&control::Up::Receipt(receipt(keys)?)),
             leave: bytes(&control::Up::Leave(Empty {})),
+            lines: lines(),
             admitted: bytes(&control::Down::Admitted(Box::new(admitted(keys)?))),
             refused: bytes(&control::Down::Refused(Reason::NoCapacity)),
             edge: bytes(&control::Down::Edge(Box::new(order(keys, None)?))),
@@ -124,6 +128,7 @@ impl Sizes {
             Up::Withheld { .. } => self.withheld,
             Up::Receipt { .. } => self.receipt,
             Up::Leave => self.leave,
+            Up::Lines { count } => self.lines.0 + self.lines.1 * *count as u64,
         }
     }
 
@@ -177,6 +182,21 @@ fn claim(keys: &Keys) -> u64 {
         issued: EPOCH_MS,
     };
     bytes(&control::Up::Claim(certs::sign(&keys.member, &claim)))
+}
+
+/// A report of no links, and what each link adds.
+fn lines() -> (u64, u64) {
+    let of = |count| {
+        let line = Line {
+            other: SPKI,
+            rtt_us: 80_000,
+            sent: 2_000,
+            lost: 5,
+        };
+        let lines = List::new(vec![line; count]).unwrap_or_default();
+        bytes(&control::Up::Lines(Lines { lines }))
+    };
+    (of(0), of(1).saturating_sub(of(0)))
 }
 
 fn beacon(keys: &Keys) -> u64 {

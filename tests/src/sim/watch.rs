@@ -121,6 +121,7 @@ impl World {
             return;
         }
         self.queue.after(RECEIPT_US, Event::Receipts(id));
+        self.tell_lines(id);
         for ix in self.node(id).parents.clone() {
             self.receipts(ix);
         }

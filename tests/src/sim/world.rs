@@ -4,6 +4,7 @@ use super::check::{Broken, Invariant, Shadow};
 use super::digest::Digest;
 use super::measure::Measure;
 use super::message::{Down, Up};
+use super::nearness::Nearness;
 use super::network::{Network, Place};
 use super::node::{Cheat, Edge, EdgeIx, End, Id, Kind, Node};
 use super::permits::Permits;
@@ -122,6 +123,7 @@ pub(super) struct World {
     pub(super) members: BTreeMap<Id, bool>,
     pub(super) permits: Permits,
     pub(super) suspicion: Suspicion,
+    pub(super) nearness: Nearness,
     pub(super) stripes: Stripes,
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
@@ -172,6 +174,7 @@ impl World {
             members: BTreeMap::new(),
             permits: Permits::default(),
             suspicion: Suspicion::default(),
+            nearness: Nearness::new(),
             stripes,
             edge_bps,
             said_before: 0,
