@@ -41,6 +41,13 @@ relay_bench() {
   return "$code"
 }
 
+# What children of each standing get of a full uplink, in push and in repair.
+step_priority_bench() {
+  need cc build-essential
+  cargo build --locked --profile demo -p tests --bin priority-bench
+  "$CARGO_TARGET_DIR/demo/priority-bench" --commit "$(git rev-parse HEAD)" --smoke
+}
+
 # In two invocations: the relay is built as it is for people.
 step_relay_bench() {
   need cc build-essential

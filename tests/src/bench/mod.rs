@@ -15,6 +15,7 @@ mod moq;
 mod parent;
 mod part;
 mod plan;
+pub mod priority;
 mod relay;
 mod report;
 mod round;

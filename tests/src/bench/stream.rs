@@ -68,17 +68,28 @@ impl Stream {
     }
 
     pub(super) fn permit(&self, parent: SpkiHash, child: SpkiHash, now: UnixMs) -> BatchedPermit {
+        let leave = (PermitKind::Push, Priority::FreeRider);
+        self.permit_of((parent, child), leave, now)
+    }
+
+    /// A permit of this kind and standing.
+    pub(super) fn permit_of(
+        &self,
+        (parent, child): (SpkiHash, SpkiHash),
+        (kind, priority): (PermitKind, Priority),
+        now: UnixMs,
+    ) -> BatchedPermit {
         let permit = Permit {
             scope: self.run.scope.clone(),
             serial: 1,
-            kind: PermitKind::Push,
+            kind,
             stripes: self.run.stripes.into(),
             rendition: Rendition(0),
             parent,
             child,
             parent_order: None,
             child_order: None,
-            priority: Priority::FreeRider,
+            priority,
             byte_budget: PERMIT_BYTES,
             issued: now,
             expiry: now.plus_ms(PERMIT_MS),
