@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use voucher::{Class, Currency, KeyEpoch, Name, Price, Region, Size};
+use voucher::{Class, Currency, KeyEpoch, Name, Price, Region, RegionProbe, Size};
 use wire::UnixMs;
 
 /// Classes of one desk: each halves the crowd that a voucher hides in, and
@@ -28,6 +28,8 @@ pub struct Config {
     pub channel: Name,
     /// What is sold.
     pub class: Vec<ClassSetting>,
+    /// Where clients can measure how far regions are.
+    pub probe: Vec<RegionProbe>,
     /// The provider `local`.
     pub local: LocalSetting,
     /// The provider `qemu`.
@@ -99,6 +101,7 @@ impl Default for Config {
             .into_iter()
             .flatten()
             .collect(),
+            probe: Vec::new(),
             local: LocalSetting::default(),
             qemu: QemuSetting::default(),
         }
@@ -288,6 +291,8 @@ mod tests {
             "[qemu]\nguests_max = 3".to_owned(),
             "[qemu]\nmemory = 512".to_owned(),
             "class = []".to_owned(),
+            "[[probe]]\nregion = 'eu'".to_owned(),
+            "[[probe]]\nregion = 'EU!'\naddress = 'a:1'".to_owned(),
             format!("{class}colour = 'red'"),
             format!("{class}{class}"),
             class.replace("hours = 1", "hours = 99"),

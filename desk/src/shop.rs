@@ -164,7 +164,8 @@ impl Stock {
             keys.insert(class.clone(), key);
         }
         let offers = offers(&keys, &sold);
-        let set = KeySet::new(shop.clone(), ledger.clone(), identity.public(), offers)?;
+        let set = KeySet::new(shop.clone(), ledger.clone(), identity.public(), offers)?
+            .with_probes(config.probe.clone())?;
         let public = |(class, key): (&Class, &IssuerKey)| (class.clone(), key.public().clone());
         Ok(Self {
             key_set: set.sign(identity.key())?,

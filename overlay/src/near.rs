@@ -19,7 +19,9 @@
 mod coordinate;
 mod lines;
 mod loss;
+mod region;
 
 pub use coordinate::Coordinate;
 pub use lines::{Agreement, LINES_MAX, Lines, RTT_US_MAX};
 pub use loss::{Counts, Loss};
+pub use region::nearest as nearest_region;

@@ -5,6 +5,7 @@
 mod holder;
 mod quote;
 mod redeem;
+pub(crate) mod region;
 mod terms;
 
 #[cfg(test)]
@@ -296,6 +297,10 @@ impl Sponsor {
             self.steps.push_back(Step::Say(text));
             return;
         };
+        let quoted = self.open.iter().find(|o| o.ask.ask == ask);
+        let rtts = quoted
+            .and_then(|o| o.quote.as_ref())
+            .map(|q| q.rtts.clone());
         self.open.retain(|o| o.ask.ask != ask);
         let now = self.setting.clock.unix();
         if let Some(idle) = self.held.iter().find(|held| held.is_idle(now)) {
@@ -306,6 +311,7 @@ impl Sponsor {
         let introducing = Introducing {
             ask,
             desk,
+            rtts: rtts.unwrap_or_default(),
             paid: self.paid.pop(),
             setting: self.setting.clone(),
             reports: self.reports.clone(),

@@ -310,7 +310,7 @@ impl FromStr for Class {
     }
 }
 
-serde_text!(Class, KeyEpoch);
+serde_text!(Class, KeyEpoch, Region);
 
 /// A number whose text is the one that `Display` gives: no sign, no leading
 /// zero.

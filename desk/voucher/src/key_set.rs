@@ -5,6 +5,7 @@
 use crate::desk_uri::desk_key_hash;
 use crate::encoding::{Base64, labelled, sha256};
 use crate::issuer::{ClassKey, KEYS_MAX};
+use crate::probe::{PROBES_MAX, RegionProbe};
 use crate::protocol::{RESPONSE_BYTES_MAX, hex_id};
 use crate::token::Name;
 use crate::{Class, DeskUri, Error, Price};
@@ -46,6 +47,9 @@ pub struct KeySet {
     pub desk_key: PublicKey,
     /// The classes: those for sale, and earlier ones still redeemed.
     pub offers: Vec<Offer>,
+    /// Where the round trip to a region can be measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<RegionProbe>,
 }
 
 impl KeySet {
@@ -65,9 +69,20 @@ impl KeySet {
             ledger,
             desk_key,
             offers,
+            probes: Vec::new(),
         };
         set.check()?;
         Ok(set)
+    }
+
+    /// The same, which says where regions can be measured.
+    ///
+    /// # Errors
+    /// [`Error::KeySet`] for too many, a region twice, or no address.
+    pub fn with_probes(mut self, probes: Vec<RegionProbe>) -> Result<Self, Error> {
+        self.probes = probes;
+        self.check()?;
+        Ok(self)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -82,7 +97,11 @@ impl KeySet {
         if classes.len() != self.offers.len() || ids.len() != self.offers.len() {
             return Err(Error::KeySet("a class or a key id stands in it twice"));
         }
-        Ok(())
+        let regions: BTreeSet<_> = self.probes.iter().map(|p| &p.region).collect();
+        if self.probes.len() > PROBES_MAX || regions.len() != self.probes.len() {
+            return Err(Error::KeySet("it has too many probes, or two of a region"));
+        }
+        self.probes.iter().try_for_each(RegionProbe::check)
     }
 
     /// The offer of `class`.

@@ -8,7 +8,8 @@ use common::*;
 use voucher::desk_uri::desk_key_hash;
 use voucher::{
     Base64, DeskUri, IssueResponse, KeySet, Offer, OrderState, OrderStatus, PurchaseRecord,
-    RedeemRequest, Refusal, RelayAddress, SignedKeySet, State, VoucherRecord, generator,
+    RedeemRequest, Refusal, RegionProbe, RelayAddress, SignedKeySet, State, VoucherRecord,
+    generator,
 };
 use wire::{OrderId, PublicKey, SpkiHash, UnixMs};
 
@@ -247,4 +248,29 @@ fn a_key_set_names_no_key_twice() {
     offers[1].key = offers[0].key.clone();
     let refused = KeySet::new(set.shop, set.ledger, set.desk_key, offers).unwrap_err();
     assert_eq!(refused.reason(), "key_set_invalid");
+}
+
+#[test]
+fn a_key_set_may_say_where_regions_are_measured_and_nothing_else_there() {
+    let (set, _) = key_set();
+    let probe = |region: &str, address: &str| RegionProbe {
+        region: region.parse().unwrap(),
+        address: address.to_owned(),
+    };
+    let good = vec![probe("eu", "eu.example:443"), probe("us", "192.0.2.7:443")];
+    let named = set.clone().with_probes(good).unwrap();
+    let signed = named.sign(desk_secret().key()).unwrap();
+    assert_eq!(signed.verify(&desk_uri()).unwrap(), named);
+    for bad in [
+        vec![probe("eu", "eu.example")],
+        vec![probe("eu", "eu.example:0")],
+        vec![probe("eu", ":443")],
+        vec![probe("eu", "two words:443")],
+        vec![probe("eu", &format!("{}:1", "a".repeat(300)))],
+        vec![probe("eu", "a:1"), probe("eu", "b:1")],
+        (0..17).map(|n| probe(&format!("r{n}"), "a:1")).collect(),
+    ] {
+        let refused = set.clone().with_probes(bad).unwrap_err();
+        assert_eq!(refused.reason(), "key_set_invalid");
+    }
 }

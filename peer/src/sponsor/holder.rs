@@ -5,6 +5,7 @@
 //! paid time ends the relay is tried again, more and more rarely.
 
 use super::redeem::{Ordered, redeem};
+use super::region::Rtts;
 use super::{Report, Setting, Step, terms};
 use crate::Error;
 use crate::desk_client::jittered;
@@ -96,6 +97,8 @@ impl Held {
 pub(crate) struct Introducing {
     pub(crate) ask: AskId,
     pub(crate) desk: DeskUri,
+    /// How far the desk's regions are, as the prompt went by it.
+    pub(crate) rtts: Rtts,
     /// Paid for already; else a voucher is redeemed.
     pub(crate) paid: Option<Ordered>,
     pub(crate) setting: Setting,
@@ -106,7 +109,7 @@ impl Introducing {
     pub(crate) async fn run(mut self) {
         let ordered = match self.paid.take() {
             Some(ordered) => ordered,
-            None => match redeem(&self.desk, &self.setting.data).await {
+            None => match redeem(&self.desk, &self.setting.data, &self.rtts).await {
                 Ok(ordered) => ordered,
                 Err(e) => {
                     let _ = self.reports.send(Report::Step(Step::Failed(self.ask, e)));

@@ -1,10 +1,12 @@
 //! What a round would cost this viewer, by the word of its own desk.
 
+use super::region::{self, Rtts};
 use crate::Error;
 use crate::desk_client::DeskClient;
 use crate::wallet::{Contents, now, price_text, sold};
 use std::path::Path;
-use voucher::{Class, DeskUri, Price};
+use voucher::{Class, DeskUri, KeySet, Offer, Price};
+use wire::UnixMs;
 
 /// A round as it is offered to a person.
 #[derive(Debug, Clone)]
@@ -22,31 +24,46 @@ pub(crate) struct Quote {
     /// Whether a voucher for it is in the wallet. Without one, a yes cannot
     /// be followed by a round.
     pub(crate) voucher: bool,
+    /// How far the desk's regions are from here.
+    pub(crate) rtts: Rtts,
 }
 
 /// The price of the voucher that [`super::redeem::redeem`] would take; without
-/// a voucher, of the cheapest class that the desk sells now. The wallet is
-/// read without its lock.
+/// a voucher, of the cheapest class that the desk sells now in the region that
+/// is nearest from here. The wallet is read without its lock.
 ///
 /// # Errors
 /// Those of [`DeskClient`], [`Error::File`], and [`Error::NoVoucher`] if there
 /// is none and the desk sells nothing.
 pub(crate) async fn quote(desk: &DeskUri, data: &Path) -> Result<Quote, Error> {
     let now = now();
-    let held = Contents::read(data)?.next(desk, now);
     let keys = DeskClient::new(desk)?.keys().await?;
+    let rtts = region::measure(&keys.probes).await;
+    let held = Contents::read(data)?.next_near(desk, now, &rtts);
     if let Some(record) = held {
         let class = record.class();
         // A class that is no longer for sale is worth what was paid for it.
         let price = keys
             .offer(class)
             .map_or_else(|| record.price(), |offer| offer.price);
-        return Ok(Quote::new(class, price, true));
+        return Ok(Quote::new(class, price, true, rtts));
     }
-    sold(&keys, now)
-        .min_by_key(|offer| offer.price.amount_minor())
-        .map(|offer| Quote::new(&offer.class, offer.price, false))
+    chosen(&keys, now, &rtts)
+        .map(|offer| Quote::new(&offer.class, offer.price, false, rtts.clone()))
         .ok_or(Error::NoVoucher)
+}
+
+/// The cheapest that is sold now in the nearest region that answers; if none
+/// does, the cheapest of all.
+pub(super) fn chosen<'a>(keys: &'a KeySet, now: UnixMs, rtts: &Rtts) -> Option<&'a Offer> {
+    let nearest = region::nearest(sold(keys, now).map(|offer| offer.class.region()), rtts);
+    let fits = |offer: &&Offer| {
+        let near = nearest.as_ref();
+        near.is_none_or(|near| offer.class.region() == near)
+    };
+    sold(keys, now)
+        .filter(fits)
+        .min_by_key(|offer| offer.price.amount_minor())
 }
 
 impl Quote {
@@ -55,7 +72,22 @@ impl Quote {
         price_text(self.price_minor, &self.currency)
     }
 
-    fn new(class: &Class, price: Price, voucher: bool) -> Self {
+    /// The region and how far it is, for people.
+    pub(crate) fn place_text(&self) -> String {
+        let region = self.class.region();
+        let rtt = self.rtts.get(region);
+        rtt.map_or_else(
+            || format!("in region {region}"),
+            |ms| format!("in region {region}, {ms} ms from here"),
+        )
+    }
+
+    /// The round trip to the class's region in milliseconds, if it was measured.
+    pub(crate) fn rtt_ms(&self) -> Option<u64> {
+        self.rtts.get(self.class.region()).copied()
+    }
+
+    fn new(class: &Class, price: Price, voucher: bool, rtts: Rtts) -> Self {
         Self {
             class: class.clone(),
             price_minor: price.amount_minor(),
@@ -63,6 +95,7 @@ impl Quote {
             hours: class.hours(),
             gigabytes: class.gigabytes(),
             voucher,
+            rtts,
         }
     }
 }

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::region::Rtts;
 use crate::Error;
 use crate::desk_client::{Answer, DeskClient, jittered, replay};
 use crate::wallet::{Contents, Wallet, generator, now};
@@ -66,7 +67,8 @@ enum Outcome {
 }
 
 /// Redeems one voucher at `desk`: one that was left in flight if there is
-/// one, else the one that expires first.
+/// one, else one of the region that is nearest by these round trips, else the
+/// one that expires first.
 ///
 /// # Errors
 /// [`Error::NoVoucher`] or [`Error::WalletDamaged`] without a usable voucher;
@@ -74,7 +76,7 @@ enum Outcome {
 /// is in flight; [`Error::DeskRefused`], after which it is unspent, or spent
 /// by the proof that the desk showed, or refunded by a fresh one;
 /// [`Error::Voucher`] with `spent_proof_invalid` if the desk lied.
-pub(crate) async fn redeem(desk: &DeskUri, data: &Path) -> Result<Ordered, Error> {
+pub(crate) async fn redeem(desk: &DeskUri, data: &Path, rtts: &Rtts) -> Result<Ordered, Error> {
     let wallet = Wallet::open_patiently(data, LOCK_MS_MAX).await?;
     let client = DeskClient::new(desk)?;
     let desk_key = replay(|| client.keys()).await?.desk_key;
@@ -82,7 +84,7 @@ pub(crate) async fn redeem(desk: &DeskUri, data: &Path) -> Result<Ordered, Error
     loop {
         let mut contents = wallet.contents()?;
         let damaged = contents.vouchers_damaged.pop();
-        let Some(record) = contents.next(desk, now()) else {
+        let Some(record) = contents.next_near(desk, now(), rtts) else {
             return Err(void.or(damaged).unwrap_or(Error::NoVoucher));
         };
         match redeem_one(&wallet, &client, desk_key, record).await? {

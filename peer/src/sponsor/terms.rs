@@ -80,11 +80,12 @@ impl Terms<'_> {
         };
         let banner = self.banner.map(|b| format!("{b}\n")).unwrap_or_default();
         format!(
-            "{banner}Buy a round? The tree is {}. {} h of a relay for {price}, at most {} GB. {} \
+            "{banner}Buy a round? The tree is {}. {} h of a relay {} for {price}, at most {} GB. {} \
              It ends at {} at the latest. {ON_FAILURE}. You get {GETS}. Answer accept {id} (with \
              `named` behind it your name is shown), decline {id} or never within {} s.",
             self.deficit(),
             self.quote.hours,
+            self.quote.place_text(),
             self.quote.gigabytes,
             self.cap(),
             utc(self.ends()),
@@ -103,6 +104,7 @@ impl Terms<'_> {
             "price_minor": self.price_minor(), "currency": quote.currency,
             "class": quote.class.to_string(), "voucher": quote.voucher,
             "hours": quote.hours, "gigabytes": quote.gigabytes,
+            "region": quote.class.region().as_str(), "region_rtt_ms": quote.rtt_ms(),
             "paid_already": self.paid_until.is_some(),
             "ends_at_ms": self.ends().0, "cap": self.cap(),
             "on_failure": ON_FAILURE, "gets": GETS, "banner": self.banner,
@@ -150,6 +152,7 @@ mod tests {
             hours: 1,
             gigabytes: 45,
             voucher: true,
+            rtts: [("local".parse().unwrap(), 23)].into(),
         }
     }
 
@@ -167,6 +170,7 @@ mod tests {
         for said in [
             "4.10 USD",
             "at most 45 GB",
+            "in region local, 23 ms from here",
             "ends at 21:14 UTC",
             "2 round(s) wanted",
             "the voucher is refunded",
@@ -180,6 +184,8 @@ mod tests {
         let fields = terms.fields();
         assert_eq!(fields["hours"], 1);
         assert_eq!(fields["gigabytes"], 45);
+        assert_eq!(fields["region"], "local");
+        assert_eq!(fields["region_rtt_ms"], 23);
         assert_eq!(fields["rounds_wanted"], 2);
         assert_eq!(fields["ends_at_ms"], 21 * 3_600_000 + 14 * 60_000);
         for said in ["cap", "on_failure", "gets", "banner"] {

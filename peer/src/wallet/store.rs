@@ -2,6 +2,7 @@
 
 use super::file::{lock, make_folder, read_secret, remove, write_secret};
 use crate::Error;
+use crate::sponsor::region::{Rtts, nearest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -173,7 +174,33 @@ impl Contents {
     /// since it may have bought a relay already, then the one that expires
     /// first.
     pub(crate) fn next(self, desk: &DeskUri, now: UnixMs) -> Option<VoucherRecord> {
-        self.vouchers.into_iter().find(|record| {
+        self.next_near(desk, now, &Rtts::new())
+    }
+
+    /// The same; of those that are not in flight, first one of the region that
+    /// is nearest by these round trips.
+    pub(crate) fn next_near(
+        self,
+        desk: &DeskUri,
+        now: UnixMs,
+        rtts: &Rtts,
+    ) -> Option<VoucherRecord> {
+        let usable: Vec<VoucherRecord> = self.usable(desk, now).collect();
+        let regions = usable.iter().map(|record| record.class().region());
+        let nearest = nearest(regions, rtts);
+        let fits = |record: &&VoucherRecord| {
+            let near = nearest
+                .as_ref()
+                .is_none_or(|near| record.class().region() == near);
+            near || record.state() == State::InFlight
+        };
+        let at = usable.iter().position(|record| fits(&record));
+        usable.into_iter().nth(at?)
+    }
+
+    /// What can be redeemed at `desk`, in order.
+    fn usable(self, desk: &DeskUri, now: UnixMs) -> impl Iterator<Item = VoucherRecord> {
+        self.vouchers.into_iter().filter(move |record| {
             let usable = match record.state() {
                 State::InFlight => true,
                 State::Unspent => record.class().check_redeemable(now).is_ok(),

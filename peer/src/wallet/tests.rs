@@ -261,3 +261,25 @@ fn no_wallet_is_an_empty_one() {
     assert!(Contents::read(data.path()).unwrap().vouchers.is_empty());
     assert!(!data.path().join("wallet").exists());
 }
+
+#[tokio::test]
+async fn of_two_vouchers_the_one_of_the_nearer_region_is_taken() {
+    let desk = TestDesk::start().await;
+    let (data, first) = wallet_with_one(&desk, 31).await;
+    let path = files(data.path(), ".voucher.json").pop().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(".local.", ".far.")).unwrap();
+    let second = add_one(data.path(), &desk, 32).await;
+    let (local, far) = ("local".parse().unwrap(), "far".parse().unwrap());
+    let next = |rtts: &[(&voucher::Region, u64)]| {
+        let rtts = rtts.iter().map(|(region, ms)| ((*region).clone(), *ms));
+        let contents = Contents::read(data.path()).unwrap();
+        let next = contents.next_near(&desk.uri, now(), &rtts.collect());
+        next.unwrap().id()
+    };
+    assert_eq!(next(&[(&local, 9), (&far, 140)]), second.id());
+    assert_eq!(next(&[(&local, 150), (&far, 14)]), first.id());
+    let neither = "elsewhere".parse().unwrap();
+    let usual = Contents::read(data.path()).unwrap().next(&desk.uri, now());
+    assert_eq!(next(&[(&neither, 1)]), usual.unwrap().id());
+}

@@ -1,0 +1,88 @@
+//! The round trips from here to the regions that a desk sells: whoever is asked
+//! for a round waits for it himself, as a rule, or sits where others wait.
+//!
+//! Only a TCP handshake is timed, with an address that the user's own desk has
+//! named and signed; nothing is sent.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use voucher::{Region, RegionProbe};
+
+/// A region that does not answer in this time is not measured: who is asked
+/// waits for the price meanwhile.
+const PROBE_MS_MAX: u64 = 1_000;
+/// Handshakes with one address; the shortest counts.
+const TRIES: u32 = 2;
+
+/// Round trips by region, in milliseconds; those that do not answer are missing.
+pub(crate) type Rtts = BTreeMap<Region, u64>;
+
+/// Measures all of them at once.
+pub(crate) async fn measure(probes: &[RegionProbe]) -> Rtts {
+    let mut under_way: JoinSet<Option<(Region, u64)>> = probes
+        .iter()
+        .cloned()
+        .map(|probe| async move { Some((probe.region, round_trip_ms(&probe.address).await?)) })
+        .collect();
+    let mut rtts = Rtts::new();
+    while let Some(measured) = under_way.join_next().await {
+        rtts.extend(measured.ok().flatten());
+    }
+    rtts
+}
+
+async fn round_trip_ms(address: &str) -> Option<u64> {
+    let all = async {
+        let address = tokio::net::lookup_host(address).await.ok()?.next()?;
+        let mut best: Option<Duration> = None;
+        for _ in 0..TRIES {
+            let began = Instant::now();
+            TcpStream::connect(address).await.ok()?;
+            let took = began.elapsed();
+            best = Some(best.map_or(took, |best| best.min(took)));
+        }
+        best
+    };
+    let patience = Duration::from_millis(PROBE_MS_MAX);
+    let best = tokio::time::timeout(patience, all).await.ok().flatten()?;
+    u64::try_from(best.as_millis()).ok()
+}
+
+/// The nearest of these regions, if any was measured.
+pub(crate) fn nearest<'a>(
+    regions: impl IntoIterator<Item = &'a Region>,
+    rtts: &Rtts,
+) -> Option<Region> {
+    let regions = regions.into_iter().cloned();
+    overlay::near::nearest_region(regions, std::slice::from_ref(rtts))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        name.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_answers_is_measured_and_what_does_not_is_left_out() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = closed.local_addr().unwrap().to_string();
+        drop(closed);
+        let probe = |name, address| RegionProbe {
+            region: region(name),
+            address,
+        };
+        let here = listener.local_addr().unwrap().to_string();
+        let rtts = measure(&[probe("eu", here), probe("us", nobody)]).await;
+        assert_eq!(rtts.keys().collect::<Vec<_>>(), [&region("eu")]);
+        let regions = [region("us"), region("eu")];
+        assert_eq!(nearest(&regions, &rtts), Some(region("eu")));
+        assert_eq!(nearest(&regions, &Rtts::new()), None);
+    }
+}
