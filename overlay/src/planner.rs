@@ -19,6 +19,7 @@ mod doubt;
 mod everybody;
 mod flap;
 mod forest;
+mod index;
 mod lifting;
 mod links;
 mod lot;
@@ -31,6 +32,7 @@ mod placing;
 mod publishing;
 mod relays;
 mod seating;
+mod shifting;
 mod shortage;
 mod standing;
 mod succession;
@@ -50,6 +52,7 @@ use asking::Asking;
 use doubt::Doubt;
 use flap::Flaps;
 use forest::{Forest, Ix};
+use index::Index;
 use links::Links;
 use member::{Failures, Member};
 use mending::Mending;
@@ -88,7 +91,7 @@ pub struct Planner<N> {
     seed: u64,
     forest: Forest,
     links: Links,
-    index: BTreeMap<N, Ix>,
+    index: Index<N>,
     /// By number; those of nodes that are gone are not in `index`.
     members: Vec<Member<N>>,
     relays: BTreeMap<Ix, Relay<N>>,
@@ -120,12 +123,14 @@ impl<N: NodeId> Planner<N> {
         let stripes = config.stripes;
         let mut links = Links::new(stripes.count());
         links.grow(forest::ROOT);
+        let mut index = Index::new();
+        index.insert(station, forest::ROOT);
         Self {
             config,
             seed,
             forest: Forest::new(stripes, edges),
             links,
-            index: BTreeMap::from([(station, forest::ROOT)]),
+            index,
             members: vec![Member::new(station, NodeKind::Station, 0, edges)],
             relays: BTreeMap::new(),
             sponsored: BTreeMap::new(),
@@ -318,7 +323,7 @@ impl<N: NodeId> Planner<N> {
     }
 
     fn ix(&self, node: N) -> Option<Ix> {
-        self.index.get(&node).copied()
+        self.index.get(node)
     }
 
     fn member(&self, ix: Ix) -> Option<&Member<N>> {
@@ -341,7 +346,7 @@ impl<N: NodeId> Planner<N> {
     }
 
     fn enroll(&mut self, node: N, kind: NodeKind, edges: u32) -> Result<Ix, Error> {
-        if self.index.contains_key(&node) {
+        if self.index.get(node).is_some() {
             return Err(Error::AlreadyMember);
         }
         self.serial = self.serial.saturating_add(1);
@@ -364,14 +369,15 @@ impl<N: NodeId> Planner<N> {
         let heirs = self.heirs(now_ms, ix);
         self.end_all_edges(ix);
         self.inherit(ix, &heirs);
+        self.shift_children(ix);
         let orphans = self.forget(ix);
         self.succeed(now_ms, &heirs, &orphans);
         self.settle(now_ms);
         Ok(())
     }
 
-    /// Removes all traces of a node; returns its children by stripe, which now
-    /// wait.
+    /// Removes all traces of a node whose edges have ended; returns its children
+    /// by stripe, which now wait.
     fn forget(&mut self, ix: Ix) -> Vec<(Ix, u8)> {
         let Some(name) = self.name_of(ix) else {
             return Vec::new();
@@ -385,7 +391,6 @@ impl<N: NodeId> Planner<N> {
                 self.paid.relays_gone(relay.sponsor);
             }
         }
-        self.end_all_edges(ix);
         for (lane, _) in self.waiting.lanes_of(ix) {
             self.waiting.remove(ix, lane);
         }
@@ -395,7 +400,7 @@ impl<N: NodeId> Planner<N> {
         self.failures.forget(ix);
         self.flaps.forget(ix);
         self.asking.forget(ix, name);
-        self.index.remove(&name);
+        self.index.remove(name);
         let orphans = self.forest.remove(ix);
         for (orphan, s) in &orphans {
             self.wait(*orphan, *s, Cause::Leave);

@@ -444,16 +444,16 @@ impl<N: NodeId> Planner<N> {
         let affected: BTreeSet<Ix> = self.affected(self.waiting.in_order()).into_iter().collect();
         let mut found: Vec<(bool, u64, N, Ix)> = self
             .index
-            .iter()
+            .all()
             .filter(|(_, node)| {
-                let leaf = self.forest.feeds_nobody(**node);
+                let leaf = self.forest.feeds_nobody(*node);
                 leaf == (step == Step::Leaves)
                     && !affected.contains(node)
-                    && self.may_be_asked(now_ms, **node, cause)
+                    && self.may_be_asked(now_ms, *node, cause)
             })
             .map(|(name, node)| {
-                let lot = mix(self.seed ^ mix(ask.0 ^ mix(self.serial_of(*node))));
-                (self.sponsored.contains_key(name), lot, *name, *node)
+                let lot = mix(self.seed ^ mix(ask.0 ^ mix(self.serial_of(node))));
+                (self.sponsored.contains_key(&name), lot, name, node)
             })
             .collect();
         found.sort_unstable();

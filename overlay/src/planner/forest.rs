@@ -202,6 +202,23 @@ impl Forest {
         true
     }
 
+    /// Takes `child` with its part from its parent and hangs it under `parent`,
+    /// which is rooted, has a free edge and is not in that part.
+    pub(super) fn shift(&mut self, child: Ix, parent: Ix, s: u8) {
+        let (c, p) = (self.vertex(child, s), self.vertex(parent, s));
+        if c.parent == NONE || p.depth == UNROOTED || self.free_of(parent) == 0 {
+            return;
+        }
+        self.unlink_child(child, c.parent, s);
+        self.adjust(c.parent, |spot| spot.used = spot.used.saturating_sub(1));
+        self.link_child(child, parent, s);
+        self.adjust(parent, |spot| spot.used = spot.used.saturating_add(1));
+        if c.depth != below(p.depth) {
+            self.set_depths(child, s, below(p.depth));
+        }
+        self.note_moved(child, s);
+    }
+
     /// Takes `child` with its part from its parent.
     pub(super) fn detach(&mut self, child: Ix, s: u8) {
         let Some(parent) = self.parent(child, s) else {
@@ -244,17 +261,25 @@ impl Forest {
     /// Removes a node; its children, which are returned, lose their parent.
     pub(super) fn remove(&mut self, node: Ix) -> Vec<(Ix, u8)> {
         let mut orphans = Vec::new();
+        // First it is no place any more: then nothing has to be kept in line
+        // for it.
         for s in 0..self.stripes.count() {
-            let children = self.children(node, s);
-            for child in children {
+            if let Some(parent) = self.parent(node, s) {
+                self.unlink_child(node, parent, s);
+                self.adjust(parent, |spot| spot.used = spot.used.saturating_sub(1));
+            }
+            self.set_depth(node, s, UNROOTED);
+        }
+        self.adjust(node, |spot| spot.edges = 0);
+        for s in self.inner_stripes(node) {
+            for child in self.children(node, s) {
                 self.detach(child, s);
                 orphans.push((child, s));
             }
-            self.detach(node, s);
-            self.set_depth(node, s, UNROOTED);
+        }
+        for s in 0..self.stripes.count() {
             self.edit(node, s, |v| *v = BARE);
         }
-        self.adjust(node, |spot| spot.edges = 0);
         if self.spot(node).kind == SpotKind::Peer {
             self.starved = self.starved.saturating_sub(1);
         }
@@ -380,6 +405,11 @@ impl Forest {
         if ranked(&former) != ranked(&now) {
             self.refresh_all(node);
         } else if (former.free() > 0) != (now.free() > 0) {
+            if Self::is_found_by_primary(&now) {
+                // It is in no other list, see `busy_places`.
+                self.refresh_free(node, now.primary);
+                return;
+            }
             for s in self.rooted_stripes(node) {
                 self.refresh_free(node, s);
             }
@@ -409,6 +439,7 @@ impl Forest {
         self.edit(node, s, |v| v.depth = depth);
         let k = u32::from(self.stripes.k());
         let mut starved = self.starved;
+        let former = self.spot(node).rooted;
         if let Some(spot) = self.spots.get_mut(node as usize) {
             let was = spot.rooted.count_ones() < k;
             if depth == UNROOTED {
@@ -429,6 +460,10 @@ impl Forest {
             }
         }
         self.starved = starved;
+        let spot = self.spot(node);
+        if former != spot.rooted && spot.primary == s && spot.inner != 0 {
+            self.refresh_all(node);
+        }
         self.refresh(node, s);
     }
 
@@ -470,7 +505,8 @@ impl Forest {
     fn refresh_free(&mut self, node: Ix, s: u8) {
         let v = self.vertex(node, s);
         let spot = self.spot(node);
-        let listed = v.depth != UNROOTED && spot.free() > 0;
+        let elsewhere = spot.primary != s && Self::is_found_by_primary(&spot);
+        let listed = v.depth != UNROOTED && spot.free() > 0 && !elsewhere;
         let free = listed.then(|| (v.depth, self.free_rank(&spot, s)));
         self.free.set(node, s, free);
     }

@@ -175,7 +175,7 @@ impl<N: NodeId> Planner<N> {
     }
 
     /// Whether a joiner who may hang anywhere will surely find enough.
-    fn has_plenty(&self, ix: Ix) -> bool {
+    pub(super) fn has_plenty(&self, ix: Ix) -> bool {
         let bound = self
             .member(ix)
             .is_some_and(|m| m.relay_only || m.has_failures);

@@ -125,6 +125,7 @@ impl<N: NodeId> Planner<N> {
 
     fn refuse(&mut self, ix: Ix) {
         let Some(node) = self.name_of(ix) else { return };
+        self.end_all_edges(ix);
         self.forget(ix);
         self.actions.push_back(Action::Refuse {
             node,

@@ -123,8 +123,8 @@ impl<N: NodeId> Planner<N> {
     /// sections 2.3 and 2.4).
     #[must_use]
     pub fn priority(&self, child: N, parent: N) -> Priority {
-        match (self.index.get(&child), self.index.get(&parent)) {
-            (Some(child), Some(parent)) => self.priority_of(*child, *parent),
+        match (self.index.get(child), self.index.get(parent)) {
+            (Some(child), Some(parent)) => self.priority_of(child, parent),
             _ => Priority::FreeRider,
         }
     }

@@ -70,8 +70,8 @@ impl<N: NodeId> Planner<N> {
     pub fn view(&self) -> Vec<NodeView<N>> {
         let mut nodes: Vec<(u64, NodeView<N>)> = self
             .index
-            .values()
-            .filter_map(|ix| Some((self.serial_of(*ix), self.view_of(*ix)?)))
+            .all()
+            .filter_map(|(_, ix)| Some((self.serial_of(ix), self.view_of(ix)?)))
             .collect();
         nodes.sort_by_key(|(serial, v)| (v.depth.unwrap_or(u32::MAX), *serial));
         nodes.into_iter().map(|(_, view)| view).collect()
@@ -113,9 +113,9 @@ impl<N: NodeId> Planner<N> {
     /// see [`NodeView::guaranteed`]. Walks through all members.
     #[must_use]
     pub fn guarantees(&self) -> Vec<(N, bool)> {
-        let peers = self.index.iter().filter(|(_, ix)| self.is_peer(**ix));
-        peers
-            .map(|(node, ix)| (*node, self.forest.is_guaranteed(*ix)))
+        let all = self.index.in_order().into_iter();
+        all.filter(|(_, ix)| self.is_peer(*ix))
+            .map(|(node, ix)| (node, self.forest.is_guaranteed(ix)))
             .collect()
     }
 
@@ -123,21 +123,19 @@ impl<N: NodeId> Planner<N> {
     /// [`NodeView::guaranteed`], and all viewers. Walks through all members.
     #[must_use]
     pub fn guaranteed(&self) -> (u32, u32) {
-        let peers = self.index.values().filter(|ix| self.is_peer(**ix));
-        peers.fold((0, 0), |(sure, all), ix| {
-            (sure + u32::from(self.forest.is_guaranteed(*ix)), all + 1)
+        let peers = self.index.all().filter(|(_, ix)| self.is_peer(*ix));
+        peers.fold((0, 0), |(sure, all), (_, ix)| {
+            (sure + u32::from(self.forest.is_guaranteed(ix)), all + 1)
         })
     }
 
     /// All members, in the order in which they came.
     #[must_use]
     pub fn by_age(&self) -> Vec<N> {
-        let members = self
-            .index
-            .iter()
-            .filter(|(_, ix)| **ix != super::forest::ROOT);
+        let members = self.index.all();
         let mut members: Vec<(u64, N)> = members
-            .map(|(node, ix)| (self.serial_of(*ix), *node))
+            .filter(|(_, ix)| *ix != super::forest::ROOT)
+            .map(|(node, ix)| (self.serial_of(ix), node))
             .collect();
         members.sort_unstable();
         members.into_iter().map(|(_, node)| node).collect()
@@ -147,20 +145,20 @@ impl<N: NodeId> Planner<N> {
     #[must_use]
     pub fn edges(&self) -> Vec<EdgeView<N>> {
         let mut edges = Vec::new();
-        for (child, ix) in &self.index {
+        for (child, ix) in self.index.in_order() {
             for stripe in self.config.stripes.all() {
-                let planned = self.forest.parent(*ix, stripe.0);
-                let target = self.links.target(*ix, stripe.0);
-                let old = self.links.old_of(*ix, stripe.0);
+                let planned = self.forest.parent(ix, stripe.0);
+                let target = self.links.target(ix, stripe.0);
+                let old = self.links.old_of(ix, stripe.0);
                 for parent in target.into_iter().chain(old) {
                     let Some(name) = self.name_of(parent) else {
                         continue;
                     };
                     edges.push(EdgeView {
                         stripe,
-                        child: *child,
+                        child,
                         parent: name,
-                        priority: self.priority_of(*ix, parent),
+                        priority: self.priority_of(ix, parent),
                         old: planned != Some(parent),
                     });
                 }

@@ -16,6 +16,12 @@ pub(in super::super) const OWN_RANKS: u64 = 0xffff_ffff;
 pub(in super::super) const HUB_RANKS: u64 = 0x5555_5555 | (1 << BUSY_RELAYS);
 pub(in super::super) const IDLE_RANKS: u64 = 0xffff << IDLE;
 pub(in super::super) const BUSY_RANKS: u64 = 0xffff << BUSY;
+/// Peers among them are as a rule in the list of the stripe that they feed by
+/// preference alone, and are looked for there: taking and giving an edge is what
+/// happens most, and would else move them in the lists of every stripe.
+const BUSY_PEERS: u64 = BUSY_RANKS & !(1 << BUSY_RELAYS);
+/// Of those, so many are brought in order.
+const BUSY_SORTED: usize = 64;
 /// Ranks in the lists of places: peers without children, weak before strong;
 /// peers with children, likewise; relays.
 const INNER: u32 = 16;
@@ -48,6 +54,12 @@ impl Forest {
         } else {
             BUSY + weak
         }
+    }
+
+    /// A peer that feeds others and is found by the stripe that it feeds by
+    /// preference, where it is rooted.
+    pub(super) fn is_found_by_primary(spot: &Spot) -> bool {
+        !spot.is_hub() && spot.inner != 0 && spot.rooted & bit(spot.primary) != 0
     }
 
     pub(super) fn place_rank(&self, spot: &Spot, s: u8) -> u32 {
@@ -178,7 +190,23 @@ impl Forest {
 
     /// Rooted nodes with a free edge: shallow, strong and old ones first.
     pub(in super::super) fn free_places(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
-        self.free.iter(s, ranks)
+        let busy = std::iter::once_with(move || self.busy_places(s, ranks)).flatten();
+        self.free.iter(s, ranks).chain(busy)
+    }
+
+    /// Rooted peers with a free edge that feed another stripe: of the first few
+    /// the shallow ones first, then all others.
+    fn busy_places(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
+        let others = (0..self.stripes.count()).filter(move |t| *t != s && ranks & BUSY_PEERS != 0);
+        let mut all = others.flat_map(move |t| {
+            let own = self.free.iter(t, OWN_RANKS);
+            own.filter(move |ix| {
+                Self::is_found_by_primary(&self.spot(*ix)) && self.is_rooted(*ix, s)
+            })
+        });
+        let mut first: Vec<Ix> = all.by_ref().take(BUSY_SORTED).collect();
+        first.sort_by_key(|ix| (self.depth(*ix, s), self.free_rank(&self.spot(*ix), s)));
+        first.into_iter().chain(all)
     }
 
     /// As [`Forest::free_places`], at one depth.
@@ -188,7 +216,9 @@ impl Forest {
         depth: u32,
         ranks: u64,
     ) -> impl Iterator<Item = Ix> + '_ {
-        self.free.at(s, depth as usize, ranks)
+        let busy = std::iter::once_with(move || self.busy_places(s, ranks)).flatten();
+        let busy = busy.filter(move |ix| self.depth(*ix, s) == Some(depth));
+        self.free.at(s, depth as usize, ranks).chain(busy)
     }
 
     /// Rooted nodes at this depth, peers without children first, and the weak
