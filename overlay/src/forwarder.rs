@@ -10,6 +10,7 @@ mod child;
 mod chunk;
 mod config;
 mod holes;
+mod live;
 mod repair;
 mod track;
 

@@ -11,11 +11,14 @@ mod node;
 
 pub mod bucket;
 pub mod forwarder;
+pub mod live;
 pub mod mesh;
 pub mod near;
 pub mod planner;
+pub mod room;
 pub mod sampling;
 pub mod slots;
+pub mod suspicion;
 
 pub use bucket::TokenBucket;
 pub use error::Error;

@@ -6,11 +6,13 @@
 //! neighbours say, and what is lacking here.
 
 mod config;
+mod news;
 mod puller;
 mod served;
 mod view;
 
 pub use config::Config;
+pub use news::News;
 pub use puller::{Arrival, Puller, Unasked, Wanted};
 pub use served::{OncePerBlock, Served};
 

@@ -166,6 +166,23 @@ fn in_a_large_audience_everybody_has_three_and_none_is_above_or_below() {
 }
 
 #[test]
+fn a_crowd_is_told_from_a_few_until_it_has_been_looked_at() {
+    let mut world = World::new("4+1", 40);
+    for node in 1..=3 {
+        world.join(node, 15, false);
+    }
+    assert!(!world.neighbours.is_behind());
+    for node in 4..=100 {
+        world.neighbours.join(node);
+    }
+    assert!(world.neighbours.is_behind());
+    for _ in 0..7 {
+        world.tend();
+    }
+    assert!(!world.neighbours.is_behind());
+}
+
+#[test]
 fn a_free_rider_pulls_and_nobody_pulls_from_him() {
     let mut world = World::new("1+0", 40);
     world.join(1, 0, false);

@@ -160,6 +160,11 @@ pub struct Watch {
     /// How much of the stream is kept, to be caught up with after a pause.
     #[arg(long)]
     pub kept_ms: Option<u64>,
+    /// Play live: do without what has not come so long after it was published.
+    /// Without this the whole stream is waited for as long as others keep it, as
+    /// a recording needs it.
+    #[arg(long, value_name = "MS")]
+    pub live_delay_ms: Option<u64>,
     /// Save the evidence of each relay that was verified into this folder,
     /// for `roundcast verify`.
     #[arg(long, value_name = "DIR")]
@@ -389,6 +394,7 @@ impl Watch {
             invite: wire::invite::Invite::parse(&self.invite)?,
             share_bps: bps(share, "--share-mbps must be a rate in Mbit/s")?,
             kept_ms: self.kept_ms.unwrap_or(KEPT_MS),
+            live_delay_ms: self.live_delay_ms,
             relay_only: self.relay_only || file.relay_only.unwrap_or(false),
             mode,
             desk,

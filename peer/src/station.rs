@@ -2,6 +2,7 @@
 
 mod admission;
 mod beacon;
+mod blame;
 mod commands;
 mod control;
 mod controls;
@@ -26,6 +27,7 @@ mod receipts;
 mod relay_line;
 mod resuming;
 mod returning;
+mod room;
 mod rounds;
 mod sampling;
 mod saved;

@@ -72,6 +72,9 @@ pub struct Options {
     /// How much of the stream is kept for those below, and may be caught up
     /// with after a pause, in milliseconds.
     pub kept_ms: u64,
+    /// What comes later than this behind the sender is done without, in
+    /// milliseconds; if not set, everything is waited for.
+    pub live_delay_ms: Option<u64>,
     /// Where the evidence of verified relays goes.
     pub save_evidence: Option<PathBuf>,
     /// Where the stream goes, besides the page.
@@ -190,6 +193,9 @@ fn start_node(
     node.enter_run(membership.run.clone());
     if membership.pull_only {
         node.pull_only();
+    }
+    if let Some(delay_ms) = options.live_delay_ms {
+        node.play_live(delay_ms);
     }
     // Permits from before this member was let in are not for it.
     node.raise_epoch(membership.secrets.epoch);

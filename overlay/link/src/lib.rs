@@ -22,6 +22,7 @@ mod measuring;
 mod mesh;
 mod node;
 mod pace;
+mod playing;
 mod rate;
 mod reset;
 mod reverify;

@@ -206,7 +206,7 @@ async fn run(
                 child: key.1,
             });
             if key.1 {
-                as_child(node, key, &handle, channel).await
+                as_child(node, key, channel).await
             } else {
                 as_parent(node, key, channel).await
             }

@@ -7,6 +7,7 @@ use crate::equivocation::Origin;
 use crate::group::Framed;
 use crate::mesh::Mesh;
 use crate::pace::Pace;
+use crate::playing::Playing;
 use crate::trust::{Proof, Verification};
 use crate::{Channel, Clock, Endpoint, Error, Link};
 use attest::offline::{Live, Verdict};
@@ -229,6 +230,7 @@ pub struct Node {
     pub(crate) edges: Edges,
     pub(crate) mesh: Mesh,
     pub(crate) paths: crate::measuring::Paths,
+    pub(crate) playing: Playing,
     pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
     pub(crate) forwarder: Mutex<Forwarder<Framed>>,
     run: Mutex<Option<Run>>,
@@ -280,6 +282,7 @@ impl Node {
             edges: Edges::default(),
             mesh: Mesh::new(config.me),
             paths: crate::measuring::Paths::default(),
+            playing: Playing::default(),
             config,
             controls,
             endpoint,

@@ -8,8 +8,8 @@ use certs::SigningKey;
 use link::{Channel, Clock, Controls, Endpoint, HeadCheck, Link, NodeEvent};
 use std::time::Duration;
 use support::{
-    Running, Setup, Stream, child, closed, join, key, loopback, media, now, order, parent, records,
-    send_group, soon,
+    Running, Setup, Stream, child, closed, join, key, loopback, media, now, order, parent,
+    parent_of, records, send_group, soon,
 };
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
@@ -300,6 +300,34 @@ async fn the_station_is_not_judged_by_its_own_word() {
     let (mut station, newest) = cut(&stream, &mut node, NodeKind::Station).await;
     station.send(stream.signed_beacon(newest + 1, now())).await;
     assert_eq!(noticed(&mut node).await, None);
+}
+
+/// Where the node asks its next parent to begin, 50 chunks behind the head.
+async fn asked_from(live_delay_ms: Option<u64>) -> u64 {
+    let stream = Stream::begin();
+    let mut node = Running::start(&stream, &stream.member(), Setup::default());
+    if let Some(delay_ms) = live_delay_ms {
+        node.node.play_live(delay_ms);
+    }
+    let (_first, newest) = cut(&stream, &mut node, NodeKind::Peer).await;
+    let beacon = stream.signed_beacon(newest + 50, now());
+    node.node.take_beacon(&beacon).unwrap();
+    let identity = stream.member();
+    let socket = Endpoint::bind(loopback(), &identity).unwrap();
+    let permit = stream.signed_permit(identity.spki(), node.spki);
+    let address = socket.address().unwrap();
+    let above = order(permit, identity.spki(), NodeKind::Peer, Some(address));
+    node.node.order_edge(above).unwrap();
+    let (_link, _channel, start) = parent_of(&socket).await;
+    start.resume.unwrap().next.0 - newest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_plays_live_asks_a_new_parent_for_nothing_late_and_others_for_everything() {
+    assert_eq!(asked_from(None).await, 1);
+    // Chunks of 200 ms, half of the delay behind the head.
+    assert_eq!(asked_from(Some(2_000)).await, 45);
+    assert_eq!(asked_from(Some(60_000)).await, 1, "nothing is late");
 }
 
 /// A relay's clock that its machine's owner has put back, as seen by a

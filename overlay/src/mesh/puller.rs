@@ -2,8 +2,8 @@
 
 use super::view::{Place, View};
 use super::{Config, Pulled};
-use crate::NodeId;
 use crate::forwarder::OpenRow;
+use crate::{Forwarder, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::message::mesh::{Map, Pull};
 use wire::statement::ChunkKey;
@@ -19,6 +19,16 @@ pub trait Wanted {
     fn open_rows(&self, key: ChunkKey) -> Option<Vec<OpenRow>>;
     /// The init segment that this chunk needs, if that is not here.
     fn init_lacking(&self, key: ChunkKey) -> Option<ChunkKey>;
+}
+
+impl<P: Clone, D: NodeId> Wanted for Forwarder<P, D> {
+    fn open_rows(&self, key: ChunkKey) -> Option<Vec<OpenRow>> {
+        Self::open_rows(self, key)
+    }
+
+    fn init_lacking(&self, key: ChunkKey) -> Option<ChunkKey> {
+        Self::init_lacking(self, key)
+    }
 }
 
 /// A neighbour spoke of a block that it was not asked for.
@@ -130,10 +140,23 @@ impl<C: NodeId> Puller<C> {
         self.named_ms = self.named_ms.split_off(&from);
     }
 
-    /// Whether it is known from where on chunks are needed.
-    #[must_use]
-    pub const fn has_begun(&self) -> bool {
-        self.from.is_some()
+    /// What is here says from where on chunks are needed: from the oldest that
+    /// is kept, and not before `live`, where what is older is of no use.
+    pub fn follow<P: Clone, D: NodeId>(
+        &mut self,
+        now_ms: u64,
+        here: &Forwarder<P, D>,
+        live: Option<Sequence>,
+    ) {
+        let from = match self.from {
+            Some(_) => Some(here.floor(self.rendition)),
+            None => here
+                .oldest(self.rendition)
+                .or_else(|| self.start().filter(|_| self.is_pull_only())),
+        };
+        if let Some(from) = from {
+            self.needs_from(now_ms, live.map_or(from, |live| live.max(from)));
+        }
     }
 
     /// The newest chunk that a neighbour has at which playback can start.

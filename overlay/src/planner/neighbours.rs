@@ -133,6 +133,13 @@ impl<N: NodeId> Neighbours<N> {
         parents.is_some_and(|parents| parents.contains(&parent))
     }
 
+    /// Whether more viewers lack neighbours than one [`Neighbours::tend`] looks
+    /// at, as in a crowd: then it should not wait for the next second.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.turns.urgent().nth(TENDED_MAX).is_some()
+    }
+
     /// Looks at some viewers in turn: gives neighbours to those who lack some,
     /// and better ones to those who have one above or below themselves.
     pub fn tend(&mut self, planner: &Planner<N>) {
@@ -254,6 +261,11 @@ impl<N: NodeId> Turns<N> {
     /// The node is one of the urgent ones.
     fn next(&mut self, node: N) {
         self.put(node, false);
+    }
+
+    fn urgent(&self) -> impl Iterator<Item = N> + '_ {
+        let urgent = self.next.range(..(true, 0));
+        urgent.map(|(_, node)| *node)
     }
 
     /// Whose turn it is; he is the last of the round from now on.

@@ -9,6 +9,7 @@ use certs::receipt::{ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
+use overlay::suspicion::{Report, Suspicion};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -181,6 +182,8 @@ pub(super) struct Coordinator {
     pub(super) introductions: super::introductions::Introductions,
     pub(super) page: Option<page::Running>,
     pub(super) traffic: super::traffic::Meter,
+    pub(super) room: overlay::room::Room,
+    pub(super) suspicion: Suspicion<SpkiHash>,
     pub(super) notices: Vec<page::Notice>,
     pub(super) guarantees: super::guarantee::Guarantees,
     /// What was measured of the stream, in bit/s.
@@ -250,6 +253,8 @@ impl Coordinator {
             introductions: super::introductions::Introductions::default(),
             page: parts.page,
             traffic: super::traffic::Meter::new(parts.traffic),
+            room: overlay::room::Room::default(),
+            suspicion: Suspicion::default(),
             epochs: parts.epochs,
             away: super::returning::Away::default(),
             store: parts.store,
@@ -274,7 +279,9 @@ impl Coordinator {
                     None => break,
                 },
                 _ = tick.tick() => {
+                    self.blame();
                     self.planner.tick(self.clock.mono_ms());
+                    self.hurry_neighbours();
                     self.renew_memberships();
                     self.end_away();
                 }
@@ -284,6 +291,7 @@ impl Coordinator {
                     self.lower_edges();
                     self.tell_proven();
                     self.tell_traffic();
+                    self.make_room();
                     self.show_tree();
                     self.renew_permits();
                     self.tend_neighbours();
@@ -481,7 +489,7 @@ impl Coordinator {
     }
 
     /// Stripes of its parent's are silent for this child, and perhaps for
-    /// others: the planner knows who above has no excuse.
+    /// others.
     fn withheld(&mut self, from: SpkiHash, withheld: &Withheld) {
         let fields = json!({
             "child": from.to_hex(), "parent": withheld.parent.to_hex(),
@@ -491,7 +499,12 @@ impl Coordinator {
         self.emit.tell("withheld", fields);
         let now_ms = self.clock.mono_ms();
         for stripe in withheld.stripes.iter() {
-            self.planner.withheld(now_ms, from, withheld.parent, stripe);
+            let report = Report {
+                child: from,
+                parent: withheld.parent,
+                stripe,
+            };
+            self.suspicion.report(now_ms, report);
         }
     }
 

@@ -211,6 +211,7 @@ impl Coordinator {
     }
 
     fn attach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash, priority: Priority) {
+        self.suspicion.forget(stripe, child);
         let pair = (child, parent);
         let permitted = self.permits.get(pair);
         if !permitted.is_some_and(|p| p.stripes.has(stripe)) {

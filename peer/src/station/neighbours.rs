@@ -104,6 +104,15 @@ impl Coordinator {
         }
     }
 
+    /// In between, while many lack some.
+    pub(super) fn hurry_neighbours(&mut self) {
+        if let Choice::Few(few) = &mut self.mesh.choice
+            && few.is_behind()
+        {
+            few.tend(&self.planner);
+        }
+    }
+
     /// Does what has changed since the last time.
     pub(super) fn neighbour_changes(&mut self) {
         while let Some(change) = self.mesh.poll_change() {

@@ -38,7 +38,7 @@ pub(super) struct PerViewer {
 /// Makes rates of the counts.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    traffic: Arc<Traffic>,
+    pub(super) traffic: Arc<Traffic>,
     told_ms: Option<u64>,
     told: (u64, u64),
     pub(super) rate: PerViewer,

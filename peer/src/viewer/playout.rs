@@ -83,9 +83,10 @@ impl Playout {
                 sequence: next,
             };
             let Some((header, blocks)) = node.chunk(key) else {
-                // The kept window has gone on without it: a gap is better
-                // than to wait for ever.
-                let Some(on) = node.passed(key.rendition, next) else {
+                // The kept window has gone on without it, or who plays live
+                // does: a gap is better than to wait for ever.
+                let passed = node.passed(key.rendition, next);
+                let Some(on) = passed.or_else(|| node.late(key.rendition, next)) else {
                     break;
                 };
                 self.miss(next, on);

@@ -37,6 +37,13 @@ impl Default for Beacons {
 }
 
 impl Beacons {
+    /// The newest chunk that a beacon named.
+    pub(crate) fn head(&self, rendition: Rendition) -> Option<Sequence> {
+        let newest = self.newest.borrow();
+        let known = newest.as_ref().filter(|k| k.beacon.rendition == rendition);
+        known.map(|known| known.beacon.head)
+    }
+
     /// Takes a beacon from any path: checks it, lets it raise the node's
     /// clock, and hands it to the children and the driver if it is news.
     ///

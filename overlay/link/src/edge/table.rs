@@ -240,7 +240,7 @@ impl Edges {
             (permit.rendition, permit.stripes, flow.wanted(permit))
         };
         // Not under the table's lock: the forwarder has its own.
-        let resume = node.resume(rendition, ask);
+        let resume = node.resume_live(rendition, ask);
         if let Some(resume) = &resume {
             lock(&node.forwarder).forgive(rendition, resume.next);
         }

@@ -3,13 +3,14 @@
 use super::table::Key;
 use crate::node::{Node, lock};
 use crate::{Channel, Error, Sender};
+use overlay::mesh::News;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::codec::{Blob, List};
+use wire::codec::Blob;
 use wire::message::group::Block;
 use wire::message::mesh::{Answer, Map, Mesh as Message, Pull, PullRefusal};
 use wire::statement::ChunkKey;
-use wire::{Encode, Reason, Rendition, Sequence, SpkiHash, Stripe};
+use wire::{Encode, Reason, Rendition, SpkiHash, Stripe};
 
 /// How long a pull waits for upload that the stream does not need: a bit less
 /// than the child waits, so that it hears why.
@@ -20,7 +21,7 @@ const REPEATED_MAX: u32 = 64;
 
 pub(super) async fn as_parent(node: &Arc<Node>, key: Key, channel: Channel) -> Result<(), Error> {
     let (mut sender, mut messages) = channel.split::<Message>();
-    let mut said = None;
+    let mut said = News::default();
     let mut repeated = 0u32;
     let mut look = tokio::time::interval(node.mesh.map_interval());
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -46,7 +47,7 @@ pub(super) async fn as_parent(node: &Arc<Node>, key: Key, channel: Channel) -> R
                 None => return Err(Error::Remote(Reason::PeerGone)),
                 Some(_) => return Err(Error::OutOfTurn("not now")),
             },
-            _ = look.tick() => if let Some(map) = news(node, &mut said) {
+            _ = look.tick() => if let Some(map) = held(node).and_then(|held| said.since(held)) {
                 let bytes = sender.send_counted(&Message::Map(map)).await?;
                 node.charge(bytes);
             },
@@ -54,27 +55,8 @@ pub(super) async fn as_parent(node: &Arc<Node>, key: Key, channel: Channel) -> R
     }
 }
 
-/// What is here since the last word; none if nothing is new.
-fn news(node: &Node, said: &mut Option<Map>) -> Option<Map> {
-    let held = lock(&node.forwarder).held(Rendition(0))?;
-    let known = |at: Sequence| {
-        let said = said.as_ref()?;
-        let place = at.0.checked_sub(said.first.0)?;
-        said.chunks.get(usize::try_from(place).ok()?)
-    };
-    let named = (held.first.0..).map(Sequence).zip(held.chunks.iter());
-    let first = named
-        .filter(|(at, blocks)| known(*at) != Some(*blocks))
-        .map(|(at, _)| at)
-        .next()?;
-    let skip = usize::try_from(first.0.saturating_sub(held.first.0)).ok()?;
-    let news = Map {
-        first,
-        chunks: List::new(held.chunks.iter().skip(skip).cloned().collect()).ok()?,
-        ..held
-    };
-    *said = Some(held);
-    Some(news)
+fn held(node: &Node) -> Option<Map> {
+    lock(&node.forwarder).held(Rendition(0))
 }
 
 fn stripe_of(node: &Node, key: ChunkKey, index: u16) -> Option<Stripe> {

@@ -4,7 +4,6 @@
 use super::Mesh;
 use crate::node::{Node, NodeEvent, lock};
 use wire::message::group::Dropped;
-use wire::statement::ChunkKey;
 use wire::{Rendition, Sequence, SpkiHash};
 
 /// How long neighbours have, in milliseconds: two tries, and half of the bound
@@ -94,17 +93,4 @@ fn missing(
         parts.push((at, to));
     }
     parts
-}
-
-/// What the pure puller asks of the forwarder.
-pub(super) struct Here<'a>(pub(super) &'a overlay::Forwarder<crate::group::Framed>);
-
-impl overlay::mesh::Wanted for Here<'_> {
-    fn open_rows(&self, key: ChunkKey) -> Option<Vec<overlay::forwarder::OpenRow>> {
-        self.0.open_rows(key)
-    }
-
-    fn init_lacking(&self, key: ChunkKey) -> Option<ChunkKey> {
-        self.0.init_lacking(key)
-    }
 }

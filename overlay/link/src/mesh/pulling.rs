@@ -1,7 +1,6 @@
 //! The child's end of a link of neighbours.
 
-use super::held_back::Here;
-use super::table::{Handle, Key};
+use super::table::Key;
 use crate::group::Framed;
 use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error};
@@ -14,25 +13,19 @@ use wire::{Reason, Rendition, SpkiHash};
 /// How often what is missing is looked for.
 const LOOK_MS: u64 = 50;
 
-pub(super) async fn as_child(
-    node: &Arc<Node>,
-    key: Key,
-    handle: &Handle,
-    channel: Channel,
-) -> Result<(), Error> {
+pub(super) async fn as_child(node: &Arc<Node>, key: Key, channel: Channel) -> Result<(), Error> {
     let (mut sender, mut messages) = channel.split::<Message>();
-    let rendition = handle.permit.rendition;
     let mut pulls = node.mesh.pulling(key);
     let mut look = tokio::time::interval(Duration::from_millis(LOOK_MS));
     loop {
         tokio::select! {
             message = messages.recv() => {
                 take(node, key.0, message?)?;
-                pump(node, rendition);
+                pump(node);
             }
             Some(pull) = pulls.recv() => sender.send(&Message::Pull(pull)).await?,
             _ = look.tick() => {
-                pump(node, rendition);
+                pump(node);
                 node.mesh.tell_left_out(node);
             }
         }
@@ -130,24 +123,17 @@ fn take_repair(node: &Node, neighbour: SpkiHash, answer: Answer) -> Result<Arriv
 
 /// Asks the neighbours for what is missing now, and leaves those that do not
 /// answer.
-fn pump(node: &Node, rendition: Rendition) {
+fn pump(node: &Node) {
     if !node.controls.mesh.is_on() {
         return;
     }
+    let live = node.live_from(Rendition(0));
     let (pulls, unanswering) = {
         let now_ms = node.clock.mono_ms();
         let mut puller = lock(&node.mesh.puller);
         let forwarder = lock(&node.forwarder);
-        if puller.has_begun() {
-            puller.needs_from(now_ms, forwarder.floor(rendition));
-        } else if let Some(first) = forwarder.oldest(rendition) {
-            puller.needs_from(now_ms, first);
-        } else if puller.is_pull_only()
-            && let Some(start) = puller.start()
-        {
-            puller.needs_from(now_ms, start);
-        }
-        let pulls = puller.poll(now_ms, &Here(&forwarder));
+        puller.follow(now_ms, &forwarder, live);
+        let pulls = puller.poll(now_ms, &*forwarder);
         (pulls, puller.unanswering())
     };
     for (of, pull) in pulls {

@@ -456,6 +456,12 @@ pub(crate) async fn child(
 /// A parent's end that the test speaks for: waits for a child that dials, and
 /// until it wants the stream.
 pub(crate) async fn parent(endpoint: &Endpoint) -> (Link, Channel) {
+    let (link, channel, _) = parent_of(endpoint).await;
+    (link, channel)
+}
+
+/// As [`parent`], with what the child said of where to begin.
+pub(crate) async fn parent_of(endpoint: &Endpoint) -> (Link, Channel, Start) {
     let accepting = soon("a child's dial", endpoint.accept()).await.unwrap();
     let link = accepting.finish().await.unwrap();
     let (send, mut recv) = link.connection.accept_bi().await.unwrap();
@@ -465,8 +471,10 @@ pub(crate) async fn parent(endpoint: &Endpoint) -> (Link, Channel) {
     assert!(matches!(hello, Edge::Hello(_)));
     channel.send(&Edge::Welcome(Empty {})).await.unwrap();
     let start = channel.expect::<Edge>("no start").await.unwrap();
-    assert!(matches!(start, Edge::Start(_)));
-    (link, channel)
+    let Edge::Start(start) = start else {
+        panic!("{start:?} instead of a start");
+    };
+    (link, channel, start)
 }
 
 /// Why the other end closed the link.
