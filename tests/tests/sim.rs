@@ -87,10 +87,24 @@ fn near_parents_make_the_ways_shorter() {
 fn who_resumes_skips_what_is_late_and_without_the_rule_falls_behind() {
     let mut scenario = small("relays-lost", 60, "1+0");
     scenario.sponsors.relays_at_start_permille = 100;
+    scenario.rules.repairs = false;
     let with = figures(&scenario).unwrap().continuity;
     scenario.rules.skips_late = false;
     let without = figures(&scenario).unwrap().continuity;
     assert!(without < with, "{with}, {without}");
+}
+
+#[test]
+fn what_parents_do_not_bring_neighbours_do_and_without_them_it_is_missed() {
+    let mut scenario = small("quarter-lost", 120, "4+1");
+    let with = figures(&scenario).unwrap();
+    scenario.rules.repairs = false;
+    let without = figures(&scenario).unwrap();
+    let missed = |seen: &Figures| 1.0 - seen.continuity_after.unwrap();
+    assert!(
+        missed(&with) < missed(&without) / 2.0,
+        "{with:?}, {without:?}"
+    );
 }
 
 #[test]
@@ -112,6 +126,8 @@ fn lost(lost: Lost, stripes: &str, mends: bool, playout_delay_ms: u64) -> Figure
     // What is shown is the repair alone: who is moved to a nearer parent in that
     // very moment has to begin anew, too.
     scenario.rules.nears_max = 0;
+    // What neighbours make up for is looked at on its own.
+    scenario.rules.repairs = false;
     scenario.stream.playout_delay_ms = playout_delay_ms;
     figures(&scenario).unwrap()
 }

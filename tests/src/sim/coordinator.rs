@@ -9,6 +9,7 @@ use super::permits::{Change, Pair, Permitted};
 use super::world::{Event, World};
 use overlay::planner::{Action, EdgeFault};
 use overlay::slots::Summary;
+use overlay::suspicion::Report;
 use wire::Stripe;
 use wire::statement::Priority;
 
@@ -63,19 +64,24 @@ impl World {
             Up::Answer { ask, choice } => self.plan.answer(now_ms, ask, from, choice),
             Up::Introduce { relay } => self.relay_admitted(relay, from),
             Up::Works { parent, stripe } => self.plan.edge_up(from, parent, stripe),
-            Up::EdgeDown { .. } | Up::ChildGone { .. } | Up::Withheld { .. }
+            Up::EdgeDown { .. }
+            | Up::ChildGone { .. }
+            | Up::Withheld { .. }
+            | Up::NeighbourDown { .. }
                 if !self.scenario.rules.mends => {}
             Up::EdgeDown { parent, why } => self.edge_down(from, parent, why),
             Up::ChildGone { child } => self.child_gone(child),
             Up::Withheld { parent, stripe } => {
-                self.suspicion.report(now_ms, stripe, from);
-                let blame = Event::Blame {
+                let report = Report {
                     child: from,
                     parent,
-                    stripe,
+                    stripe: Stripe(stripe),
                 };
-                self.queue
-                    .after(self.scenario.rules.blame_ms * 1_000, blame);
+                self.suspicion.report(now_ms, report);
+            }
+            Up::NeighbourDown { child, parent } => {
+                self.neighbours.broke(child, parent);
+                self.neighbour_changes();
             }
             Up::Receipt { parent, summary } => self.receipted(from, parent, summary),
             Up::Lines { .. } => self.measured(from),
@@ -99,6 +105,7 @@ impl World {
         self.members.insert(from, true);
         self.shadow.joined(from);
         self.plan.join(now_ms, from, edges, false);
+        self.neighbours.join(from);
     }
 
     fn relay_admitted(&mut self, relay: Id, sponsor: Id) {
@@ -171,19 +178,20 @@ impl World {
         self.act()
     }
 
-    /// A report of silence has waited: if nobody above is silent, too, it is
-    /// the parent's own.
-    pub(super) fn blame(&mut self, child: Id, parent: Id, stripe: u8) -> Result<(), Error> {
+    /// Reports of silence have waited: if nobody above is silent, too, it is the
+    /// parent's own. As `peer/src/station/blame.rs` does.
+    fn blame(&mut self) {
         let now_ms = self.now_ms();
-        let plan = &self.plan;
-        let parent_of = |node| plan.parent(node, stripe);
-        let above = self.suspicion.is_above(now_ms, stripe, parent, parent_of);
-        if !above && parent_of(child) == Some(parent) {
-            self.look_after(parent);
-            self.plan.withheld(now_ms, child, parent, stripe);
-            return self.act();
+        while let Some(report) = self.suspicion.poll_due(now_ms) {
+            let (child, parent, stripe) = (report.child, report.parent, report.stripe.0);
+            let plan = &self.plan;
+            let parent_of = |node| plan.parent(node, stripe);
+            let above = self.suspicion.is_above(now_ms, report, parent_of);
+            if !above && parent_of(child) == Some(parent) {
+                self.look_after(parent);
+                self.plan.withheld(now_ms, child, parent, stripe);
+            }
         }
-        Ok(())
     }
 
     /// A member's word about its parent, turned into edges; receipts only
@@ -222,8 +230,10 @@ impl World {
         self.shadow.gone(node);
         self.nearness.forget(node);
         self.permits.forget(node);
+        self.neighbours.leave(node);
+        self.neighbour_changes();
         for stripe in self.stripes.all() {
-            self.suspicion.forget(stripe.0, node);
+            self.suspicion.forget(stripe, node);
         }
     }
 
@@ -288,7 +298,7 @@ impl World {
 
     fn attach(&mut self, stripe: Stripe, child: Id, parent: Id, priority: Priority) {
         self.shadow.attach(stripe.0, child, parent);
-        self.suspicion.forget(stripe.0, child);
+        self.suspicion.forget(stripe, child);
         self.measure.attached();
         self.permits.attach((child, parent), stripe, priority);
     }
@@ -375,7 +385,11 @@ impl World {
 
     pub(super) fn tick(&mut self) -> Result<(), Error> {
         let now_ms = self.now_ms();
+        self.blame();
         self.plan.tick(now_ms);
+        if self.neighbours.is_behind() {
+            self.tend_neighbours();
+        }
         self.queue.after(TICK_US, Event::Tick);
         self.act()
     }
@@ -384,6 +398,7 @@ impl World {
     pub(super) fn second(&mut self) -> Result<(), Error> {
         self.queue.after(1_000_000, Event::Second);
         self.send_beacons();
+        self.tend_neighbours();
         self.lower_edges();
         self.make_room();
         self.locate();
@@ -419,22 +434,14 @@ impl World {
     }
 
     /// What the station says on control links, its stream has to do without:
-    /// it takes on so many edges less. It believes soon that there is more to
-    /// say, and slowly that there is less.
+    /// it takes on so many edges less.
     fn make_room(&mut self) {
         if !self.scenario.rules.makes_room {
             return;
         }
         let now_ms = self.now_ms();
         let said = self.measure.counts.control_down_bytes;
-        let said_bps = said.saturating_sub(self.said_before) * 8;
-        self.said_before = said;
-        // While it grows, as if it went on to grow for a second more.
-        let grown_bps = said_bps.saturating_sub(self.said_bps);
-        let expected_bps = said_bps + grown_bps;
-        self.said_bps = expected_bps.max(self.said_bps - self.said_bps / 16);
-        let upload_bps = self.scenario.station.upload_bps;
-        let left_bps = upload_bps - self.said_bps.min(upload_bps / 2);
+        let left_bps = self.room.left_bps(self.scenario.station.upload_bps, said);
         let edges = left_bps / self.edge_bps;
         let edges = u32::try_from(edges).unwrap_or(u32::MAX);
         if self.plan.seat(STATION).is_some_and(|s| s.edges != edges) {

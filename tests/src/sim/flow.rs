@@ -6,7 +6,7 @@ use super::check::Invariant;
 use super::message::Up;
 use super::node::{Cheat, EdgeIx, Id, InFlight, Record, STATION, Step};
 use super::stream::RENDITION;
-use super::uplink::Next;
+use super::uplink::{Next, Sender};
 use super::world::{Event, World};
 use certs::block::Path;
 use overlay::Outgoing;
@@ -90,7 +90,10 @@ impl World {
             }
             let (edge, node) = self.sender(ix);
             edge.pending = Some((record, bytes));
-            if node.uplink.acquire(ix, edge.priority, bytes, now_us) {
+            if node
+                .uplink
+                .acquire(Sender::Edge(ix), edge.priority, bytes, now_us)
+            {
                 self.transmit(ix);
             } else if node.uplink.look_us.is_none() {
                 let parent = edge.parent;
@@ -108,11 +111,16 @@ impl World {
         loop {
             match self.node_mut(id).uplink.next(now_us) {
                 Next::Nobody => return Ok(()),
-                Next::Go(edge) => {
-                    self.transmit(edge);
+                Next::Go(sender) => {
                     // Whatever it looks after is looked after here.
                     self.node_mut(id).uplink.look_us = Some(now_us);
-                    self.pump(edge)?;
+                    match sender {
+                        Sender::Edge(edge) => {
+                            self.transmit(edge);
+                            self.pump(edge)?;
+                        }
+                        Sender::Link(link) => self.answer_now(link),
+                    }
                     self.node_mut(id).uplink.look_us = None;
                 }
                 Next::Wait(us) => {
@@ -156,23 +164,29 @@ impl World {
         }
     }
 
+    /// So many bytes set out now; when they are there.
+    pub(super) fn fly(&mut self, from: Id, to: Id, bytes: u64) -> u64 {
+        let now_us = self.now_us();
+        let places = (self.node(from).place, self.node(to).place);
+        let mut at_us = now_us + self.network.delay_us(places.0, places.1, bytes);
+        if let Some(Cheat::Late { us }) = self.node(from).cheat {
+            at_us += us;
+        }
+        // What comes to one node shares its download.
+        let receiver = self.node_mut(to);
+        let line_us = bytes * 8_000_000 / receiver.download_bps.max(1);
+        at_us = at_us.max(receiver.download_free_us) + line_us;
+        receiver.download_free_us = (receiver.download_free_us + line_us).max(now_us);
+        at_us
+    }
+
     /// The uplink lets the pending record go.
     fn transmit(&mut self, ix: EdgeIx) {
-        let now_us = self.now_us();
         let Some((record, bytes)) = self.edge_mut(ix).pending.take() else {
             return;
         };
         let (parent, child) = (self.edge(ix).parent, self.edge(ix).child);
-        let places = (self.node(parent).place, self.node(child).place);
-        let mut at_us = now_us + self.network.delay_us(places.0, places.1, bytes);
-        if let Some(Cheat::Late { us }) = self.node(parent).cheat {
-            at_us += us;
-        }
-        // What comes to one node shares its download.
-        let receiver = self.node_mut(child);
-        let line_us = bytes * 8_000_000 / receiver.download_bps.max(1);
-        at_us = at_us.max(receiver.download_free_us) + line_us;
-        receiver.download_free_us = (receiver.download_free_us + line_us).max(now_us);
+        let mut at_us = self.fly(parent, child, bytes);
         let block_bytes = match record {
             Record::Block { chunk, .. } => self.stream.chunk(chunk).map_or(0, |c| c.block_bytes),
             _ => 0,
@@ -247,7 +261,7 @@ impl World {
     }
 
     #[expect(clippy::indexing_slicing, reason = "nodes are never removed")]
-    fn take_header(&mut self, child: Id, key: ChunkKey) {
+    pub(super) fn take_header(&mut self, child: Id, key: ChunkKey) {
         let now_ms = self.now_ms();
         let node = &mut self.nodes[child as usize];
         if let Some(chunk) = self.stream.chunk(key) {
@@ -308,7 +322,7 @@ impl World {
     }
 
     /// A chunk is whole at a node.
-    fn complete(&mut self, id: Id, sequence: u64, age_us: u64) {
+    pub(super) fn complete(&mut self, id: Id, sequence: u64, age_us: u64) {
         let now_us = self.now_us();
         let is_key = self.stream.is_key(sequence);
         let in_time = age_us <= self.scenario.stream.playout_delay_ms * 1_000;

@@ -7,16 +7,16 @@ use super::Error;
 use super::message::{Up, Why};
 use super::node::{Edge, EdgeIx, End, Id, Kind, STATION, Step};
 use super::stream::RENDITION;
+use super::uplink::Sender;
 use super::world::{Event, World};
 use overlay::forwarder::Begin;
-use wire::codec::List;
+use wire::StripeSet;
 use wire::message::edge::{Resume, Start};
-use wire::{Reason, Sequence, StripeSet};
 
 /// See `overlay/link/src/endpoint.rs`.
-const EDGE_IDLE_US: u64 = 1_000_000;
+pub(super) const EDGE_IDLE_US: u64 = 1_000_000;
 /// See `overlay/link/src/edge.rs`.
-const DIAL_TRIES_MAX: u64 = 2;
+pub(super) const DIAL_TRIES_MAX: u64 = 2;
 /// See `overlay/link/src/edge.rs`.
 const TURN_US_MAX: u64 = 8_000_000;
 /// A relay's live challenge beside its round trip: nonces are collected for
@@ -24,7 +24,7 @@ const TURN_US_MAX: u64 = 8_000_000;
 const CHALLENGE_US: u64 = 300_000;
 /// Half round trips from the first packet to the greeting at the other end:
 /// the address is validated, the handshake, the greeting.
-const GREETING_HALVES: u64 = 5;
+pub(super) const GREETING_HALVES: u64 = 5;
 
 impl World {
     /// The coordinator's order for an edge reaches one end.
@@ -252,23 +252,13 @@ impl World {
     }
 
     /// Where a node wants to begin: where it lacks something, if that can
-    /// still be played in time at the other end of an edge. What it does not
-    /// ask for is left out for its children, too.
+    /// still be played in time; all below play live, too.
     fn resume(&mut self, id: Id, stripes: StripeSet) -> Option<Resume> {
-        let stream = self.scenario.stream;
-        let skips = self.scenario.rules.skips_late;
-        let window = self.scenario.rules.resume_ms / stream.chunk_ms;
-        let node = self.node_mut(id);
-        let mut resume = node.forwarder.resume(RENDITION, stripes)?;
-        let floor = node.head.unwrap_or(0).saturating_sub(window);
-        if skips && resume.next.0 < floor {
-            let range = (resume.next, Sequence(floor));
-            node.forwarder
-                .dropped(RENDITION, range, stripes, Reason::Timeout);
-            resume.next = range.1;
-            resume.have = List::default();
-        }
-        Some(resume)
+        let live = self
+            .live(id)
+            .map(|(live, head, chunk_us)| live.resumes_from(head, chunk_us));
+        let forwarder = &mut self.node_mut(id).forwarder;
+        forwarder.resume_all_live(RENDITION, stripes, live)
     }
 
     fn start_again(&mut self, id: Id) {
@@ -313,7 +303,7 @@ impl World {
         edge.pending = None;
         let child = edge.child;
         node.children.retain(|e| *e != ix);
-        node.uplink.forget(ix);
+        node.uplink.forget(Sender::Edge(ix));
         if was == Step::Running {
             node.forwarder.remove_child(child);
         }
@@ -353,6 +343,7 @@ impl World {
                 EDGE_IDLE_US + self.one_way_us(self.edge(edge).parent, self.edge(edge).child);
             self.queue.after(patience_us, Event::Idle { edge, end });
         }
+        self.leave_neighbours(id, EDGE_IDLE_US);
     }
 
     /// A new edge in the world; nobody knows of it yet.

@@ -50,6 +50,14 @@ pub(super) struct Sample {
     pub(super) control_bytes: u64,
 }
 
+/// What went over links of neighbours.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MeshBytes {
+    /// Maps, pulls and refusals.
+    pub(super) said_bytes: u64,
+    pub(super) answered_bytes: u64,
+}
+
 /// Counters of one run.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -68,6 +76,7 @@ pub(super) struct Counts {
     pub(super) duplicate_bytes: u64,
     pub(super) control_up_bytes: u64,
     pub(super) control_down_bytes: u64,
+    pub(super) mesh: MeshBytes,
     /// The least share of all edges that was in use when somebody was asked.
     pub(super) used_share_at_ask: Option<f64>,
     pub(super) asked: BTreeMap<(&'static str, &'static str), u64>,

@@ -2,6 +2,7 @@
 //! here; `wire::message::control` has the real ones, by which these are
 //! measured.
 
+use super::mesh::LinkIx;
 use super::node::{EdgeIx, End, Id};
 use overlay::slots::Summary;
 use wire::message::control::Choice;
@@ -38,6 +39,11 @@ pub(super) enum Up {
         parent: Id,
         stripe: u8,
     },
+    /// A link of neighbours is gone.
+    NeighbourDown {
+        child: Id,
+        parent: Id,
+    },
     Receipt {
         parent: Id,
         summary: Summary,
@@ -73,6 +79,15 @@ pub(super) enum Down {
     },
     EdgeEnd {
         edge: EdgeIx,
+        end: End,
+    },
+    /// The child may pull from the parent.
+    Neighbour {
+        link: LinkIx,
+        end: End,
+    },
+    NeighbourEnd {
+        link: LinkIx,
         end: End,
     },
     Ask {

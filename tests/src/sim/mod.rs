@@ -6,7 +6,8 @@
 //! What stands between the state machines is kept small and beside what it
 //! stands for: `coordinator` for `peer/src/station`, `links` for
 //! `overlay/link/src/edge`, `flow` for `overlay/link/src/{node,group}`,
-//! `uplink` for `overlay/link/src/pace`. Not simulated: cryptography, packets
+//! `uplink` for `overlay/link/src/pace`, `mesh` and `repair` for
+//! `overlay/link/src/mesh`. Not simulated: cryptography, packets
 //! and their headers, congestion, CPU time, the picture of the tree.
 
 mod arguments;
@@ -17,6 +18,7 @@ mod error;
 mod flow;
 mod links;
 mod measure;
+mod mesh;
 mod message;
 mod nearness;
 mod network;
@@ -28,12 +30,12 @@ mod permits;
 mod plan;
 mod playout;
 mod queue;
+mod repair;
 mod report;
 mod rng;
 pub mod scenario;
 mod sizes;
 mod stream;
-mod suspicion;
 mod svg;
 mod uplink;
 mod watch;

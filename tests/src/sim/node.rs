@@ -1,9 +1,11 @@
 //! Nodes and the edges between them, as they are (not as they are planned).
 
+use super::mesh::LinkIx;
 use super::network::Place;
 use super::playout::Playout;
 use super::uplink::Uplink;
 use overlay::Forwarder;
+use overlay::mesh::Puller;
 use std::collections::{BTreeMap, VecDeque};
 use wire::message::edge::Start;
 use wire::statement::{ChunkKey, Priority};
@@ -55,6 +57,12 @@ pub(super) struct Node {
     pub(super) download_free_us: u64,
     pub(super) parents: Vec<EdgeIx>,
     pub(super) children: Vec<EdgeIx>,
+    /// Links of neighbours, and which end of them this node is.
+    pub(super) links: Vec<(LinkIx, End)>,
+    pub(super) puller: Puller<Id>,
+    /// It tells what it has, and looks for what it lacks, now and then.
+    pub(super) says: bool,
+    pub(super) looks: bool,
     pub(super) playout: Playout,
     /// The head of the newest beacon.
     pub(super) head: Option<u64>,
@@ -66,6 +74,14 @@ pub(super) struct Node {
     pub(super) times_asked: u32,
     pub(super) has_paid: bool,
     pub(super) refused: bool,
+}
+
+impl Node {
+    /// The links of which the node is this end.
+    pub(super) fn links_at(&self, end: End) -> impl Iterator<Item = LinkIx> + '_ {
+        let at = self.links.iter().filter(move |(_, e)| *e == end);
+        at.map(|(link, _)| *link)
+    }
 }
 
 /// Which end of an edge.

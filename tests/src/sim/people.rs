@@ -128,6 +128,8 @@ impl World {
             }
             Down::Edge { edge, end, stripes } => return self.ordered(edge, end, stripes),
             Down::EdgeEnd { edge, end } => self.end(edge, end, true),
+            Down::Neighbour { link, end } => self.neighbour_ordered(link, end),
+            Down::NeighbourEnd { link, end } => self.mesh_end(link, end),
             Down::Ask { ask } => self.consider(to, ask),
             Down::Granted => {
                 let boot_us = self.sponsors.within(self.scenario.sponsors.boot_ms) * 1_000;
@@ -237,6 +239,7 @@ impl World {
         for ix in self.node(id).children.clone() {
             self.end(ix, End::Parent, false);
         }
+        self.leave_neighbours(id, 0);
         self.bury(id);
     }
 

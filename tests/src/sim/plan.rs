@@ -5,9 +5,10 @@ use super::node::{Id, STATION};
 use super::scenario::Rules;
 use overlay::Planner;
 use overlay::near::Coordinate;
-use overlay::planner::{Action, Config, EdgeFault, Peer, Relay};
+use overlay::planner::{Action, Config, EdgeFault, Neighbours, Peer, Relay};
 use overlay::slots::UNPROVEN_SLOTS;
 use wire::message::control::{Choice, NodeKind};
+use wire::statement::Priority;
 use wire::{OrderId, Stripe, Stripes};
 
 /// What is known of one node.
@@ -132,6 +133,15 @@ impl Plan {
     pub(super) fn parent(&self, node: Id, stripe: u8) -> Option<Id> {
         let view = self.planner.node(node)?;
         view.parents.get(usize::from(stripe)).copied().flatten()
+    }
+
+    pub(super) fn priority(&self, child: Id, parent: Id) -> Priority {
+        self.planner.priority(child, parent)
+    }
+
+    /// Gives neighbours to some who lack them.
+    pub(super) fn tend(&self, neighbours: &mut Neighbours<Id>) {
+        neighbours.tend(&self.planner);
     }
 
     /// Viewers whom no single node's end makes miss a chunk, and all.

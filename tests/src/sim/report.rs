@@ -4,6 +4,7 @@ use super::measure::Sample;
 use super::outcome::{Continuity, Outcome, ranked};
 use super::svg::{Line, Panel, draw};
 use super::world::World;
+use overlay::mesh::Pulled;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -62,6 +63,7 @@ impl World {
                 "up_bytes": self.measure.counts.control_up_bytes,
                 "down_bytes": self.measure.counts.control_down_bytes,
             },
+            "repair": self.repair_json(),
             "audience": self.audience_json(),
             "steps": self.steps,
             "steps_per_wall_s": (self.steps as f64 / wall_s.max(1e-9)).round(),
@@ -123,6 +125,33 @@ impl World {
     fn guaranteed_json(&self) -> Value {
         let last = self.measure.samples.last().copied().unwrap_or_default();
         json!({ "viewers": last.guaranteed, "of": last.viewers })
+    }
+
+    /// What was pulled from neighbours, by everybody.
+    fn repair_json(&self) -> Value {
+        let mut all = Pulled::default();
+        for node in &self.nodes {
+            let pulled = node.puller.pulled();
+            all.asked += pulled.asked;
+            all.repaired += pulled.repaired;
+            all.wasted += pulled.wasted;
+            all.refused += pulled.refused;
+            all.unanswered += pulled.unanswered;
+        }
+        let bytes = self.measure.counts.mesh;
+        let viewer_s: u64 = self
+            .measure
+            .samples
+            .iter()
+            .map(|s| u64::from(s.viewers))
+            .sum();
+        let said = bytes.said_bytes as f64 / viewer_s.max(1) as f64;
+        json!({
+            "asked": all.asked, "repaired": all.repaired, "wasted": all.wasted,
+            "refused": all.refused, "unanswered": all.unanswered,
+            "answered_bytes": bytes.answered_bytes,
+            "said_bytes_per_viewer_s": round(said),
+        })
     }
 
     fn audience_json(&self) -> Value {

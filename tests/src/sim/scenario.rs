@@ -162,8 +162,6 @@ pub struct Cheats {
 pub struct Rules {
     /// A child reports a stripe of which nothing has come for so long.
     pub silence_ms: u64,
-    /// A report waits so long for one from above, which then stands for both.
-    pub blame_ms: u64,
     /// A node reports parents if it is so far behind the newest beacon and
     /// does not catch up.
     pub late_ms: u64,
@@ -174,9 +172,8 @@ pub struct Rules {
     pub skips_late: bool,
     /// The coordinator gives another parent to who has lost one.
     pub mends: bool,
-    /// How long ago what is resumed may have been published: it has to come,
-    /// and to go on to those below, before its playout.
-    pub resume_ms: u64,
+    /// What parents do not bring is pulled from neighbours.
+    pub repairs: bool,
     /// The station feeds fewer the more it has to say.
     pub makes_room: bool,
     /// See `overlay::planner::Config`.
@@ -189,12 +186,11 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             silence_ms: 500,
-            blame_ms: 150,
             late_ms: 1_500,
             suspect_ms: 2_000,
             skips_late: true,
             mends: true,
-            resume_ms: 1_000,
+            repairs: true,
             makes_room: true,
             lifts_max: 2,
             nears_max: 2,

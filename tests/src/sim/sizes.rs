@@ -12,11 +12,12 @@ use wire::message::control::{
     Empty, Introduce, Join, Name, NodeKind, NodeRef, Withheld,
 };
 use wire::message::lines::{Line, Lines};
+use wire::message::mesh;
 use wire::message::receipt::Receipt;
 use wire::order::Order;
 use wire::statement::{
-    Ask, CapacityClaim, Cause, Grant, HeadBeacon, Introduction, JoinReply, Permit, PermitKind,
-    Priority, Step,
+    Ask, CapacityClaim, Cause, ChunkKey, Grant, HeadBeacon, Introduction, JoinReply, Permit,
+    PermitKind, Priority, Step,
 };
 use wire::{
     AskId, Digest, Encode, Nonce, OrderId, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs,
@@ -50,6 +51,11 @@ pub(super) struct Sizes {
     edge: u64,
     relay_edge: u64,
     edge_end: u64,
+    neighbour: u64,
+    neighbour_end: u64,
+    neighbour_down: u64,
+    pull: u64,
+    refusal: u64,
     ask: u64,
     granted: u64,
     not_needed: u64,
@@ -95,6 +101,11 @@ impl Sizes {
             edge_up: bytes(&edge_up),
             withheld: bytes(&withheld),
             edge_down: bytes(&control::Up::EdgeDown(failure.clone())),
+            neighbour_down: bytes(&control::Up::NeighbourDown(failure.clone())),
+            neighbour_end: bytes(&control::Down::NeighbourEnd(failure.clone())),
+            neighbour: bytes(&control::Down::Neighbour(Box::new(order(keys, None)?))),
+            pull: bytes(&mesh::Mesh::Pull(pull())),
+            refusal: bytes(&mesh::Mesh::Refused(refusal())),
             receipt: bytes(&control::Up::Receipt(receipt(keys)?)),
             leave: bytes(&control::Up::Leave(Empty {})),
             lines: lines(),
@@ -113,6 +124,19 @@ impl Sizes {
         })
     }
 
+    pub(super) const fn pull(&self) -> u64 {
+        self.pull
+    }
+
+    pub(super) const fn refusal(&self) -> u64 {
+        self.refusal
+    }
+
+    /// A map grows with what it says.
+    pub(super) fn map(&self, map: &mesh::Map) -> u64 {
+        bytes(&mesh::Mesh::Map(map.clone()))
+    }
+
     pub(super) const fn up(&self, up: &Up) -> u64 {
         match up {
             Up::Join => self.join,
@@ -126,6 +150,7 @@ impl Sizes {
             }
             | Up::ChildGone { .. } => self.edge_down,
             Up::Withheld { .. } => self.withheld,
+            Up::NeighbourDown { .. } => self.neighbour_down,
             Up::Receipt { .. } => self.receipt,
             Up::Leave => self.leave,
             Up::Lines { count } => self.lines.0 + self.lines.1 * *count as u64,
@@ -140,11 +165,34 @@ impl Sizes {
             Down::Edge { .. } if relay => self.relay_edge,
             Down::Edge { .. } => self.edge,
             Down::EdgeEnd { .. } => self.edge_end,
+            Down::Neighbour { .. } => self.neighbour,
+            Down::NeighbourEnd { .. } => self.neighbour_end,
             Down::Ask { .. } => self.ask,
             Down::Granted => self.granted,
             Down::NotNeeded => self.not_needed,
             Down::Beacon { .. } => self.beacon,
         }
+    }
+}
+
+fn pull() -> mesh::Pull {
+    mesh::Pull {
+        chunk: ChunkKey {
+            rendition: RENDITION,
+            init: false,
+            sequence: Sequence(10_000),
+        },
+        index: 9,
+        header: false,
+    }
+}
+
+fn refusal() -> mesh::PullRefusal {
+    let pull = pull();
+    mesh::PullRefusal {
+        chunk: pull.chunk,
+        index: pull.index,
+        reason: Reason::RepairNotHere,
     }
 }
 

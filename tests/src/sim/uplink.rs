@@ -2,6 +2,7 @@
 //! `overlay/link/src/pace.rs` has it. Better standing first, within one
 //! standing by arrival; each child waits for one record at a time.
 
+use super::mesh::LinkIx;
 use super::node::EdgeIx;
 use overlay::TokenBucket;
 use std::collections::BTreeMap;
@@ -10,12 +11,23 @@ use wire::statement::Priority;
 /// See `overlay/link/src/pace.rs`.
 const BURST_MS: u64 = 3;
 
+/// Who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    Edge(EdgeIx),
+    /// A repair, when nothing of the stream waits.
+    Link(LinkIx),
+}
+
+/// Who goes before whom: the stream before repairs, better standing first.
+type Turn = (bool, Priority);
+
 /// What the uplink does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Nobody,
     /// This one goes now.
-    Go(EdgeIx),
+    Go(Sender),
     /// The first one goes after so many microseconds.
     Wait(u64),
 }
@@ -23,7 +35,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Uplink {
     bucket: TokenBucket,
-    waiting: BTreeMap<(Priority, u64), (EdgeIx, u64)>,
+    waiting: BTreeMap<(Turn, u64), (Sender, u64)>,
     arrivals: u64,
     /// When it is looked after the next time; none if nobody waits.
     pub(super) look_us: Option<u64>,
@@ -48,10 +60,10 @@ impl Uplink {
         self.bucket.rate_bps()
     }
 
-    /// Sends at once if nobody waits and the bytes fit; else the edge waits.
+    /// Sends at once if nobody waits and the bytes fit; else the sender waits.
     pub(super) fn acquire(
         &mut self,
-        edge: EdgeIx,
+        sender: Sender,
         priority: Priority,
         bytes: u64,
         now_us: u64,
@@ -61,8 +73,8 @@ impl Uplink {
             return true;
         }
         self.arrivals += 1;
-        self.waiting
-            .insert((priority, self.arrivals), (edge, bytes));
+        let turn = (matches!(sender, Sender::Link(_)), priority);
+        self.waiting.insert((turn, self.arrivals), (sender, bytes));
         false
     }
 
@@ -71,18 +83,18 @@ impl Uplink {
         let Some(first) = self.waiting.first_entry() else {
             return Next::Nobody;
         };
-        let (edge, bytes) = *first.get();
+        let (sender, bytes) = *first.get();
         if !self.bucket.try_take(bytes, now_us) {
             return Next::Wait(self.bucket.wait_us(bytes, now_us).max(1));
         }
         first.remove();
         self.note(bytes, now_us);
-        Next::Go(edge)
+        Next::Go(sender)
     }
 
-    /// The edge waits no more.
-    pub(super) fn forget(&mut self, edge: EdgeIx) {
-        self.waiting.retain(|_, (e, _)| *e != edge);
+    /// The sender waits no more.
+    pub(super) fn forget(&mut self, sender: Sender) {
+        self.waiting.retain(|_, (s, _)| *s != sender);
     }
 
     /// Control messages, which go at once and are paid for afterwards.
@@ -144,13 +156,17 @@ mod tests {
         let mut uplink = Uplink::new(MBIT, 0);
         uplink.charge(100_000, 0);
         for (edge, priority) in [(1, Priority::FreeRider), (2, Priority::OwnSponsor)] {
-            assert!(!uplink.acquire(EdgeIx(edge), priority, 1_000, 0));
+            let edge = Sender::Edge(EdgeIx(edge));
+            assert!(!uplink.acquire(edge, priority, 1_000, 0));
         }
+        let link = Sender::Link(LinkIx(1));
+        assert!(!uplink.acquire(link, Priority::OwnSponsor, 1_000, 0));
         let Next::Wait(us) = uplink.next(0) else {
             panic!("there is no credit");
         };
-        assert_eq!(uplink.next(us), Next::Go(EdgeIx(2)));
-        uplink.forget(EdgeIx(1));
+        assert_eq!(uplink.next(us), Next::Go(Sender::Edge(EdgeIx(2))));
+        uplink.forget(Sender::Edge(EdgeIx(1)));
+        assert_eq!(uplink.next(10 * us), Next::Go(link), "repairs are last");
         assert_eq!(uplink.next(10 * us), Next::Nobody);
         assert!(!uplink.exceeded());
     }

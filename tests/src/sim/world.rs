@@ -3,6 +3,7 @@
 use super::check::{Broken, Invariant, Shadow};
 use super::digest::Digest;
 use super::measure::Measure;
+use super::mesh::{Link, LinkIx};
 use super::message::{Down, Up};
 use super::nearness::Nearness;
 use super::network::{Network, Place};
@@ -13,12 +14,15 @@ use super::playout::Playout;
 use super::queue::Queue;
 use super::rng::{Purpose, Rng};
 use super::sizes::Sizes;
-use super::stream::{Keys, Stream};
-use super::suspicion::Suspicion;
+use super::stream::{Keys, RENDITION, Stream};
 use super::uplink::Uplink;
 use super::{Error, Scenario};
 use overlay::Forwarder;
+use overlay::mesh::{Config, Puller};
+use overlay::planner::Neighbours;
+use overlay::room::Room;
 use overlay::slots::Ledger;
+use overlay::suspicion::Suspicion;
 use std::collections::BTreeMap;
 use wire::Stripes;
 
@@ -53,12 +57,6 @@ pub(super) enum Event {
     },
     /// A control link of somebody who died is given up.
     ControlIdle(Id),
-    /// A report of silence has waited for others.
-    Blame {
-        child: Id,
-        parent: Id,
-        stripe: u8,
-    },
     /// A report that a relay is gone has waited for the relay's own link.
     Suspect {
         child: Id,
@@ -97,6 +95,28 @@ pub(super) enum Event {
     Look(Id),
     /// A viewer writes receipts.
     Receipts(Id),
+    /// The child's greeting on a link of neighbours is at the parent.
+    MeshGreet(LinkIx),
+    /// Both ends of a link are there.
+    MeshMade(LinkIx),
+    /// One end finds the link gone.
+    MeshOver {
+        link: LinkIx,
+        end: End,
+    },
+    /// A node tells those who pull from it what it has.
+    MeshSay(Id),
+    /// A node looks for what it may pull.
+    MeshLook(Id),
+    /// Pulls reach the parent.
+    MeshPulled(LinkIx),
+    /// A pull has waited for upload since then, and waits no more.
+    MeshPatience {
+        link: LinkIx,
+        since_us: u64,
+    },
+    /// The parent's words reach the child.
+    MeshHear(LinkIx),
     /// The sponsor's relay serves.
     RelayBooted {
         sponsor: Id,
@@ -112,6 +132,7 @@ pub(super) struct World {
     pub(super) sizes: Sizes,
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Edge>,
+    pub(super) mesh: Vec<Link>,
     pub(super) audience: Rng,
     pub(super) sponsors: Rng,
     pub(super) fate: Rng,
@@ -122,14 +143,15 @@ pub(super) struct World {
     /// its plan.
     pub(super) members: BTreeMap<Id, bool>,
     pub(super) permits: Permits,
-    pub(super) suspicion: Suspicion,
     pub(super) nearness: Nearness,
+    pub(super) suspicion: Suspicion<Id>,
+    pub(super) neighbours: Neighbours<Id>,
+    /// Links of neighbours that are permitted, by child and parent.
+    pub(super) leave_given: BTreeMap<(Id, Id), LinkIx>,
     pub(super) stripes: Stripes,
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
-    /// Bytes said on control links up to the last second, and their rate.
-    pub(super) said_before: u64,
-    pub(super) said_bps: u64,
+    pub(super) room: Room,
     // The observer.
     pub(super) shadow: Shadow,
     pub(super) measure: Measure,
@@ -151,6 +173,15 @@ pub(super) struct Newcomer {
 /// `peer/src/station.rs`.
 const EDGE_PERCENT: u64 = 125;
 
+/// Whom it begins with is a node's own, as `overlay/link/src/mesh.rs` has it.
+fn puller(id: Id) -> Puller<Id> {
+    let config = Config {
+        seed: u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48,
+        ..Config::default()
+    };
+    Puller::new(id, RENDITION, config)
+}
+
 impl World {
     pub(super) fn new(scenario: &Scenario) -> Result<Self, Error> {
         let stripes = scenario.stripes()?;
@@ -166,6 +197,7 @@ impl World {
             sizes: Sizes::measure(&keys)?,
             nodes: Vec::new(),
             edges: Vec::new(),
+            mesh: Vec::new(),
             audience: Rng::new(seed, Purpose::Audience),
             sponsors: Rng::new(seed, Purpose::Sponsors),
             fate: Rng::new(seed, Purpose::Event),
@@ -175,10 +207,11 @@ impl World {
             permits: Permits::default(),
             suspicion: Suspicion::default(),
             nearness: Nearness::new(),
+            neighbours: Neighbours::new(seed),
+            leave_given: BTreeMap::new(),
             stripes,
             edge_bps,
-            said_before: 0,
-            said_bps: 0,
+            room: Room::default(),
             shadow: Shadow::default(),
             measure: Measure::new(scenario),
             digest: Digest::new(),
@@ -231,6 +264,10 @@ impl World {
             download_free_us: 0,
             parents: Vec::new(),
             children: Vec::new(),
+            links: Vec::new(),
+            puller: puller(id),
+            says: false,
+            looks: false,
             playout: Playout::new(now_us),
             head: None,
             newest: None,
@@ -309,6 +346,21 @@ impl World {
         Ok(())
     }
 
+    fn happen_in_mesh(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::MeshGreet(link) => self.mesh_greet(link),
+            Event::MeshMade(link) => self.mesh_made(link),
+            Event::MeshOver { link, end } => self.mesh_over(link, end),
+            Event::MeshSay(node) => self.mesh_say(node),
+            Event::MeshLook(node) => self.mesh_look(node),
+            Event::MeshPulled(link) => self.mesh_pulled(link),
+            Event::MeshPatience { link, since_us } => self.mesh_patience(link, since_us),
+            Event::MeshHear(link) => self.mesh_hear(link)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn happen(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Publish => self.publish()?,
@@ -322,11 +374,6 @@ impl World {
             Event::Up { from, up } => self.hear(from, up)?,
             Event::Down { to, down } => self.obey(to, down)?,
             Event::ControlIdle(node) => self.member_gone(node, false)?,
-            Event::Blame {
-                child,
-                parent,
-                stripe,
-            } => self.blame(child, parent, stripe)?,
             Event::Suspect { child, parent } => self.suspect(child, parent)?,
             Event::Greet(edge) => self.greet(edge),
             Event::DialFailed(edge) => self.dial_failed(edge),
@@ -342,6 +389,7 @@ impl World {
             Event::Look(node) => self.look_for_lateness(node),
             Event::Receipts(node) => self.write_receipts(node),
             Event::RelayBooted { sponsor } => self.relay_booted(sponsor),
+            event => self.happen_in_mesh(event)?,
         }
         Ok(())
     }
