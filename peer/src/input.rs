@@ -2,7 +2,7 @@
 
 use rustix::termios::tcgetpgrp;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use tokio::sync::mpsc;
 
 /// A line, in characters; longer ones are cut.
@@ -38,7 +38,12 @@ impl Lines {
         let (sender, lines) = mpsc::channel(LINES_MAX);
         std::thread::spawn(move || {
             for line in open().lines() {
-                let Ok(line) = line else { return };
+                let line = match line {
+                    Ok(line) => line,
+                    // No text, and refused as such; what follows may be.
+                    Err(e) if e.kind() == ErrorKind::InvalidData => '\u{fffd}'.to_string(),
+                    Err(_) => return,
+                };
                 let line: String = line.trim().chars().take(LINE_CHARS_MAX).collect();
                 if sender.blocking_send(line).is_err() {
                     return;
@@ -51,5 +56,20 @@ impl Lines {
     /// The next line; `None` at the end of the input.
     pub(crate) async fn next(&mut self) -> Option<String> {
         self.lines.recv().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[tokio::test]
+    async fn a_line_that_is_no_text_takes_none_of_the_next_along() {
+        let mut lines = Lines::of(|| Cursor::new(b"\xff\xfe\n accept 7 \nquit".to_vec()));
+        for expected in ["\u{fffd}", "accept 7", "quit"] {
+            assert_eq!(lines.next().await.as_deref(), Some(expected));
+        }
+        assert_eq!(lines.next().await, None);
     }
 }
