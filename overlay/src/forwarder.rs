@@ -12,6 +12,7 @@ mod config;
 mod holes;
 mod live;
 mod repair;
+mod retiring;
 mod track;
 
 pub use child::{ChildStats, LeftOut};
@@ -117,6 +118,8 @@ pub struct Forwarder<P, C = SpkiHash> {
     config: Config,
     tracks: BTreeMap<Rendition, Track<P>>,
     children: BTreeMap<C, Child<P>>,
+    /// What children ask for that still get another rendition.
+    next: BTreeMap<C, retiring::Next>,
     /// What was left out for children that have gone.
     left_out: LeftOut,
 }
@@ -129,6 +132,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             config,
             tracks: BTreeMap::new(),
             children: BTreeMap::new(),
+            next: BTreeMap::new(),
             left_out: LeftOut::default(),
         }
     }
@@ -241,11 +245,16 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
     /// has not been sent yet, once. After a new connection call
     /// [`Forwarder::remove_child`] first.
     pub fn add_child(&mut self, id: C, start: Start, stripes: StripeSet, now_ms: u64) -> Begin {
+        if let Some(begin) = self.follows(id, &start, stripes, now_ms) {
+            return begin;
+        }
+        self.next.remove(&id);
         let known = self
             .children
             .remove(&id)
-            .filter(|child| child.rendition == start.rendition);
+            .filter(|child| child.rendition == start.rendition && !child.is_retired());
         let mut child = known.unwrap_or_else(|| Child::new(start.rendition, now_ms));
+        child.stay();
         let track = self.tracks.entry(start.rendition).or_default();
         let begin = match start.resume {
             Some(resume) => resume_child(&mut child, track, &resume, stripes),
@@ -276,6 +285,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
 
     /// The child is gone, and its queue with it.
     pub fn remove_child(&mut self, id: C) {
+        self.next.remove(&id);
         if let Some(child) = self.children.remove(&id) {
             self.left_out.add(&child.stats);
         }
@@ -283,9 +293,14 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
 
     /// The next thing for this child, if there is one.
     pub fn poll(&mut self, id: C) -> Option<Outgoing<P>> {
-        let child = self.children.get_mut(&id)?;
-        let track = self.tracks.get(&child.rendition);
-        child.poll(|key| Some(track?.chunk(key)?.signed.clone()))
+        loop {
+            let child = self.children.get_mut(&id)?;
+            let track = self.tracks.get(&child.rendition);
+            let outgoing = child.poll(|key| Some(track?.chunk(key)?.signed.clone()));
+            if outgoing.is_some() || !self.succeed(id) {
+                return outgoing;
+            }
+        }
     }
 
     /// What was left out because a child did not keep up, in all.
@@ -451,7 +466,7 @@ impl<P: Clone, C: NodeId> Forwarder<P, C> {
             return;
         };
         for child in self.children.values_mut() {
-            if child.rendition != key.rendition {
+            if child.rendition != key.rendition || child.ends_before(chunk) {
                 continue;
             }
             if key.init {

@@ -24,6 +24,7 @@ mod node;
 mod pace;
 mod playing;
 mod rate;
+mod renditions;
 mod reset;
 mod reverify;
 mod tls;

@@ -513,6 +513,11 @@ impl Node {
         lock(&self.forwarder).set_stripes(child, stripes);
     }
 
+    /// Of the rendition that a child gets, it gets the group under way alone.
+    pub(crate) fn retire_child(&self, child: SpkiHash) {
+        lock(&self.forwarder).retire_child(child);
+    }
+
     pub(crate) fn remove_child(&self, child: SpkiHash) {
         lock(&self.forwarder).remove_child(child);
     }

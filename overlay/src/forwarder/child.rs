@@ -100,6 +100,9 @@ pub(super) struct Child<P> {
     told: BTreeSet<ChunkKey>,
     next_media: Sequence,
     ended: bool,
+    /// It is to get another rendition from the next group on; it does.
+    retiring: bool,
+    retired: bool,
     pub(super) stats: ChildStats,
 }
 
@@ -121,6 +124,8 @@ impl<P: Clone> Child<P> {
             told: BTreeSet::new(),
             next_media: Sequence(0),
             ended: false,
+            retiring: false,
+            retired: false,
             stats: ChildStats {
                 since_ms: now_ms,
                 ..ChildStats::default()
@@ -217,6 +222,42 @@ impl<P: Clone> Child<P> {
         if let Some(given) = self.given.get_mut(&key) {
             given.remove(index);
         }
+    }
+
+    /// It gets nothing of this rendition from the next group on.
+    pub(super) fn retire(&mut self) {
+        self.retiring = true;
+        if self.from.is_none() {
+            self.end_retired();
+        }
+    }
+
+    /// It gets this rendition for good, after all.
+    pub(super) fn stay(&mut self) {
+        self.retiring = false;
+    }
+
+    pub(super) fn is_retiring(&self) -> bool {
+        self.retiring
+    }
+
+    /// Whether all that it still gets of this rendition is queued.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// Whether this chunk is none for it any more, for another rendition.
+    pub(super) fn ends_before(&mut self, chunk: &Chunk<P>) -> bool {
+        let next_group = chunk.header.flags.key && self.from < Some(chunk.key().sequence);
+        if self.retiring && next_group {
+            self.end_retired();
+        }
+        self.retired
+    }
+
+    fn end_retired(&mut self) {
+        self.retired = true;
+        self.ended = true;
     }
 
     pub(super) fn has_opened(&self, key: &ChunkKey) -> bool {

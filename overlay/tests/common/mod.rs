@@ -40,7 +40,16 @@ impl Station {
         Self::striped(u8::try_from(BLOCKS).unwrap(), 0)
     }
 
+    /// Of another rendition of the same run.
+    pub fn of(rendition: Rendition) -> Self {
+        Self::publishing(rendition, (u8::try_from(BLOCKS).unwrap(), 0))
+    }
+
     pub fn striped(k: u8, m: u8) -> Self {
+        Self::publishing(RENDITION, (k, m))
+    }
+
+    fn publishing(rendition: Rendition, (k, m): (u8, u8)) -> Self {
         let [stream, chunk, ca, permit, beacon] =
             [1, 2, 3, 7, 8].map(|n| SigningKey::from_seed([n; 32]));
         let statement = RunStatement {
@@ -61,7 +70,7 @@ impl Station {
         let signed = sign(&stream, &statement);
         let run = certs::run::verify(&signed, &statement.scope.stream, UnixMs(2_000)).unwrap();
         let secret = EpochSecret::new([6; 32]);
-        let publisher = Publisher::new(chunk, &run, Epoch(0), &secret, RENDITION).unwrap();
+        let publisher = Publisher::new(chunk, &run, Epoch(0), &secret, rendition).unwrap();
         Self {
             publisher,
             time_us: 0,

@@ -98,7 +98,9 @@ pub(super) fn grant(node: &Node, key: EdgeKey, handle: &Handle) {
     let Some((start, stripes)) = node.edges.granted(key, node.controls.renditions) else {
         return;
     };
-    if stripes.is_empty() {
+    if node.edges.is_moved(key, node.controls.renditions) {
+        node.retire_child(key.0);
+    } else if stripes.is_empty() {
         node.set_stripes(key.0, stripes);
     } else if node.add_child(key.0, start, stripes) {
         // It awaits what this node does not have, e.g. after both came under

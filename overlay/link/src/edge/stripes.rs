@@ -6,7 +6,7 @@ use certs::limits::CLOCK_SKEW_MS_MAX;
 use std::collections::BTreeMap;
 use wire::message::edge::Start;
 use wire::statement::Permit;
-use wire::{Sequence, Stripe, StripeSet, UnixMs};
+use wire::{Rendition, Sequence, Stripe, StripeSet, UnixMs};
 
 /// A stripe that the child has asked for.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(super) struct Flow {
     asked: BTreeMap<Stripe, Asked>,
     /// The parent's end: where the child wanted to begin, the last time.
     pub(super) start: Option<Start>,
+    /// The child's end: of which rendition it has asked last.
+    pub(super) said: Option<Rendition>,
     /// The child's end: asks for everything again, not for new stripes alone.
     pub(super) ask_all: bool,
     /// The other end may not know of the newest permit yet.

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use wire::message::control::{EdgeOrder, NodeRef};
 use wire::message::edge::{Resume, Start};
 use wire::statement::{BatchedPermit, Permit, Priority};
-use wire::{Epoch, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs};
+use wire::{Epoch, Reason, Rendition, Sequence, SpkiHash, Stripe, StripeSet, UnixMs};
 
 /// An edge is known by its other end and by whether this node is the child:
 /// while the tree is rebuilt, two nodes may be each other's old and new parent.
@@ -232,13 +232,25 @@ impl Edges {
         slot.map_or(StripeSet::EMPTY, |slot| slot.permit.stripes)
     }
 
+    /// The rendition of a parent's newest permit.
+    pub(crate) fn rendition_of(&self, parent: SpkiHash) -> Option<Rendition> {
+        let table = lock(&self.table);
+        Some(table.edges.get(&(parent, true))?.permit.rendition)
+    }
+
     /// What the child of this edge says next to its parent.
     pub(super) fn next_start(&self, node: &Node, key: EdgeKey) -> Option<Start> {
-        let (rendition, stripes, ask) = {
+        let (rendition, stripes, ask, before) = {
             let mut table = lock(&self.table);
             let Slot { permit, flow, .. } = table.edges.get_mut(&key)?;
-            (permit.rendition, permit.stripes, flow.wanted(permit))
+            let before = flow.said.replace(permit.rendition);
+            let ask = flow.wanted(permit);
+            (permit.rendition, permit.stripes, ask, before)
         };
+        if before.is_some_and(|before| before != rendition) {
+            // It begins anew; the driver may not have heard of it yet.
+            node.forget_rendition(rendition);
+        }
         // Not under the table's lock: the forwarder has its own.
         let resume = node.resume_live(rendition, ask);
         if let Some(resume) = &resume {
@@ -289,6 +301,17 @@ impl Edges {
             Err(_) => StripeSet::EMPTY,
         };
         Some((start, stripes))
+    }
+
+    /// Whether the child of this edge has asked for another rendition than its
+    /// newest permit names: it did so before it heard of that one.
+    pub(super) fn is_moved(&self, key: EdgeKey, check: RenditionCheck) -> bool {
+        let table = lock(&self.table);
+        let slot = table.edges.get(&key);
+        slot.is_some_and(|slot| {
+            let asked = slot.flow.start.as_ref();
+            asked.is_some_and(|s| check.of(s.rendition == slot.permit.rendition).is_err())
+        })
     }
 
     /// The newest permit, if the other end may not know of it yet.
