@@ -17,6 +17,9 @@ pub enum Error {
     /// The member was never asked this.
     #[error("answer: this member was not asked this question; ignore the answer")]
     UnknownAsk,
+    /// Fewer than two renditions, or they do not get smaller.
+    #[error("ladder: name two renditions or more, each smaller than the one before")]
+    NoLadder,
 }
 
 impl Error {
@@ -28,6 +31,7 @@ impl Error {
             Self::AlreadyMember => "already_member",
             Self::Station => "station",
             Self::UnknownAsk => "unknown_ask",
+            Self::NoLadder => "no_ladder",
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The tree: who feeds whom ([`planner`]), what crosses an edge
-//! ([`forwarder`]), how many children a node may have ([`slots`]), and how
+//! ([`forwarder`]), who gets a smaller rendition ([`ladder`]), how many children a node may have ([`slots`]), and how
 //! fast it sends ([`bucket`]).
 //!
 //! All of it is pure: events in, actions out, time and randomness passed in.
@@ -11,6 +11,7 @@ mod node;
 
 pub mod bucket;
 pub mod forwarder;
+pub mod ladder;
 pub mod live;
 pub mod mesh;
 pub mod near;

@@ -80,9 +80,14 @@ pub struct Common {
 #[derive(Debug, Args)]
 pub struct Broadcast {
     /// Fragmented MP4 from a file, or `-` for standard input (then what you
-    /// type is read from the terminal).
-    #[arg(long)]
-    pub input: PathBuf,
+    /// type is read from the terminal). Say it again for each smaller rendition
+    /// of the same, the best first; then all are files, four at most.
+    #[arg(long, required = true)]
+    pub input: Vec<PathBuf>,
+    /// What becomes of viewers for whom there is no upload: `refuse` them, or
+    /// `degrade` free riders to a smaller rendition first.
+    #[arg(long, value_enum, default_value_t = WhenFull::Refuse)]
+    pub when_full: WhenFull,
     /// Begin the file again at its end; the stream stays continuous.
     #[arg(long)]
     pub r#loop: bool,
@@ -124,6 +129,15 @@ pub struct Broadcast {
     /// The rest.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What becomes of viewers for whom there is no upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhenFull {
+    /// They get a smaller rendition, as long as there is a place for it.
+    Degrade,
+    /// They are refused.
+    Refuse,
 }
 
 /// Whether to be asked for a round.
@@ -319,7 +333,8 @@ impl Broadcast {
             .stream_mbps
             .map(|m| bps(m, "--stream-mbps must be a rate in Mbit/s"))
             .transpose()?;
-        let is_stdin = self.input.as_os_str() == "-";
+        let (best, smaller) = self.inputs()?;
+        let is_stdin = best.as_os_str() == "-";
         if is_stdin && self.r#loop {
             return Err(Error::Usage(
                 "--loop needs a file: standard input cannot be read again",
@@ -333,10 +348,15 @@ impl Broadcast {
         let input = if is_stdin {
             station::Input::Stdin
         } else {
-            station::Input::File(self.input)
+            station::Input::File(best)
         };
         Ok(station::Options {
             input,
+            smaller,
+            when_full: match self.when_full {
+                WhenFull::Degrade => station::WhenFull::Degrade,
+                WhenFull::Refuse => station::WhenFull::Refuse,
+            },
             looped: self.r#loop,
             raw: self.raw,
             upload_bps: bps(upload, "--upload-mbps must be a rate in Mbit/s")?,
@@ -355,6 +375,39 @@ impl Broadcast {
             judging: crate::station::Judging::default(),
             shared: self.common.resolve(&file, "station")?,
         })
+    }
+}
+
+/// Renditions of one broadcast: more than an encoder's ladder has as a rule.
+const INPUTS_MAX: usize = 4;
+
+impl Broadcast {
+    /// The best input and the smaller ones, if they can be broadcast together.
+    fn inputs(&self) -> Result<(PathBuf, Vec<PathBuf>), Error> {
+        let usage = |text| Err(Error::Usage(text));
+        let Some((best, smaller)) = self.input.split_first() else {
+            return usage("say what to broadcast: --input FILE");
+        };
+        if smaller.is_empty() {
+            return match self.when_full {
+                WhenFull::Degrade => usage(
+                    "--when-full degrade needs a smaller rendition: say --input again, the best first",
+                ),
+                WhenFull::Refuse => Ok((best.clone(), Vec::new())),
+            };
+        }
+        if self.input.len() > INPUTS_MAX {
+            return usage("--input can be said four times at most");
+        }
+        if self.raw || self.input.iter().any(|path| path.as_os_str() == "-") {
+            return usage(
+                "several inputs are files of fragmented MP4: no --raw, no standard input",
+            );
+        }
+        if self.mesh || self.resume {
+            return usage("several inputs go with neither --mesh nor --resume yet");
+        }
+        Ok((best.clone(), smaller.to_vec()))
     }
 }
 

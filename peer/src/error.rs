@@ -27,6 +27,11 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// A smaller rendition that is none.
+    #[error(
+        "input: {0} is not smaller than the input before it, or its rate cannot be read off it; name the inputs from the best to the smallest, each fragmented MP4"
+    )]
+    NoLadder(PathBuf),
     /// A combination of options.
     #[error("usage: {0}")]
     Usage(&'static str),
@@ -187,6 +192,7 @@ impl Error {
         match self {
             Self::File { .. } => "file_unusable".into(),
             Self::Config { .. } => "config_invalid".into(),
+            Self::NoLadder(_) => "no_ladder".into(),
             Self::Usage(_) => "usage".into(),
             Self::Invite(e) => e.reason().into(),
             Self::Link(e) => e.reason().into(),
@@ -220,7 +226,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Config { .. } | Self::Invite(_) => 2,
+            Self::Usage(_) | Self::NoLadder(_) | Self::Config { .. } | Self::Invite(_) => 2,
             Self::Page(page::Error::AddressNotLoopback { .. }) => 2,
             Self::Voucher(voucher::Error::DeskUri(_) | voucher::Error::Code) => 2,
             Self::Certs(_) | Self::DeskKey | Self::NotRelayOnly => 3,

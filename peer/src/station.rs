@@ -25,10 +25,12 @@ mod picture;
 mod rate;
 mod receipts;
 mod relay_line;
+mod renditions;
 mod resuming;
 mod returning;
 mod room;
 mod rounds;
+mod rungs;
 mod sampling;
 mod saved;
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod tree;
 use crate::signals::Interrupts;
 use crate::viewer::Shared;
 use crate::{Error, clock, output, page_view};
+use certs::SigningKey;
 use certs::receipt::ReceiptCheck;
 use certs::seal::{Head, Heads, Publisher};
 use coordinator::{Coordinator, Event, Parts, Settings};
@@ -79,12 +82,17 @@ pub use controls::{JoinCheck, Judging, LatenessCheck, MessageCheck, SavingCheck,
 pub use keys::RUN_MS;
 pub use membership::MEMBERSHIP_MS;
 pub(crate) use rounds::{VerifiedOn, verified_fields};
+pub use rungs::WhenFull;
 
 /// How `broadcast` was called.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the stream comes from.
     pub input: Input,
+    /// Smaller renditions of it, the best first; files alone.
+    pub smaller: Vec<PathBuf>,
+    /// What becomes of those for whom the trees have no place.
+    pub when_full: WhenFull,
     /// Begin again at the end.
     pub looped: bool,
     /// Any bytes.
@@ -162,6 +170,7 @@ pub struct Station {
     emit: Emitter,
     endpoint: Arc<Endpoint>,
     ingest: ingest::Ingest,
+    smaller: renditions::Smaller,
     rate_bps: u64,
     clock: Clock,
     run_end: UnixMs,
@@ -206,6 +215,7 @@ impl Station {
         say_banner(&options, &emit);
         clock::check(clock.unix())?;
         let rate = stream_rate(&options)?;
+        let smaller_bps = renditions::rates(&options, rate.0)?;
         let begun = resuming::begin(&mut options, &clock, &emit)?;
         let shared = &options.shared;
         let (keys, chunk_key, past) = (begun.keys, begun.chunk_key, begun.published);
@@ -213,7 +223,10 @@ impl Station {
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);
         let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
-        let settings = settings(&options, &keys, rate, advertised(endpoint.address()?));
+        let settings = Settings {
+            smaller_bps,
+            ..settings(&options, &keys, rate, advertised(endpoint.address()?))
+        };
         let invite = settings.invite.clone();
         let (node, node_events) = start_node(&options, &keys, &endpoint, clock.clone());
         let feed = page::Feed::new();
@@ -224,7 +237,7 @@ impl Station {
         let (messages, said) = mpsc::channel(MESSAGES_MAX);
         let (epochs, epoch_changes) = mpsc::unbounded_channel();
         let (published, head) = watch::channel(past.heads.media.map(Published::from));
-        let publisher = publisher(chunk_key, &keys, past.heads)?;
+        let publisher = publisher(chunk_key.0.clone(), &keys, Rendition(0), past.heads)?;
         let output = ingest::Output {
             node: node.clone(),
             page: page.is_some().then_some(feed),
@@ -235,11 +248,11 @@ impl Station {
             past,
         };
         let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
-        let parts = Parts {
+        let mut parts = Parts {
             node,
             endpoint: endpoint.clone(),
             trust: shared.trust.relays.clone(),
-            epochs,
+            epochs: vec![epochs],
             head,
             events: events.clone(),
             messages,
@@ -247,6 +260,8 @@ impl Station {
             traffic: Arc::default(),
             store: begun.store,
         };
+        let own = (&keys, &chunk_key.0);
+        let smaller = renditions::Smaller::new(&options, own, &mut parts, (&clock, &emit))?;
         let desk = control::Desk::beside(&parts, clock.clone(), settings.judging.messages);
         let mut coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
         coordinator.take_up(begun.saved);
@@ -258,6 +273,7 @@ impl Station {
             emit,
             endpoint,
             ingest,
+            smaller,
             rate_bps: rate.0,
             clock,
             run_end,
@@ -298,8 +314,9 @@ impl Station {
     /// The input or its copy failed; [`Error::RunOver`].
     pub async fn broadcast(mut self, quit: impl Future<Output = ()>) -> Result<u8, Error> {
         let keys_over = ending::keys_over(self.clock.clone(), self.run_end, self.emit.clone());
+        let best = self.ingest.run(&self.options, self.rate_bps);
         let outcome = tokio::select! {
-            outcome = self.ingest.run(&self.options, self.rate_bps) => outcome,
+            outcome = self.smaller.beside(best) => outcome,
             () = quit => Ok(()),
             over = keys_over => Err(over),
         };
@@ -327,13 +344,18 @@ impl From<Head> for Published {
     }
 }
 
-fn publisher(chunk_key: keys::ChunkKey, keys: &Keys, heads: Heads) -> Result<Publisher, Error> {
+fn publisher(
+    chunk_key: SigningKey,
+    keys: &Keys,
+    rendition: Rendition,
+    heads: Heads,
+) -> Result<Publisher, Error> {
     Ok(Publisher::resume(
-        chunk_key.0,
+        chunk_key,
         &keys.run,
         keys.epoch,
         &keys.epoch_secret,
-        Rendition(0),
+        rendition,
         heads,
     )?)
 }
@@ -354,6 +376,8 @@ fn settings(
         name: options.shared.name.clone(),
         address,
         stream_bps,
+        smaller_bps: Vec::new(),
+        when_full: options.when_full,
         edge_bps,
         edges: stream_rate::edges(options.upload_bps, edge_bps),
         stripes: keys.run.stripes,

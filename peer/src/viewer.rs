@@ -15,9 +15,11 @@ mod out;
 mod path;
 mod playout;
 mod receipts;
+mod renditions;
 mod report;
 mod sponsoring;
 mod stream;
+mod switching;
 mod typed;
 
 use crate::{Error, Trust, input, page_view, sponsor};

@@ -7,7 +7,7 @@ use common::{Dice, Draw, Every};
 use std::collections::BTreeMap;
 use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply};
-use wire::message::control::{Choice, Down, NodeKind, Up};
+use wire::message::control::{Choice, Down, MoveCause, NodeKind, Up};
 use wire::message::edge::Edge;
 use wire::message::group::Record;
 use wire::message::mesh::Mesh;
@@ -30,7 +30,7 @@ macro_rules! codes {
 #[test]
 fn every_number_of_a_reason_or_kind_is_as_frozen() {
     let now = codes!(
-        Reason, StreamKind, NodeKind, Priority, PermitKind, Cause, Step, Choice
+        Reason, StreamKind, NodeKind, Priority, PermitKind, Cause, Step, Choice, MoveCause
     );
     let frozen: Vec<&str> = CODES.lines().filter(|l| !l.starts_with('#')).collect();
     assert_eq!(now, frozen, "now:\n{}", now.join("\n"));

@@ -5,7 +5,7 @@
 pub(super) const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The generator's next number after the state `value`.
-pub(super) fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(GAMMA);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -175,7 +175,7 @@ impl Coordinator {
             ca: Certificate::new(self.keys.ca.certificate().to_vec())?,
             secrets,
             station: Name::new(self.settings.name.clone())?,
-            stream_bps: self.settings.stream_bps,
+            renditions_bps: self.settings.renditions_bps()?,
             pull_only: self.settings.mesh,
         })
     }

@@ -8,6 +8,7 @@ use super::rounds::VerifiedOn;
 use certs::receipt::{ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
+use overlay::ladder::Ladder;
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
 use overlay::suspicion::{Report, Suspicion};
 use serde_json::json;
@@ -38,6 +39,10 @@ pub(super) struct Settings {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     pub(super) stream_bps: u64,
+    /// Rates of the smaller renditions, the best first, in bit/s.
+    pub(super) smaller_bps: Vec<u64>,
+    /// What becomes of those for whom the trees have no place.
+    pub(super) when_full: super::WhenFull,
     /// What a child needs for one stripe, in bit/s.
     pub(super) edge_bps: u64,
     /// Edges that the station itself feeds.
@@ -77,7 +82,7 @@ pub(super) struct Parts {
     pub(super) node: Arc<Node>,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) trust: Arc<RelayTrust>,
-    pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+    pub(super) epochs: Vec<mpsc::UnboundedSender<(Epoch, EpochSecret)>>,
     pub(super) head: watch::Receiver<Option<Published>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) messages: mpsc::Sender<Event>,
@@ -160,6 +165,7 @@ pub(super) struct Coordinator {
     pub(super) settings: Settings,
     pub(super) me: SpkiHash,
     pub(super) planner: Planner<SpkiHash>,
+    pub(super) ladder: Option<Ladder<SpkiHash>>,
     pub(super) members: BTreeMap<SpkiHash, Member>,
     pub(super) join_rate: JoinRate,
     pub(super) renewals: super::membership::Renewals,
@@ -190,7 +196,7 @@ pub(super) struct Coordinator {
     pub(super) measured_bps: Option<u64>,
     /// When the run ends at the latest, once its last chunk is out.
     pub(super) ends_ms: Option<u64>,
-    pub(super) epochs: mpsc::UnboundedSender<(Epoch, EpochSecret)>,
+    pub(super) epochs: Vec<mpsc::UnboundedSender<(Epoch, EpochSecret)>>,
     pub(super) away: super::returning::Away,
     /// Where the run is saved, and whether it was told that it could not be.
     pub(super) store: Option<super::saved::store::Store>,
@@ -222,8 +228,11 @@ impl Coordinator {
             .0
             .iter()
             .fold(0u64, |s, b| s << 8 | u64::from(*b));
+        let ladder = settings.ladder(me, seed);
+        let edges = ladder.as_ref().map(Ladder::edges_at_first);
         Self {
-            planner: Planner::new(me, settings.edges, config, seed),
+            planner: Planner::new(me, edges.unwrap_or(settings.edges), config, seed),
+            ladder,
             permits: super::permits::Permits::of_life(keys.lives),
             mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
             nearness: super::nearness::Nearness::new(me, settings.judging.agreement),
@@ -379,6 +388,7 @@ impl Coordinator {
                     self.planner.edge_up(from, edge.other, stripe);
                 }
             }
+            Up::Playing(rendition) => self.playing(from, rendition),
             Up::Withheld(withheld) => self.withheld(from, &withheld),
             Up::EdgeDown(edge) => self.edge_down(from, &edge),
             Up::EdgeDoubt(edge) => self.edge_doubted(from, &edge),
@@ -421,17 +431,18 @@ impl Coordinator {
         let Some(member) = self.members.get_mut(&from) else {
             return;
         };
-        if member.placed {
-            let _ = self.planner.claim(now_ms, from, edges);
-            return;
-        }
-        member.placed = true;
-        self.pictures.forget(from);
         let peer = Peer {
             edges,
             never_ask: member.never_ask,
             relay_only: member.relay_only,
         };
+        if member.placed {
+            let _ = self.planner.claim(now_ms, from, edges);
+            self.ladder_joined(now_ms, from, peer);
+            return;
+        }
+        member.placed = true;
+        self.pictures.forget(from);
         let slots = self.settings.slots(edges);
         let fields = json!({"slots": slots, "edges": edges, "spki": from.to_hex()});
         self.emit.tell_of(member.name.as_str(), "joined", fields);
@@ -537,6 +548,7 @@ impl Coordinator {
         } else {
             self.planner.lost(now_ms, node)
         };
+        self.ladder_left(now_ms, node);
         self.away.forget(node);
         self.permits.forget(node);
         self.mesh.leave(node);

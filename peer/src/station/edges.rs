@@ -46,7 +46,7 @@ impl Coordinator {
     /// Does what the planner wants, until it wants nothing more; permits wait
     /// for [`Self::permit_changes`].
     pub(super) fn settle(&mut self) {
-        while let Some(action) = self.planner.poll_action() {
+        while let Some(action) = self.next_action() {
             match action {
                 Action::Attach {
                     stripe,
@@ -63,6 +63,7 @@ impl Coordinator {
                 Action::Orphaned { node } => {
                     self.emit
                         .tell_of(&self.name_of(node), "orphaned", json!({}));
+                    self.starves(node);
                 }
                 Action::CapacityShort {
                     cause,
@@ -112,6 +113,7 @@ impl Coordinator {
                     self.tell_question(to, "sponsor_grant_expired", &question);
                     self.say(to, Down::NotNeeded(question.ask));
                 }
+                Action::Refuse { node, .. } if self.degrades(node) => {}
                 Action::Refuse { node, reason } => self.refuse(node, reason),
             }
         }
@@ -258,6 +260,7 @@ impl Coordinator {
             return None;
         }
         let permitted = self.permits.get(pair)?;
+        let (rendition, stripes) = permitted.flow();
         let issued = self.clock.unix();
         // Without randomness the next one is early, and that is all.
         let dice = super::keys::random(&self.keys.rng).unwrap_or_default();
@@ -268,14 +271,14 @@ impl Coordinator {
             scope: self.keys.scope(),
             serial: self.permits.next_serial(),
             kind: PermitKind::Push,
-            stripes: permitted.stripes,
-            rendition: Rendition(0),
+            stripes,
+            rendition,
             parent: parent.spki,
             child: child.spki,
             parent_order: order_of(parent),
             child_order: order_of(child),
             priority: permitted.priority,
-            byte_budget: self.byte_budget(permitted.stripes.len().into()),
+            byte_budget: self.byte_budget_of(rendition, stripes.len().into()),
             issued,
             expiry: issued.plus_ms(PERMIT_LIFE_MS),
         })
@@ -284,7 +287,11 @@ impl Coordinator {
     /// What so many stripes take over a permit's life, and to catch up, in
     /// bytes: a stripe is a k-th of the stream, of parity, too.
     pub(super) fn byte_budget(&self, stripes: u64) -> u64 {
-        let rate_bytes = self.budget_bps() / 8;
+        self.byte_budget_of(Rendition(0), stripes)
+    }
+
+    fn byte_budget_of(&self, rendition: Rendition, stripes: u64) -> u64 {
+        let rate_bytes = self.budget_bps(rendition) / 8;
         let stream = rate_bytes
             .saturating_mul(PERMIT_LIFE_MS / 1000)
             .saturating_mul(PERMIT_BUDGET_PERCENT)

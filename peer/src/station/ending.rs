@@ -59,7 +59,8 @@ impl Coordinator {
             return self.clock.mono_ms() >= until_ms;
         }
         let edges = self.planner.edges();
-        self.clock.mono_ms() >= until_ms || !edges.iter().any(|edge| peer(&edge.child))
+        self.clock.mono_ms() >= until_ms
+            || !(self.any_below() || edges.iter().any(|edge| peer(&edge.child)))
     }
 
     /// Ends the run for who is left.

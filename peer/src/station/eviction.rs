@@ -60,7 +60,9 @@ impl Coordinator {
         }
         self.node.revoke(&revocation)?;
         let fresh = (self.keys.epoch, self.keys.epoch_secret.clone());
-        let _ = self.epochs.send(fresh);
+        for epochs in &self.epochs {
+            let _ = epochs.send(fresh.clone());
+        }
         Ok(())
     }
 }

@@ -352,7 +352,7 @@ impl Ingest {
             blocks.push((verified, path, data));
         }
         let key = sealed.header.key();
-        self.tell(&key, flags, plain, time_us);
+        self.tell(&key, flags, plain, (time_us, duration_us));
         if !flags.init {
             self.output.published.send_replace(Some(Published {
                 head: key.sequence,
@@ -379,7 +379,13 @@ impl Ingest {
         }
     }
 
-    fn tell(&self, key: &ChunkKey, flags: ChunkFlags, plain: &Bytes, time_us: u64) {
+    fn tell(
+        &self,
+        key: &ChunkKey,
+        flags: ChunkFlags,
+        plain: &Bytes,
+        (time_us, duration_us): (u64, u64),
+    ) {
         // The end is no piece of the stream.
         if !self.trace || flags.end {
             return;
@@ -388,12 +394,14 @@ impl Ingest {
         self.emit.tell(
             "chunk_published",
             json!({
+                "rendition": key.rendition.0,
                 "init": key.init,
                 "sequence": key.sequence.0,
                 "key": flags.key,
                 "sha256": data_encoding::HEXLOWER.encode(digest.as_ref()),
                 "bytes": plain.len(),
                 "time_us": time_us,
+                "duration_us": duration_us,
             }),
         );
     }

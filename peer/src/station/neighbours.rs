@@ -50,6 +50,13 @@ impl Mesh {
         }
     }
 
+    /// The node plays the best rendition again.
+    pub(super) fn join_again(&mut self, node: SpkiHash) {
+        if let Choice::Few(few) = &mut self.choice {
+            few.join(node);
+        }
+    }
+
     fn poll_change(&mut self) -> Option<NeighbourChange<SpkiHash>> {
         match &mut self.choice {
             Choice::Few(few) => few.poll_change(),
@@ -80,6 +87,7 @@ impl Coordinator {
             Choice::Few(few) => {
                 let _ = self.planner.join(now_ms, node, peer);
                 few.join(node);
+                self.ladder_joined(now_ms, node, peer);
             }
             Choice::All(all) => {
                 if !all.join(node, !peer.relay_only, gives) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use wire::statement::Priority;
-use wire::{SpkiHash, Stripe, StripeSet};
+use wire::{Rendition, SpkiHash, Stripe, StripeSet};
 
 /// Permits in a row that one edge may use up before their time: else a child
 /// could drain its parent by asking for everything again and again.
@@ -24,10 +24,43 @@ pub(super) type Pair = (SpkiHash, SpkiHash);
 /// What the child may take from the parent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permitted {
+    /// The planner's, of the best rendition.
     pub(super) stripes: StripeSet,
     pub(super) priority: Priority,
+    /// The ladder's: all stripes of a smaller one instead.
+    below: Option<Below>,
     /// When the next one is due, once one was signed.
     due_ms: Option<u64>,
+}
+
+/// A smaller rendition, straight from the station.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    rendition: Rendition,
+    stripes: StripeSet,
+    /// It goes on until the best one comes from here, too.
+    ends: bool,
+}
+
+impl Permitted {
+    const fn new(priority: Priority, due_ms: Option<u64>) -> Self {
+        Self {
+            stripes: StripeSet::EMPTY,
+            priority,
+            below: None,
+            due_ms,
+        }
+    }
+
+    /// What the permit is for: one rendition, and which stripes of it.
+    pub(super) fn flow(&self) -> (Rendition, StripeSet) {
+        match self.below {
+            Some(below) if !below.ends || self.stripes.is_empty() => {
+                (below.rendition, below.stripes)
+            }
+            _ => (Rendition(0), self.stripes),
+        }
+    }
 }
 
 /// What becomes of a pair, once all that the planner wanted is known.
@@ -64,11 +97,10 @@ impl Permits {
     /// The child gets this stripe there by a permit of before; what is known
     /// stays as it is.
     pub(super) fn adopt(&mut self, pair: Pair, stripe: Stripe, priority: Priority, now_ms: u64) {
-        let permitted = self.permitted.entry(pair).or_insert(Permitted {
-            stripes: StripeSet::EMPTY,
-            priority,
-            due_ms: Some(now_ms),
-        });
+        let permitted = self
+            .permitted
+            .entry(pair)
+            .or_insert(Permitted::new(priority, Some(now_ms)));
         permitted.stripes = permitted.stripes.with(stripe);
     }
 
@@ -81,11 +113,10 @@ impl Permits {
     /// The child gets one more stripe there; true if it got none before.
     pub(super) fn attach(&mut self, pair: Pair, stripe: Stripe, priority: Priority) -> bool {
         self.changed.insert(pair);
-        let permitted = self.permitted.entry(pair).or_insert(Permitted {
-            stripes: StripeSet::EMPTY,
-            priority,
-            due_ms: None,
-        });
+        let permitted = self
+            .permitted
+            .entry(pair)
+            .or_insert(Permitted::new(priority, None));
         let new = permitted.stripes.is_empty();
         permitted.stripes = permitted.stripes.with(stripe);
         permitted.priority = priority;
@@ -102,13 +133,48 @@ impl Permits {
         self.ended_ms.insert((pair, stripe), now_ms);
     }
 
+    /// The child gets all of a smaller rendition there, instead of what else it
+    /// is given.
+    pub(super) fn put_below(
+        &mut self,
+        pair: Pair,
+        (rendition, stripes): (Rendition, StripeSet),
+        priority: Priority,
+    ) {
+        self.changed.insert(pair);
+        let new = Permitted::new(priority, None);
+        let permitted = self.permitted.entry(pair).or_insert(new);
+        permitted.priority = priority;
+        permitted.below = Some(Below {
+            rendition,
+            stripes,
+            ends: false,
+        });
+    }
+
+    /// The child gets a smaller rendition there only until the best one comes.
+    pub(super) fn end_below(&mut self, pair: Pair) {
+        if let Some(below) = self.permitted.get_mut(&pair).and_then(|p| p.below.as_mut()) {
+            below.ends = true;
+            self.changed.insert(pair);
+        }
+    }
+
+    /// The child gets no smaller rendition there any more.
+    pub(super) fn no_below(&mut self, pair: Pair) {
+        if let Some(permitted) = self.permitted.get_mut(&pair) {
+            permitted.below = None;
+            self.changed.insert(pair);
+        }
+    }
+
     /// What has changed since the last time: ends first, so that who moves
     /// within one breath is out of the old place before it is in the new one.
     pub(super) fn changes(&mut self) -> Vec<(Pair, Change)> {
         let changed = std::mem::take(&mut self.changed);
         let goes_on = |pair: &Pair| {
             let permitted = self.permitted.get(pair);
-            permitted.is_some_and(|p| !p.stripes.is_empty())
+            permitted.is_some_and(|p| !p.flow().1.is_empty())
         };
         let (permits, ends): (Vec<Pair>, Vec<Pair>) = changed.into_iter().partition(goes_on);
         for pair in &ends {

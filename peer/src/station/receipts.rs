@@ -201,7 +201,8 @@ impl Coordinator {
 
     /// Keeps the receipt digests of a chunk that the station published.
     pub(super) fn note_chunk(&mut self, key: ChunkKey) {
-        if key.init {
+        // The smaller renditions come from the station alone, and prove nothing.
+        if key.init || key.rendition != Rendition(0) {
             return;
         }
         let Some((header, pieces)) = self.node.chunk(key) else {

@@ -86,6 +86,10 @@ fn fresh_store(
     options: &Options,
     emit: &Emitter,
 ) -> Result<(Option<Store>, Option<Journal>), Error> {
+    if !options.smaller.is_empty() {
+        emit.tell("run_not_saved", json!({"reason": "several_inputs"}));
+        return Ok((None, None));
+    }
     if !options.saving.saves() {
         return Ok((None, None));
     }

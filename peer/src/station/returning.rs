@@ -47,7 +47,8 @@ impl Coordinator {
     /// The line to a member has gone silent: nobody has closed it.
     pub(super) fn line_silent(&mut self, node: SpkiHash) {
         let placed = self.members.get(&node).is_some_and(|m| m.placed);
-        if !placed || !self.settings.judging.silence.keeps() {
+        let below = self.is_below(node);
+        if !placed || below || !self.settings.judging.silence.keeps() {
             return self.gone(node, false);
         }
         let until_ms = self.clock.mono_ms().saturating_add(AWAY_MS);

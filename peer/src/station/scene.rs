@@ -20,7 +20,13 @@ use wire::{PublicKey, SpkiHash, Stripes};
 pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publisher) {
     let clock = Clock::new();
     let (keys, chunk_key) = Keys::make(data, "S", clock.unix(), RUN_MS, Stripes::SINGLE).unwrap();
-    let publisher = super::publisher(chunk_key, &keys, certs::seal::Heads::default()).unwrap();
+    let publisher = super::publisher(
+        chunk_key.0,
+        &keys,
+        wire::Rendition(0),
+        certs::seal::Heads::default(),
+    )
+    .unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Arc::new(Endpoint::bind(listen, &keys.identity).unwrap());
     let config = NodeConfig {
@@ -38,6 +44,8 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
         name: "S".into(),
         address: endpoint.address().unwrap(),
         stream_bps: 1_000_000,
+        smaller_bps: Vec::new(),
+        when_full: super::WhenFull::Refuse,
         edge_bps: 1_000_000,
         edges: 1,
         stripes: keys.run.stripes,
@@ -61,7 +69,7 @@ pub(super) fn coordinator(data: &Path, controls: Controls) -> (Coordinator, Publ
             attest::TrustRoots::default(),
             attest::Policy::default(),
         )),
-        epochs: mpsc::unbounded_channel().0,
+        epochs: vec![mpsc::unbounded_channel().0],
         head: watch::channel(None).1,
         events: mpsc::unbounded_channel().0,
         messages: mpsc::channel(1).0,

@@ -4,7 +4,7 @@
 use super::coordinator::Coordinator;
 use super::{Basis, SLOT_PERCENT, as_mbps};
 use serde_json::json;
-use wire::{SpkiHash, Stripes};
+use wire::{Rendition, SpkiHash, Stripes};
 
 /// A rate that differs from the planned one by more than this, in percent, is
 /// another rate and no scene with more movement.
@@ -85,7 +85,11 @@ impl Coordinator {
     }
 
     /// The rate that permits are good for, in bit/s.
-    pub(super) fn budget_bps(&self) -> u64 {
+    pub(super) fn budget_bps(&self, rendition: Rendition) -> u64 {
+        if let Some(smaller) = usize::from(rendition.0).checked_sub(1) {
+            let bps = self.settings.smaller_bps.get(smaller);
+            return bps.copied().unwrap_or(self.settings.stream_bps);
+        }
         let planned_bps = self.settings.stream_bps;
         planned_bps.max(self.measured_bps.unwrap_or(0))
     }

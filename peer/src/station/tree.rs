@@ -19,7 +19,10 @@ const ROUNDS_MAX: usize = 16;
 
 /// Whom a node gets its stripes from, the parent of the first one first, with
 /// their places in the picture.
-fn parents_of(node: &NodeView<SpkiHash>, places: &BTreeMap<SpkiHash, u16>) -> Vec<TreeParent> {
+pub(super) fn parents_of(
+    node: &NodeView<SpkiHash>,
+    places: &BTreeMap<SpkiHash, u16>,
+) -> Vec<TreeParent> {
     let mut parents: Vec<TreeParent> = Vec::new();
     for (parent, stripe) in node.parents.iter().zip((0..).map(Stripe)) {
         let Some(place) = parent.and_then(|parent| places.get(&parent)) else {
@@ -40,6 +43,7 @@ impl Coordinator {
     fn picture(&self) -> TreePicture {
         let now_ms = self.clock.mono_ms();
         let mut view = self.planner.view();
+        view.extend(self.views_below());
         view.truncate(TREE_NODES_MAX);
         let places: BTreeMap<SpkiHash, u16> = view.iter().map(|n| n.node).zip(0..).collect();
         let mut nodes = Vec::new();
@@ -49,7 +53,7 @@ impl Coordinator {
                 spki: node.node,
                 kind: node.kind,
                 name: Name::new(self.name_of(node.node)).unwrap_or_default(),
-                parents: List::new(parents_of(&node, &places)).unwrap_or_default(),
+                parents: self.shown_parents(&node, &places),
                 edges: node.edges,
                 delay_ms: load.map_or(0, |l| l.delay_ms),
                 sent_bps: match load {

@@ -31,6 +31,8 @@ pub(super) struct Membership {
     pub(super) signed_run: Signed<RunStatement>,
     pub(super) secrets: MemberSecrets,
     pub(super) station: Name,
+    /// Rates of the stream's renditions, the best first, in bit/s.
+    pub(super) renditions_bps: Vec<u64>,
     /// Nobody pushes in this run.
     pub(super) pull_only: bool,
     pub(super) link: Link,
@@ -218,6 +220,7 @@ impl Joining {
             signed_run: admitted.run,
             secrets,
             station: admitted.station,
+            renditions_bps: admitted.renditions_bps.to_vec(),
             pull_only: admitted.pull_only,
             link: self.link,
         };

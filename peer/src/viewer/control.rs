@@ -329,6 +329,7 @@ impl Session {
                 );
             }
             Down::Guarantee(sure) => self.guarantee(sure),
+            Down::Move(to) => self.moved(to),
             Down::Membership(certificate) => self.renewal(&certificate),
             Down::Sampling(rule) => self.receipts.sample(rule),
             Down::Admitted(_) | Down::Readmitted(_) => {
@@ -344,11 +345,7 @@ impl Session {
             let links = self.options.controls.links;
             links.allows(&order.other, self.membership.run.coordinator)?;
         }
-        let other = order.other.spki;
-        self.node.order_edge(order)?;
-        // The stripes that moved elsewhere are judged by what they brought.
-        self.keep_receipts(other, self.node.stripes_from(other));
-        Ok(())
+        self.order_flow(order)
     }
 
     fn epoch(&mut self, sealed: &[u8]) -> Result<(), Error> {
@@ -398,7 +395,10 @@ impl Session {
                     "reason": dropped.reason.name(),
                 });
                 self.emit.tell("chunks_left_out", fields);
-                self.playout.skip(&dropped);
+                let of = self.node.rendition_from(from);
+                if of.is_none() || of == self.playout.rendition() {
+                    self.playout.skip(&dropped);
+                }
             }
             NodeEvent::LeftOut { child, dropped } => {
                 let fields = link::left_out_fields(child, &dropped);

@@ -3,12 +3,14 @@
 
 use super::out::Out;
 use super::report::{self, Report};
+pub(super) use super::switching::Switched;
 use crate::Error;
 use bytes::Bytes;
 use certs::Verified;
 use certs::seal::{Openers, Piece};
 use link::Node;
 use media::{Fragmenter, Item};
+use wire::message::control::MoveCause;
 use wire::message::group::Dropped;
 use wire::statement::{ChunkHeader, ChunkKey};
 use wire::{Rendition, Sequence, UnixMs};
@@ -37,12 +39,18 @@ impl Played {
 pub(crate) struct Playout {
     out: Out,
     feed: page::Feed,
-    init: Option<Sequence>,
+    pub(super) rendition: Option<Rendition>,
+    /// What the station has moved this viewer to.
+    pub(super) aim: Option<(Rendition, MoveCause)>,
+    pub(super) switched: Option<Switched>,
+    /// Where what was put out ends, on the media's clock.
+    pub(super) end_us: u64,
+    pub(super) init: Option<Sequence>,
     /// The init segment that was put out last.
     put_out_init: Option<Bytes>,
     /// The run's last chunk was reached.
     ended: bool,
-    next: Option<Sequence>,
+    pub(super) next: Option<Sequence>,
     mime: Option<String>,
     pub(crate) report: Report,
 }
@@ -52,6 +60,10 @@ impl Playout {
         Self {
             out,
             feed,
+            rendition: None,
+            aim: None,
+            switched: None,
+            end_us: 0,
             init: None,
             put_out_init: None,
             ended: false,
@@ -73,12 +85,15 @@ impl Playout {
         if self.next.is_none() && !key.init {
             let starts = node.chunk(key).is_some_and(|(h, _)| h.flags.key);
             if starts {
-                self.next = Some(key.sequence);
+                self.begin_with(key.rendition, key.sequence);
             }
         }
-        while let Some(next) = self.next {
+        while let Some((rendition, next)) = self.rendition.zip(self.next) {
+            if self.switch(node) {
+                continue;
+            }
             let key = ChunkKey {
-                rendition: Rendition(0),
+                rendition,
                 init: false,
                 sequence: next,
             };
@@ -92,13 +107,15 @@ impl Playout {
                 self.miss(next, on);
                 continue;
             };
-            if self.init.is_none() && openers.newest() > Some(header.scope.epoch) {
+            if self.put_out_init.is_none() && openers.newest() > Some(header.scope.epoch) {
                 // From before this viewer was let in: it begins with what comes.
                 self.next = None;
                 break;
             }
             if self.init != Some(header.init_sequence) {
-                let Some(init) = self.play_init(node, header.init_sequence, openers, now)? else {
+                let Some(init) =
+                    self.play_init(node, (rendition, header.init_sequence), openers, now)?
+                else {
                     break;
                 };
                 played.push(init);
@@ -110,6 +127,7 @@ impl Playout {
                 self.ended = true;
                 break;
             }
+            self.end_us = header.time_us.saturating_add(header.duration_us);
             played.push(self.put_out(&header, bytes, now)?);
         }
         Ok(played)
@@ -118,12 +136,12 @@ impl Playout {
     fn play_init(
         &mut self,
         node: &Node,
-        sequence: Sequence,
+        (rendition, sequence): (Rendition, Sequence),
         openers: &mut Openers,
         now: (UnixMs, u64),
     ) -> Result<Option<Played>, Error> {
         let key = ChunkKey {
-            rendition: Rendition(0),
+            rendition,
             init: true,
             sequence,
         };

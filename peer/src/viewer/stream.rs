@@ -6,7 +6,7 @@ use crate::Error;
 use serde_json::json;
 use wire::message::control::Up;
 use wire::statement::ChunkKey;
-use wire::{SpkiHash, StripeSet};
+use wire::{Rendition, SpkiHash, StripeSet};
 
 /// A block that comes later than this behind its publishing is late.
 const IN_TIME_MS: u64 = 2_000;
@@ -41,7 +41,10 @@ impl Session {
         for chunk in &played {
             self.trace(chunk, from);
         }
-        if let Some(next) = self.playout.next() {
+        self.went_over();
+        // Neighbours have the best rendition alone.
+        let best = self.playout.rendition() == Some(Rendition(0));
+        if let Some(next) = self.playout.next().filter(|_| best) {
             self.node.needs_from(next);
         }
         if first && let Some(ms) = self.playout.report.first_ms() {
@@ -60,6 +63,7 @@ impl Session {
         self.emit.tell(
             "chunk_received",
             json!({
+                "rendition": chunk.key.rendition.0,
                 "init": chunk.key.init,
                 "sequence": chunk.key.sequence.0,
                 "key": chunk.keyframe,

@@ -14,6 +14,7 @@ use link::{
 use ring::rand::{SecureRandom, SystemRandom};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use wire::codec::List;
 use wire::invite::{AudienceSecret, Invite};
 use wire::message::StreamKind;
 use wire::message::control::{Addresses, Admitted, Certificate, Down, Join, Name, Up};
@@ -289,7 +290,7 @@ impl Silent {
             ca: Certificate::new(self.ca.certificate().to_vec()).unwrap(),
             secrets: bundle::seal(&secrets, to, scope, &link.peer, &rng).unwrap(),
             station: Name::new("silent").unwrap(),
-            stream_bps: 1_000_000,
+            renditions_bps: List::new(vec![1_000_000]).unwrap(),
             pull_only: false,
         }
     }

@@ -301,7 +301,7 @@ fn admitted(keys: &Keys) -> Result<Admitted, Error> {
         certificate: Blob::new(certificate)?,
         secrets: Blob::new(vec![0; SEALED_BYTES])?,
         station: Name::new("the station")?,
-        stream_bps: 3_000_000,
+        renditions_bps: List::new(vec![3_000_000])?,
         pull_only: false,
     })
 }

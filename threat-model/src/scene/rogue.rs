@@ -8,6 +8,7 @@ use certs::bundle::{self, MemberSecrets};
 use certs::receipt::ReceiptKey;
 use certs::x509::MemberRequest;
 use link::{Channel, Endpoint, Link, stream_kind};
+use wire::codec::List;
 use wire::invite::{AudienceSecret, Invite};
 use wire::message::StreamKind;
 use wire::message::control::{Admitted, Certificate, Down, Join, Name, Up};
@@ -125,7 +126,7 @@ impl Rogue {
             ca: Certificate::new(ca.certificate().to_vec())?,
             secrets: bundle::seal(&secrets, to, &run.scope, &link.peer, &rng())?,
             station: Name::new("station")?,
-            stream_bps: STREAM_BPS,
+            renditions_bps: List::new(vec![STREAM_BPS])?,
             pull_only: false,
         })
     }

@@ -3,10 +3,10 @@
 //! coordinator's dial and starts with [`Up::Ready`].
 
 use crate::codec::{Blob, List, Text};
-use crate::id::{AskId, Digest, Nonce, SpkiHash};
+use crate::id::{AskId, Digest, Nonce, Rendition, SpkiHash};
 use crate::limits::{
-    ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, SEALED_BYTES_MAX,
-    STRIPES_MAX, TREE_NODES_MAX,
+    ADDRESS_BYTES_MAX, ADDRESSES_MAX, CERTIFICATE_BYTES_MAX, NAME_BYTES_MAX, RENDITIONS_MAX,
+    SEALED_BYTES_MAX, STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::edge::Equivocation;
 use crate::message::lines::Lines;
@@ -66,8 +66,10 @@ crate::messages! {
         16 => NeighbourDown(EdgeFailure),
         /// Let me in again: I was in, and this is what I still have.
         17 => Rejoin(Box<Rejoin>),
+        /// I play this rendition from now on, and need no other.
+        18 => Playing(Rendition),
         /// How long my links are, and what they lose (since minor version 1).
-        18 => Lines(Lines),
+        19 => Lines(Lines),
     }
 }
 
@@ -114,6 +116,8 @@ crate::messages! {
         19 => Readmitted(Box<Admitted>),
         /// Whether you miss nothing when any one node but the station dies.
         20 => Guarantee(bool),
+        /// Which rendition your next permits are for, and why.
+        21 => Move(Move),
     }
 }
 
@@ -169,11 +173,35 @@ crate::record! {
         pub secrets: Sealed,
         /// The station's name.
         pub station: Name,
-        /// Rate of the stream in bit/s, as measured or configured.
-        pub stream_bps: u64,
+        /// The stream's renditions, the best first, as they are numbered from
+        /// 0 on: the rate of each in bit/s, as measured or configured.
+        pub renditions_bps: List<u64, { RENDITIONS_MAX as usize }>,
         /// Nobody pushes in this run: members pull all of it from each other
         /// and from the station.
         pub pull_only: bool,
+    }
+}
+
+crate::code! {
+    /// Why a member gets another rendition than before.
+    pub enum MoveCause {
+        /// The better one has no place for it.
+        Full = 1 => "full",
+        /// Somebody who gives or pays needed its place.
+        MadeRoom = 2 => "made_room",
+        /// The better one has a place for it.
+        Room = 3 => "room",
+    }
+}
+
+crate::record! {
+    /// A member gets another rendition. It plays the old one until it can
+    /// begin with the new one, and says so ([`Up::Playing`]).
+    pub struct Move {
+        /// The one to play.
+        pub rendition: Rendition,
+        /// Why.
+        pub cause: MoveCause,
     }
 }
 

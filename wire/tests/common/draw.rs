@@ -6,8 +6,8 @@ use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply, Serve, Status};
 use wire::message::control::{
     Admission, Admitted, Answer, Choice, Down, EdgeFailure, EdgeOrder, EdgeReport, Empty,
-    Introduce, Join, Load, NodeKind, NodeRef, Ready, Rejoin, RelayRefusal, Round, TreeNode,
-    TreeParent, TreePicture, Up, Withheld,
+    Introduce, Join, Load, Move, MoveCause, NodeKind, NodeRef, Ready, Rejoin, RelayRefusal, Round,
+    TreeNode, TreeParent, TreePicture, Up, Withheld,
 };
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
@@ -70,7 +70,7 @@ macro_rules! codes {
     )*};
 }
 codes!(
-    Reason, StreamKind, Cause, Step, Priority, PermitKind, NodeKind, Choice
+    Reason, StreamKind, Cause, Step, Priority, PermitKind, NodeKind, Choice, MoveCause
 );
 
 macro_rules! records {
@@ -225,7 +225,8 @@ records! {
     Holding { scope, member, nonce, edges, issued }
     Rejoin { join, holding }
     Join { name, nonce, proof, sealing_key, addresses, relay_only, never_ask }
-    Admitted { run, reply, certificate, ca, secrets, station, stream_bps, pull_only }
+    Admitted { run, reply, certificate, ca, secrets, station, renditions_bps, pull_only }
+    Move { rendition, cause }
     NodeRef { spki, kind, name, addresses, admission }
     Admission { order, introduction }
     EdgeOrder { permit, other, dial }
@@ -267,12 +268,12 @@ messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
         RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation,
-        NeighbourDown, Rejoin, Lines
+        NeighbourDown, Rejoin, Playing, Lines
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,
         RelayAdmitted, RelayRefused, Membership, Equivocation, Sampling,
-        Neighbour, NeighbourEnd, Readmitted, Guarantee
+        Neighbour, NeighbourEnd, Readmitted, Guarantee, Move
     }
     Edge { Hello, Welcome, Start, Renew, Beacon, Revoked, Bye, Equivocation }
     Mesh { Hello, Welcome, Map, Pull, Answer, Refused, Bye }
