@@ -16,8 +16,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Mbit/s for two places of the best rendition, and no third.
-const UPLOAD_MBPS: &str = "2.5";
+/// Stripes, and Mbit/s for two places of the best rendition and no third.
+const SINGLE: [&str; 4] = ["--stripes", "1+0", "--upload-mbps", "2.5"];
+const STRIPED: [&str; 4] = ["--stripes", "4+1", "--upload-mbps", "3.1"];
 /// Places of the smaller one in one of the best.
 const RATIO: usize = 4;
 /// Two groups meet as well as their encoders made them.
@@ -31,7 +32,7 @@ fn station(folder: &Path, more: &[&str]) -> Program {
     let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
     command
         .args(["--json", "--loop", "--trace-chunks", "--name", "S"])
-        .args(["--upload-mbps", UPLOAD_MBPS, "--input"])
+        .arg("--input")
         .arg(clip())
         .arg("--input")
         .arg(small())
@@ -157,8 +158,18 @@ impl Came {
 
 #[test]
 fn free_riders_are_degraded_rather_than_refused_and_move_up_again() {
+    an_evening(&SINGLE);
+}
+
+#[test]
+fn with_stripes_they_are_moved_all_the_same() {
+    an_evening(&STRIPED);
+}
+
+fn an_evening(upload: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let station = station(folder.path(), &["--when-full", "degrade"]);
+    let options = [upload, &["--when-full", "degrade"]].concat();
+    let station = station(folder.path(), &options);
     let invite = invite(&station);
     let mut riders = vec![rider(folder.path(), &invite, 0)];
     riders[0].plays(0, 5);
@@ -200,7 +211,7 @@ fn free_riders_are_degraded_rather_than_refused_and_move_up_again() {
 #[test]
 fn without_degradation_the_same_audience_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let station = station(folder.path(), &[]);
+    let station = station(folder.path(), &SINGLE);
     let invite = invite(&station);
     let mut riders = Vec::new();
     for number in 0..2 {
