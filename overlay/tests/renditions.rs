@@ -49,7 +49,7 @@ fn the_group_under_way_comes_to_its_end_and_then_the_other_rendition() {
     let end = sent.iter().position(|s| *s == Sent::End).unwrap();
     let (old, new) = sent.split_at(end);
     assert_eq!(headers(old), [1, 2]);
-    assert!(matches!(new[1], Sent::Group(_)), "{new:?}");
+    assert!(matches!(new.get(1), Some(Sent::Group(_))), "{new:?}");
     assert!(new.contains(&Sent::Init(0)), "{new:?}");
     assert_eq!(headers(new), [3]);
 }

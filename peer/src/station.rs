@@ -223,10 +223,8 @@ impl Station {
         #[cfg(feature = "ablation")]
         let exposed = keys.dangerously_exposed(&chunk_key);
         let endpoint = Arc::new(Endpoint::bind(shared.listen, &keys.identity)?);
-        let settings = Settings {
-            smaller_bps,
-            ..settings(&options, &keys, rate, advertised(endpoint.address()?))
-        };
+        let address = advertised(endpoint.address()?);
+        let settings = settings(&options, &keys, (rate, smaller_bps), address);
         let invite = settings.invite.clone();
         let (node, node_events) = start_node(&options, &keys, &endpoint, clock.clone());
         let feed = page::Feed::new();
@@ -239,13 +237,10 @@ impl Station {
         let (published, head) = watch::channel(past.heads.media.map(Published::from));
         let publisher = publisher(chunk_key.0.clone(), &keys, Rendition(0), past.heads)?;
         let output = ingest::Output {
-            node: node.clone(),
             page: page.is_some().then_some(feed),
-            epochs: epoch_changes,
-            published,
-            events: events.clone(),
             journal: begun.journal,
             past,
+            ..ingest::Output::new(&node, epoch_changes, published, &events)
         };
         let ingest = ingest::Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
         let mut parts = Parts {
@@ -260,14 +255,13 @@ impl Station {
             traffic: Arc::default(),
             store: begun.store,
         };
-        let own = (&keys, &chunk_key.0);
-        let smaller = renditions::Smaller::new(&options, own, &mut parts, (&clock, &emit))?;
+        let (own, told) = ((&keys, &chunk_key.0), (&clock, &emit));
+        let smaller = renditions::Smaller::new(&options, own, &mut parts, told)?;
         let desk = control::Desk::beside(&parts, clock.clone(), settings.judging.messages);
         let mut coordinator = Coordinator::new(keys, settings, parts, clock.clone(), emit.clone());
         coordinator.take_up(begun.saved);
         let coordinating = tokio::spawn(coordinator.run(inbox, said));
-        tokio::spawn(control::accept_links(endpoint.clone(), desk));
-        tokio::spawn(forward_node_events(node_events, events.clone()));
+        serve(&endpoint, desk, node_events, &events);
         Ok(Self {
             options,
             emit,
@@ -329,6 +323,17 @@ impl Station {
     }
 }
 
+/// Lets members in, and tells the coordinator what its own node sees.
+fn serve(
+    endpoint: &Arc<Endpoint>,
+    desk: control::Desk,
+    node_events: mpsc::UnboundedReceiver<NodeEvent>,
+    events: &mpsc::UnboundedSender<Event>,
+) {
+    tokio::spawn(control::accept_links(endpoint.clone(), desk));
+    tokio::spawn(forward_node_events(node_events, events.clone()));
+}
+
 fn say_banner(options: &Options, emit: &Emitter) {
     if let Some(banner) = &options.shared.trust.banner {
         emit.say(banner);
@@ -363,7 +368,7 @@ fn publisher(
 fn settings(
     options: &Options,
     keys: &Keys,
-    (stream_bps, basis): (u64, Basis),
+    ((stream_bps, basis), smaller_bps): ((u64, Basis), Vec<u64>),
     address: SocketAddr,
 ) -> Settings {
     let edge_bps = stream_rate::edge_bps(stream_bps, keys.run.stripes);
@@ -376,7 +381,7 @@ fn settings(
         name: options.shared.name.clone(),
         address,
         stream_bps,
-        smaller_bps: Vec::new(),
+        smaller_bps,
         when_full: options.when_full,
         edge_bps,
         edges: stream_rate::edges(options.upload_bps, edge_bps),

@@ -50,6 +50,26 @@ pub(super) struct Output {
     pub(super) past: Past,
 }
 
+impl Output {
+    /// Of a run that was not published before, without a page and a copy.
+    pub(super) fn new(
+        node: &Arc<Node>,
+        epochs: mpsc::UnboundedReceiver<(Epoch, EpochSecret)>,
+        published: watch::Sender<Option<Published>>,
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            node: node.clone(),
+            page: None,
+            epochs,
+            published,
+            events: events.clone(),
+            journal: None,
+            past: Past::default(),
+        }
+    }
+}
+
 /// What ingest works with.
 pub(super) struct Ingest {
     publisher: Publisher,

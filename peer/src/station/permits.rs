@@ -162,9 +162,10 @@ impl Permits {
 
     /// The child gets no smaller rendition there any more.
     pub(super) fn no_below(&mut self, pair: Pair) {
+        // Of who is gone nothing is known here any more; the link ends, too.
+        self.changed.insert(pair);
         if let Some(permitted) = self.permitted.get_mut(&pair) {
             permitted.below = None;
-            self.changed.insert(pair);
         }
     }
 
@@ -289,6 +290,41 @@ mod tests {
         let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
         assert!(permits.fed(PAIR, ONE, last_ms - 1));
         assert!(!permits.fed(PAIR, ONE, last_ms));
+    }
+
+    #[test]
+    fn a_smaller_rendition_stays_until_the_best_one_comes_from_there_or_it_is_released() {
+        const LOW: Rendition = Rendition(1);
+        let all = StripeSet::from(wire::Stripes::new(4, 1).unwrap());
+        let mut permits = Permits::default();
+        let flow = |permits: &Permits| permits.get(PAIR).map(|p| p.flow());
+        permits.put_below(PAIR, (LOW, all), Priority::FreeRider);
+        // What the trees plan meanwhile waits.
+        attach(&mut permits, 1);
+        assert_eq!(flow(&permits), Some((LOW, all)));
+        permits.detach(PAIR, ONE, 0);
+        assert_eq!(permits.changes(), [(PAIR, Change::Permit)]);
+        permits.end_below(PAIR);
+        assert_eq!(
+            flow(&permits),
+            Some((LOW, all)),
+            "the best comes from others"
+        );
+        attach(&mut permits, 1);
+        assert_eq!(flow(&permits), Some((Rendition(0), ONE.into())));
+        permits.no_below(PAIR);
+        permits.detach(PAIR, ONE, 0);
+        assert_eq!(permits.changes(), [(PAIR, Change::End)]);
+    }
+
+    #[test]
+    fn who_is_gone_is_sent_no_smaller_rendition() {
+        let mut permits = Permits::default();
+        let all = StripeSet::from(wire::Stripes::SINGLE);
+        permits.put_below(PAIR, (Rendition(1), all), Priority::FreeRider);
+        permits.forget(PAIR.0);
+        permits.no_below(PAIR);
+        assert_eq!(permits.changes(), [(PAIR, Change::End)]);
     }
 
     #[test]

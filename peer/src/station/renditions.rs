@@ -3,7 +3,6 @@
 
 use super::ingest::{self, Ingest, Output};
 use super::keys::Keys;
-use super::saved::journal::Published as Past;
 use super::{Input, Options, Parts};
 use crate::Error;
 use certs::SigningKey;
@@ -51,15 +50,8 @@ impl Smaller {
             parts.epochs.push(epochs);
             let rendition = Rendition(rendition);
             let publisher = super::publisher(chunk_key.clone(), keys, rendition, Heads::default())?;
-            let output = Output {
-                node: parts.node.clone(),
-                page: None,
-                epochs: epoch_changes,
-                published: watch::channel(None).0,
-                events: parts.events.clone(),
-                journal: None,
-                past: Past::default(),
-            };
+            let published = watch::channel(None).0;
+            let output = Output::new(&parts.node, epoch_changes, published, &parts.events);
             let options = of_file(options, path);
             let ingest = Ingest::new(publisher, output, clock.clone(), emit.clone(), &options)?;
             all.push((ingest, options));
