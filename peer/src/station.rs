@@ -12,6 +12,7 @@ mod edges;
 mod ending;
 mod equivocation;
 mod eviction;
+mod failing;
 mod guarantee;
 mod ingest;
 mod introductions;

@@ -43,6 +43,12 @@ impl<N: NodeId> Ladder<N> {
         u32::try_from(rest_bps / self.config.edge_bps()).unwrap_or(u32::MAX)
     }
 
+    /// The station has so much upload for the stream from now on, in bit/s.
+    pub fn uploads(&mut self, now_ms: u64, planner: &mut Planner<N>, upload_bps: u64) {
+        self.config.upload_bps = upload_bps;
+        self.share(now_ms, planner);
+    }
+
     /// Gives the trees what the smaller renditions leave of the upload.
     pub(super) fn share(&self, now_ms: u64, planner: &mut Planner<N>) {
         let (used, edges) = planner.station_edges();

@@ -10,7 +10,7 @@ use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
 use overlay::ladder::Ladder;
 use overlay::planner::{Answered, Config, EdgeFault, Peer, Planner};
-use overlay::suspicion::{Report, Suspicion};
+use overlay::suspicion::Suspicion;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -18,8 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::message::control::{
-    Addresses, Admission, Answer, Down, EdgeFailure, Join, Load, Name, NodeKind, Rejoin, Up,
-    Withheld,
+    Addresses, Admission, Answer, Down, Join, Load, Name, NodeKind, Rejoin, Up,
 };
 use wire::statement::{CapacityClaim, Holding, Signed};
 use wire::{AskId, Epoch, PublicKey, Reason, SpkiHash, Stripes, UnixMs};
@@ -29,9 +28,6 @@ use zeroize::Zeroizing;
 const TICK_MS: u64 = 50;
 /// How often the picture of the tree and the beacon go out.
 pub(super) const PICTURE_MS: u64 = 1_000;
-/// How long a child's report that its relay is gone waits for the
-/// coordinator's own link to say so: then the relay is lost for all at once.
-const SUSPECT_MS: u64 = 700;
 
 /// What the station's options say to the coordinator.
 #[derive(Clone)]
@@ -463,59 +459,6 @@ impl Coordinator {
                 self.tell_question(from, "sponsor_declined", &question);
             }
             Ok(Answered::Late(_)) | Err(_) => {}
-        }
-    }
-
-    fn edge_down(&mut self, from: SpkiHash, edge: &EdgeFailure) {
-        if !edge.child {
-            return;
-        }
-        let fields = json!({
-            "child": from.to_hex(), "parent": edge.other.to_hex(), "reason": edge.reason.name(),
-        });
-        self.emit.tell("edge_down", fields);
-        let now_ms = self.clock.mono_ms();
-        match edge.reason {
-            Reason::Done | Reason::Reparented => {}
-            Reason::BudgetSpent if self.renew_spent(from, edge.other) => {}
-            Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
-                let event = Event::Suspect {
-                    child: from,
-                    parent: edge.other,
-                };
-                let events = self.events.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(SUSPECT_MS)).await;
-                    let _ = events.send(event);
-                });
-            }
-            Reason::PeerGone | Reason::Timeout => {
-                self.planner
-                    .edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
-            }
-            _ => self
-                .planner
-                .edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
-        }
-    }
-
-    /// Stripes of its parent's are silent for this child, and perhaps for
-    /// others.
-    fn withheld(&mut self, from: SpkiHash, withheld: &Withheld) {
-        let fields = json!({
-            "child": from.to_hex(), "parent": withheld.parent.to_hex(),
-            "stripes": withheld.stripes.iter().map(|s| s.0).collect::<Vec<u8>>(),
-            "reason": Reason::Withheld.name(),
-        });
-        self.emit.tell("withheld", fields);
-        let now_ms = self.clock.mono_ms();
-        for stripe in withheld.stripes.iter() {
-            let report = Report {
-                child: from,
-                parent: withheld.parent,
-                stripe,
-            };
-            self.suspicion.report(now_ms, report);
         }
     }
 

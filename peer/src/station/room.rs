@@ -9,6 +9,11 @@ impl Coordinator {
     pub(super) fn make_room(&mut self) {
         let (_, sent_bytes) = self.traffic.bytes();
         let left_bps = self.room.left_bps(self.settings.upload_bps, sent_bytes);
+        if let Some(ladder) = &mut self.ladder {
+            let now_ms = self.clock.mono_ms();
+            ladder.uploads(now_ms, &mut self.planner, left_bps);
+            return;
+        }
         let edges = edges(left_bps, self.settings.edge_bps);
         let planned = self.planner.node(self.me).map(|node| node.edges);
         if planned.is_some_and(|planned| planned != edges) {
@@ -30,8 +35,8 @@ mod tests {
         let edges = |station: &super::Coordinator| station.planner.node(station.me).unwrap().edges;
         station.make_room();
         assert_eq!(edges(&station), 8, "nothing was said");
-        // 1 Mbit/s, and as if it went on to grow; hardly any of it is free.
-        station.traffic.traffic.sent(125_000);
+        // 1.5 Mbit/s, and as if it went on to grow; one of the three is free.
+        station.traffic.traffic.sent(187_500);
         station.make_room();
         assert_eq!(edges(&station), 6);
         for _ in 0..100 {
