@@ -19,6 +19,8 @@ use wire::statement::{BatchedPermit, ChunkKey};
 use wire::{Decode, Reason, Rendition, SpkiHash, Stripe, StripeSet, Stripes};
 
 const GROUP: u64 = 5;
+/// From one chunk to the next.
+const CHUNK: Duration = Duration::from_millis(100);
 
 fn set(stripes: impl IntoIterator<Item = u8>) -> StripeSet {
     stripes.into_iter().map(Stripe).collect()
@@ -91,27 +93,48 @@ async fn works(child: &mut Running, from: SpkiHash, stripes: StripeSet) {
     let mut works = StripeSet::EMPTY;
     soon("the stripes", async {
         while !stripes.within(works) {
-            match child.events.recv().await.unwrap() {
-                NodeEvent::EdgeUp {
-                    other,
-                    stripes,
-                    child: true,
-                    ..
-                } if other.spki == from => {
-                    assert_eq!(stripes.len(), 1, "each stripe is told for itself");
-                    works = works.union(stripes);
-                }
-                _ => {}
-            }
+            works = works.union(come(child, from).await);
         }
     })
     .await;
 }
 
-/// Publishes until these stripes have come from this parent.
+/// The next stripe that has come from this parent for the first time.
+async fn come(child: &mut Running, from: SpkiHash) -> StripeSet {
+    loop {
+        match child.events.recv().await.unwrap() {
+            NodeEvent::EdgeUp {
+                other,
+                stripes,
+                child: true,
+                ..
+            } if other.spki == from => {
+                assert_eq!(stripes.len(), 1, "each stripe is told for itself");
+                return stripes;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Publishes until these stripes have come from this parent: another one may
+/// have brought what the child asks this one for.
 async fn flows(station: &mut Station, child: &mut Running, from: SpkiHash, stripes: StripeSet) {
-    station.publish();
-    works(child, from, stripes).await;
+    let mut works = StripeSet::EMPTY;
+    soon("the stripes", async {
+        while !stripes.within(works) {
+            station.publish();
+            let chunk = tokio::time::sleep(CHUNK);
+            tokio::pin!(chunk);
+            loop {
+                tokio::select! {
+                    came = come(child, from) => works = works.union(came),
+                    () = &mut chunk => break,
+                }
+            }
+        }
+    })
+    .await;
 }
 
 /// Every chunk from the first one that the child has is whole, and as it was
@@ -230,8 +253,7 @@ async fn whoever_hears_first_of_other_stripes_tells_the_other_end() {
     let more = permit(&scene.stream, (left, child), set([0, 1, 4]), 2);
     let below = order(more, child, NodeKind::Peer, None);
     scene.left.node.order_edge(below).unwrap();
-    scene.station.publish();
-    works(&mut scene.child, left, set([4])).await;
+    flows(&mut scene.station, &mut scene.child, left, set([4])).await;
     // The child alone; an older word does not undo it.
     let other = permit(&scene.stream, (left, child), set([2, 4]), 3);
     let address = Some(scene.left.address);
@@ -243,8 +265,7 @@ async fn whoever_hears_first_of_other_stripes_tells_the_other_end() {
         .node
         .order_edge(order(old, left, NodeKind::Peer, address))
         .unwrap();
-    scene.station.publish();
-    works(&mut scene.child, left, set([2])).await;
+    flows(&mut scene.station, &mut scene.child, left, set([2])).await;
     let key = scene.station.publish();
     let wanted: BTreeSet<u16> = [2, 4, 7, 9].into();
     soon("the stripes of the newest permit alone", async {
