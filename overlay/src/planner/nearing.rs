@@ -83,7 +83,8 @@ impl<N: NodeId> Planner<N> {
 
     /// Of places in order, the first one that fits; or, if it is known where the
     /// node is, of those as deep and of the kind of the first that of the
-    /// shortest way.
+    /// shortest way. What hardly differs from it counts as equal, and stays in
+    /// order: measures are noise below a certain size.
     pub(super) fn nearest(
         &self,
         node: Ix,
@@ -105,8 +106,14 @@ impl<N: NodeId> Planner<N> {
             let mut equals: Vec<(f32, Ix)> = places
                 .iter()
                 .filter(|p| kind(**p) == kind(*first))
-                .map(|p| (self.way_ms(node, *p, s), *p))
+                .map(|p| (self.new_way_ms(node, *p, s), *p))
                 .collect();
+            let least_ms = equals.iter().map(|e| e.0).fold(f32::INFINITY, f32::min);
+            for (ms, _) in &mut equals {
+                if *ms < least_ms + NEAR_GAIN_MS {
+                    *ms = least_ms;
+                }
+            }
             equals.sort_by(|a, b| a.0.total_cmp(&b.0));
             let found = equals.into_iter().map(|(_, p)| p).find(|p| fits(*p));
             if found.is_some() {
@@ -172,7 +179,7 @@ impl<N: NodeId> Planner<N> {
             .free_places_at(s, depth, self.ranks_for(ix) & PLACES)
             .take(PLACES_MAX)
             .filter(|p| self.is_peer(*p) == self.is_peer(parent))
-            .map(|p| (self.way_ms(ix, p, s), p))
+            .map(|p| (self.new_way_ms(ix, p, s), p))
             .filter(|(ms, p)| *ms < least_ms && self.may_hang(ix, *p, s))
             .min_by(|a, b| a.0.total_cmp(&b.0));
         found.is_some_and(|(_, better)| self.rehang(ix, better, s))
@@ -228,6 +235,12 @@ impl<N: NodeId> Planner<N> {
             && !self.under_own_relay(other.0, s)
             && self.may_hang(one.0, other.1, s)
             && self.may_hang(other.0, one.1, s)
+    }
+
+    /// The way by a parent who gets one child more.
+    fn new_way_ms(&self, node: Ix, parent: Ix, s: u8) -> f32 {
+        let edges = self.forest.edges(parent).max(1);
+        self.way_ms(node, parent, s) + BUSY_MS / edges as f32
     }
 
     /// The way from the station to the node by this parent, in milliseconds of
