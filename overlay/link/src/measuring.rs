@@ -119,22 +119,22 @@ impl Measuring {
             return None;
         }
         self.last_ms = Some(now_ms);
-        let lines: Vec<Line> = paths
-            .iter()
-            .take(LINES_MAX)
-            .map(|(other, path)| self.line(*other, path))
-            .collect();
-        let lossy = lines.iter().any(|line| {
-            line.lost.saturating_mul(1_000) >= line.sent.max(1).saturating_mul(TOLD_PERMILLE)
-        });
-        let news = lossy || self.lossy || self.differs(&paths);
-        self.lossy = lossy;
-        if !news {
+        let mut lines: Vec<Line> = paths.iter().map(|(o, p)| self.line(*o, p)).collect();
+        let lossy = lines.iter().any(is_lossy);
+        let ended = self.told.keys().any(|other| !paths.contains_key(other));
+        let is_news = |line: &Line| self.differs(line);
+        if !(lossy || self.lossy || ended || lines.iter().any(is_news)) {
             // Packets go on being counted; what was told of them is past.
             self.keep_counts(&paths);
             return None;
         }
-        self.told = paths;
+        self.lossy = lossy;
+        // A relay has more links than fit: what is new waits for its turn.
+        lines.sort_by_key(|line| (!is_lossy(line), !self.differs(line)));
+        lines.truncate(LINES_MAX);
+        self.told.retain(|other, _| paths.contains_key(other));
+        let said = lines.iter().filter_map(|l| paths.get_key_value(&l.other));
+        self.told.extend(said.map(|(other, path)| (*other, *path)));
         Some(Lines {
             lines: List::new(lines).unwrap_or_default(),
         })
@@ -150,14 +150,11 @@ impl Measuring {
         }
     }
 
-    fn differs(&self, paths: &BTreeMap<SpkiHash, Path>) -> bool {
-        paths.len() != self.told.len()
-            || paths.iter().any(|(other, path)| {
-                self.told.get(other).is_none_or(|told| {
-                    let most = (told.rtt_us / 8).saturating_add(CHANGED_US);
-                    path.rtt_us.abs_diff(told.rtt_us) > most
-                })
-            })
+    fn differs(&self, line: &Line) -> bool {
+        self.told.get(&line.other).is_none_or(|told| {
+            let most = (told.rtt_us / 8).saturating_add(CHANGED_US);
+            line.rtt_us.abs_diff(told.rtt_us) > most
+        })
     }
 
     fn keep_counts(&mut self, paths: &BTreeMap<SpkiHash, Path>) {
@@ -167,6 +164,11 @@ impl Measuring {
             }
         }
     }
+}
+
+const fn is_lossy(line: &Line) -> bool {
+    let least = line.sent.saturating_mul(TOLD_PERMILLE);
+    line.lost > 0 && line.lost.saturating_mul(1_000) >= least
 }
 
 #[cfg(test)]
@@ -207,6 +209,28 @@ mod tests {
         assert_eq!(tell(10_000, 300, 20), Some((100, 20)));
         assert_eq!(tell(15_000, 400, 20), Some((100, 0)));
         assert_eq!(tell(20_000, 500, 20), None);
+    }
+
+    #[test]
+    fn of_many_links_each_gets_its_turn_and_the_lossy_ones_first() {
+        let path = |lost| Path {
+            rtt_us: 40_000,
+            sent: 1_000,
+            lost,
+        };
+        let name = |n: u8| SpkiHash([n; 32]);
+        let many = (0..100).map(|n| (name(n), path(if n == 99 { 200 } else { 0 })));
+        let many: BTreeMap<SpkiHash, Path> = many.collect();
+        let mut measuring = Measuring::default();
+        let mut told = std::collections::BTreeSet::new();
+        for ms in [0, 5_000, 10_000, 15_000] {
+            let lines = measuring.report(ms, Minor::LINES, many.clone());
+            let lines = lines.map(|lines| lines.lines).unwrap_or_default();
+            assert!(ms > 0 || lines.iter().next().map(|l| l.other) == Some(name(99)));
+            told.extend(lines.iter().map(|line| line.other));
+        }
+        assert_eq!(told.len(), 100);
+        assert_eq!(measuring.report(25_000, Minor::LINES, many), None);
     }
 
     #[test]

@@ -35,23 +35,33 @@ struct Window {
     bad: u32,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Child {
+/// A child, with the windows of its edges by parent.
+#[derive(Debug, Clone)]
+struct Child<N> {
+    windows: BTreeMap<N, Window>,
     moves: u32,
     after_ms: u64,
+}
+
+impl<N> Default for Child<N> {
+    fn default() -> Self {
+        Self {
+            windows: BTreeMap::new(),
+            moves: 0,
+            after_ms: 0,
+        }
+    }
 }
 
 /// The lossy edges, at the coordinator.
 #[derive(Debug, Clone)]
 pub struct Loss<N> {
-    windows: BTreeMap<(N, N), Window>,
-    children: BTreeMap<N, Child>,
+    children: BTreeMap<N, Child<N>>,
 }
 
 impl<N: NodeId> Default for Loss<N> {
     fn default() -> Self {
         Self {
-            windows: BTreeMap::new(),
             children: BTreeMap::new(),
         }
     }
@@ -62,7 +72,8 @@ impl<N: NodeId> Loss<N> {
     /// the child should go elsewhere. A packet may be found to be lost after the
     /// report of its sending.
     pub fn note(&mut self, now_ms: u64, child: N, parent: N, counts: Counts) -> bool {
-        let window = self.windows.entry((child, parent)).or_default();
+        let child = self.children.entry(child).or_default();
+        let window = child.windows.entry(parent).or_default();
         window.counts.sent = window.counts.sent.saturating_add(counts.sent);
         window.counts.lost = window.counts.lost.saturating_add(counts.lost);
         if window.counts.sent < WINDOW_PACKETS {
@@ -72,44 +83,32 @@ impl<N: NodeId> Loss<N> {
         let permille = lost.saturating_mul(1_000) / sent.max(1);
         if permille < GOOD_PERMILLE {
             window.bad = 0;
-            if let Some(past) = self.children.get_mut(&child) {
-                past.moves = 0;
-            }
+            child.moves = 0;
         } else if permille >= BAD_PERMILLE {
             window.bad = window.bad.saturating_add(1);
         }
-        let past = self.children.get(&child).copied().unwrap_or_default();
-        window.bad >= BAD_WINDOWS && now_ms >= past.after_ms && past.moves < MOVES_MAX
+        window.bad >= BAD_WINDOWS && now_ms >= child.after_ms && child.moves < MOVES_MAX
     }
 
     /// The child was moved for it.
     pub fn moved(&mut self, now_ms: u64, child: N, parent: N) {
-        self.windows.remove(&(child, parent));
-        let past = self.children.entry(child).or_default();
-        let pause_ms = PAUSE_MS.saturating_mul(1 << past.moves.min(MOVES_MAX));
-        past.moves = past.moves.saturating_add(1);
-        past.after_ms = now_ms.saturating_add(pause_ms);
+        let child = self.children.entry(child).or_default();
+        child.windows.remove(&parent);
+        let pause_ms = PAUSE_MS.saturating_mul(1 << child.moves.min(MOVES_MAX));
+        child.moves = child.moves.saturating_add(1);
+        child.after_ms = now_ms.saturating_add(pause_ms);
     }
 
     /// The edge is over.
     pub fn end(&mut self, child: N, parent: N) {
-        self.windows.remove(&(child, parent));
+        if let Some(child) = self.children.get_mut(&child) {
+            child.windows.remove(&parent);
+        }
     }
 
-    /// The member has gone. Walks over its own edges as a child; those of its
-    /// children end one by one.
+    /// The member has gone. Those of its children end one by one.
     pub fn forget(&mut self, node: N) {
         self.children.remove(&node);
-        let own: Vec<(N, N)> = self
-            .windows
-            .keys()
-            .skip_while(|(child, _)| *child < node)
-            .take_while(|(child, _)| *child == node)
-            .copied()
-            .collect();
-        for edge in own {
-            self.windows.remove(&edge);
-        }
     }
 }
 
