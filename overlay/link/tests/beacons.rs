@@ -8,8 +8,8 @@ use certs::SigningKey;
 use link::{Channel, Clock, Controls, Endpoint, HeadCheck, Link, NodeEvent};
 use std::time::Duration;
 use support::{
-    Running, Setup, Stream, child, closed, join, key, loopback, media, now, order, parent,
-    parent_of, records, send_group, soon,
+    Running, Setup, Stream, child, closed, join, key, media, now, order, parent, parent_of,
+    records, send_group, soon,
 };
 use wire::message::control::NodeKind;
 use wire::message::edge::Edge;
@@ -60,12 +60,7 @@ struct Rogue {
 
 impl Rogue {
     async fn above(stream: &Stream, node: &Running, kind: NodeKind) -> Self {
-        let identity = stream.member();
-        let socket = Endpoint::bind(loopback(), &identity).unwrap();
-        let permit = stream.signed_permit(identity.spki(), node.spki);
-        let address = socket.address().unwrap();
-        let above = order(permit, identity.spki(), kind, Some(address));
-        node.node.order_edge(above).unwrap();
+        let (identity, socket) = node.under_stranger(stream, kind);
         let (link, channel) = parent(&socket).await;
         Self {
             spki: identity.spki(),
@@ -312,12 +307,7 @@ async fn asked_from(live_delay_ms: Option<u64>) -> u64 {
     let (_first, newest) = cut(&stream, &mut node, NodeKind::Peer).await;
     let beacon = stream.signed_beacon(newest + 50, now());
     node.node.take_beacon(&beacon).unwrap();
-    let identity = stream.member();
-    let socket = Endpoint::bind(loopback(), &identity).unwrap();
-    let permit = stream.signed_permit(identity.spki(), node.spki);
-    let address = socket.address().unwrap();
-    let above = order(permit, identity.spki(), NodeKind::Peer, Some(address));
-    node.node.order_edge(above).unwrap();
+    let (_identity, socket) = node.under_stranger(&stream, NodeKind::Peer);
     let (_link, _channel, start) = parent_of(&socket).await;
     start.resume.unwrap().next.0 - newest
 }

@@ -6,9 +6,7 @@ mod support;
 
 use certs::seal::SealedChunk;
 use link::{Channel, Endpoint, Link, NodeEvent};
-use support::{
-    Running, Setup, Stream, closed, join, loopback, media, order, parent, records, send_group, soon,
-};
+use support::{Running, Setup, Stream, closed, join, media, parent, records, send_group, soon};
 use wire::message::control::NodeKind;
 use wire::message::edge::{Edge, Equivocation};
 use wire::{Digest, Reason, SpkiHash};
@@ -23,12 +21,7 @@ struct Parent {
 
 impl Parent {
     async fn of(stream: &Stream, node: &Running) -> Self {
-        let identity = stream.member();
-        let socket = Endpoint::bind(loopback(), &identity).unwrap();
-        let permit = stream.signed_permit(identity.spki(), node.spki);
-        let address = socket.address().unwrap();
-        let above = order(permit, identity.spki(), NodeKind::Peer, Some(address));
-        node.node.order_edge(above).unwrap();
+        let (identity, socket) = node.under_stranger(stream, NodeKind::Peer);
         let (link, channel) = parent(&socket).await;
         Self {
             spki: identity.spki(),

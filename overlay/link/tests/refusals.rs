@@ -9,8 +9,8 @@ use certs::seal::SealedChunk;
 use link::{Channel, Endpoint, Link};
 use std::time::Duration;
 use support::{
-    Running, Setup, Stream, block, child, closed, group_start, join, loopback, media, order,
-    parent, records, send_group, send_uni,
+    Running, Setup, Stream, block, child, closed, group_start, join, media, order, parent, records,
+    send_group, send_uni,
 };
 use wire::codec::put_varint;
 use wire::limits::{MESSAGE_BYTES_MAX, UNI_STREAMS_MAX};
@@ -38,12 +38,7 @@ impl Scene {
         let below = Running::start(&stream, &stream.member(), Setup::default());
         join(&stream, &honest, &node);
         join(&stream, &node, &below);
-        let identity = stream.member();
-        let socket = Endpoint::bind(loopback(), &identity).unwrap();
-        let permit = stream.signed_permit(identity.spki(), node.spki);
-        let address = socket.address().unwrap();
-        let above = order(permit, identity.spki(), NodeKind::Peer, Some(address));
-        node.node.order_edge(above).unwrap();
+        let (identity, socket) = node.under_stranger(&stream, NodeKind::Peer);
         let (rogue, channel) = parent(&socket).await;
         Self {
             stream,

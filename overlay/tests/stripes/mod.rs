@@ -1,11 +1,30 @@
 //! The trees as the planner shows them, and what can be worked out from that.
 #![allow(dead_code, unreachable_pub, clippy::indexing_slicing)]
 
-use overlay::planner::{NodeView, Planner};
+use overlay::planner::{Action, NodeView, Planner};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::Stripes;
 
 pub const STATION: u32 = 0;
+
+/// Does what the planner wants: every edge works at once. Returns how many were
+/// made.
+pub fn all_work(planner: &mut Planner<u32>) -> u32 {
+    let mut made = 0;
+    while let Some(action) = planner.poll_action() {
+        if let Action::Attach {
+            stripe,
+            child,
+            parent,
+            ..
+        } = action
+        {
+            made += 1;
+            planner.edge_up(child, parent, stripe);
+        }
+    }
+    made
+}
 
 /// The trees of one moment.
 pub struct Trees {

@@ -39,8 +39,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
+    finish("relay-bench", runtime, part(arguments))
+}
+
+/// Runs a bench to its end; false is a failure that was told already.
+fn finish(
+    name: &str,
+    runtime: std::io::Result<tokio::runtime::Runtime>,
+    bench: impl Future<Output = Result<bool, Error>>,
+) -> ExitCode {
     let outcome = runtime.map_err(Error::Start).and_then(|runtime| {
-        let outcome = runtime.block_on(part(arguments));
+        let outcome = runtime.block_on(bench);
         runtime.shutdown_background();
         outcome
     });
@@ -48,7 +57,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("relay-bench: {error}");
+            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }

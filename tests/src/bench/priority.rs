@@ -48,19 +48,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    let outcome = runtime.map_err(Error::Start).and_then(|runtime| {
-        let outcome = runtime.block_on(bench(arguments));
-        runtime.shutdown_background();
-        outcome
-    });
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("priority-bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    super::finish("priority-bench", runtime, bench(arguments))
 }
 
 async fn bench(arguments: &Arguments) -> Result<bool, Error> {

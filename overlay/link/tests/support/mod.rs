@@ -312,6 +312,17 @@ impl Running {
         }
     }
 
+    /// Orders the node under a member that the test plays itself.
+    pub(crate) fn under_stranger(&self, stream: &Stream, kind: NodeKind) -> (Identity, Endpoint) {
+        let identity = stream.member();
+        let socket = Endpoint::bind(loopback(), &identity).unwrap();
+        let permit = stream.signed_permit(identity.spki(), self.spki);
+        let address = socket.address().unwrap();
+        let above = order(permit, identity.spki(), kind, Some(address));
+        self.node.order_edge(above).unwrap();
+        (identity, socket)
+    }
+
     pub(crate) fn publish(&self, chunk: SealedChunk) {
         let blocks = (0u16..).zip(&chunk.blocks).zip(&chunk.paths);
         let blocks = blocks
