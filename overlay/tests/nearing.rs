@@ -199,6 +199,38 @@ fn a_lossy_edge_is_left_for_a_place_as_good_and_not_taken_again() {
     assert!(!audience.planner.edge_lossy(child, parent), "it is over");
 }
 
+/// A place at a weak one is free as long as nobody comes, and half a millisecond
+/// is noise: who hangs under a strong one stays there.
+#[test]
+fn who_would_fill_the_nearer_place_stays_with_the_stronger() {
+    let mut planner = Planner::new(STATION, 2, Config::default(), 7);
+    let (strong, weak, viewer) = (1, 2, 3);
+    let mut join = |node, edges, us| {
+        let peer = Peer {
+            edges,
+            ..Peer::default()
+        };
+        planner.locate(STATION, Coordinate::default());
+        planner.join(0, node, peer).unwrap();
+        planner.locate(node, told(us));
+        all_work(&mut planner);
+    };
+    join(strong, 4, 1_500);
+    join(weak, 1, 1_000);
+    join(viewer, 0, 1_000);
+    let parents = |planner: &Planner<u32>| planner.node(viewer).unwrap().parents;
+    assert_eq!(parents(&planner), [Some(strong)]);
+    for now_ms in (0..120_000).step_by(250) {
+        planner.tick(now_ms);
+        assert_eq!(all_work(&mut planner), 0, "at {now_ms} ms");
+    }
+    // Nor does who comes when all have been measured.
+    planner.leave(120_000, viewer).unwrap();
+    planner.join(120_000, viewer, Peer::default()).unwrap();
+    all_work(&mut planner);
+    assert_eq!(parents(&planner), [Some(strong)]);
+}
+
 /// A coordinate that somebody may have come to by lies.
 fn anywhere() -> impl Strategy<Value = Vec<(u32, u64)>> {
     proptest::collection::vec((1..=VIEWERS, 1_000u64..2_000_000), 1..30)
