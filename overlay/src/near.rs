@@ -24,4 +24,4 @@ mod region;
 pub use coordinate::Coordinate;
 pub use lines::{Agreement, LINES_MAX, Lines, RTT_US_MAX};
 pub use loss::{Counts, Loss};
-pub use region::nearest as nearest_region;
+pub use region::{means_ms as region_means_ms, nearest as nearest_region};

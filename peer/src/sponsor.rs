@@ -26,6 +26,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use voucher::DeskUri;
 use wire::message::control::{Answer, Introduce};
+use wire::message::lines::Regions;
 use wire::statement::{Ask, Grant, RunStatement, Signed};
 use wire::{AskId, Reason, SpkiHash, UnixMs};
 
@@ -67,6 +68,8 @@ pub(crate) enum Step {
     Distrusted(SpkiHash, Error),
     /// What a relay says that is left of it; for programs and the page.
     Metered(Value),
+    /// How far the regions are that the desk sells.
+    Regions(Regions),
 }
 
 /// What tasks in the background report.
@@ -175,6 +178,7 @@ impl Sponsor {
             }));
             return;
         }
+        let waiting = region::heard(&ask.regions);
         self.open.retain(|o| o.ask.ask != id);
         if self.open.len() >= OPEN_MAX {
             self.open.remove(0);
@@ -195,8 +199,24 @@ impl Sponsor {
         };
         let (data, reports) = (self.setting.data.clone(), self.reports.clone());
         tokio::spawn(async move {
-            let quote = quote::quote(&desk, &data).await;
+            let quote = quote::quote(&desk, &data, waiting).await;
             let _ = reports.send(Report::Quoted(id, quote));
+        });
+    }
+
+    /// The viewer waits for a place. How far a relay would be is measured, if
+    /// he has a desk; the station hears of it.
+    pub(crate) fn look_around(&self) {
+        let Some(desk) = self.setting.desk.clone() else {
+            return;
+        };
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            // Without an answer nothing is told: he waits all the same.
+            let rtts = quote::look_around(&desk).await.unwrap_or_default();
+            if !rtts.is_empty() {
+                let _ = reports.send(Report::Step(Step::Regions(region::told(&rtts))));
+            }
         });
     }
 
@@ -214,6 +234,10 @@ impl Sponsor {
                 return;
             }
         };
+        if !quote.rtts.is_empty() {
+            let regions = region::told(&quote.rtts);
+            self.steps.push_back(Step::Regions(regions));
+        }
         let (has_voucher, class) = (quote.voucher, quote.class.to_string());
         open.paid_until = paid_until;
         open.quote = Some(quote);
@@ -300,7 +324,7 @@ impl Sponsor {
         let quoted = self.open.iter().find(|o| o.ask.ask == ask);
         let rtts = quoted
             .and_then(|o| o.quote.as_ref())
-            .map(|q| q.rtts.clone());
+            .map(|q| q.counts().clone());
         self.open.retain(|o| o.ask.ask != ask);
         let now = self.setting.clock.unix();
         if let Some(idle) = self.held.iter().find(|held| held.is_idle(now)) {

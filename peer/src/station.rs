@@ -25,6 +25,7 @@ mod permits;
 mod picture;
 mod rate;
 mod receipts;
+mod regions;
 mod relay_line;
 mod renditions;
 mod resuming;

@@ -21,6 +21,7 @@ mod sponsoring;
 mod stream;
 mod switching;
 mod typed;
+mod waiting;
 
 use crate::{Error, Trust, input, page_view, sponsor};
 use admission::Membership;

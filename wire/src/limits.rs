@@ -32,6 +32,12 @@ pub const SEALED_BYTES_MAX: usize = 512;
 /// Links that a member tells its round trips of: parents of all stripes, some
 /// children and the neighbours.
 pub const LINES_MAX: usize = 32;
+/// Regions that a member tells its round trips to, and that a question tells of:
+/// what desks sell, with room.
+pub const REGIONS_MAX: usize = 8;
+/// A region's name, in bytes: the longest name of a cloud region is 14, and a
+/// voucher's whole class has to fit [`LABEL_BYTES_MAX`].
+pub const REGION_BYTES_MAX: usize = 24;
 /// Nodes in one picture of the tree that is sent for display.
 pub const TREE_NODES_MAX: usize = 512;
 /// Live challenges that one quote may serve.

@@ -13,7 +13,8 @@ impl Minor {
     /// The newest that this code speaks.
     pub const NEWEST: Self = Self(1);
 
-    /// Members tell their round trips (`Up::Lines`) from this one on.
+    /// Members tell their round trips, to each other (`Up::Lines`) and to
+    /// regions (`Up::Regions`), from this one on.
     pub const LINES: Self = Self(1);
 
     /// What a link offers or accepts, the best first: every minor version from

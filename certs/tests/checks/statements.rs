@@ -199,6 +199,7 @@ fn ask(world: &World) -> Ask {
         rounds_wanted: 1,
         deadline_ms: 20_000,
         issued: NOW,
+        regions: wire::codec::List::default(),
     }
 }
 

@@ -6,10 +6,8 @@ use crate::error::ExpiredClass;
 use std::fmt;
 use std::str::FromStr;
 use wire::UnixMs;
+use wire::limits::REGION_BYTES_MAX;
 
-/// Length of a region's name, in bytes: the longest name of a cloud region is
-/// 14, and the whole class has to fit `wire::limits::LABEL_BYTES_MAX`.
-pub const REGION_BYTES_MAX: usize = 24;
 /// Hours of one voucher: a day. More is bought with more vouchers, so that a
 /// lost one costs a day at most.
 pub const HOURS_MAX: u16 = 24;

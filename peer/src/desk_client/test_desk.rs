@@ -23,7 +23,7 @@ use voucher::desk_uri::desk_key_hash;
 use voucher::{
     Acceptance, Base64, Class, DeskUri, IssueRequest, IssueResponse, IssuerKey, KeyEpoch, KeySet,
     Name, Offer, OrderState, OrderStatus, Price, PurchaseCode, RedeemRequest, RedemptionCheck,
-    Refusal, RelayAddress, TokenRequest, TokenResponse, generator,
+    Refusal, RegionProbe, RelayAddress, TokenRequest, TokenResponse, generator,
 };
 use wire::{OrderId, SpkiHash};
 
@@ -59,6 +59,8 @@ pub(crate) struct Script {
     pub(crate) spent: HashMap<[u8; 32], RedeemRequest>,
     /// Every request: path and body.
     pub(crate) requests: Vec<(String, Bytes)>,
+    /// What it names to measure its regions with.
+    pub(crate) probes: Vec<RegionProbe>,
     polls: u32,
 }
 
@@ -168,7 +170,7 @@ async fn handle(
     let mut script = script.lock().unwrap();
     script.requests.push((path.clone(), body.clone()));
     let (status, answer) = match path.as_str() {
-        "/v1/keys" => ok(&key_set()),
+        "/v1/keys" => ok(&key_set(script.probes.clone())),
         "/v1/issue" => script.issue(&serde_json::from_slice(&body).unwrap()),
         "/v1/redeem" => script.redeem(serde_json::from_slice(&body).unwrap()),
         "/huge" => (200, vec![b' '; 1_000_000]),
@@ -297,8 +299,9 @@ fn keys() -> KeySet {
     KeySet::new(name("shop"), name("ledger"), desk_key().public(), offers).unwrap()
 }
 
-fn key_set() -> voucher::SignedKeySet {
-    keys().sign(&desk_key()).unwrap()
+fn key_set(probes: Vec<RegionProbe>) -> voucher::SignedKeySet {
+    let keys = keys().with_probes(probes).unwrap();
+    keys.sign(&desk_key()).unwrap()
 }
 
 fn acceptance() -> Acceptance {

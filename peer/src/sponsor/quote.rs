@@ -26,31 +26,62 @@ pub(crate) struct Quote {
     pub(crate) voucher: bool,
     /// How far the desk's regions are from here.
     pub(crate) rtts: Rtts,
+    /// How far regions are from those who wait, by their own words.
+    pub(crate) waiting: Rtts,
 }
 
 /// The price of the voucher that [`super::redeem::redeem`] would take; without
 /// a voucher, of the cheapest class that the desk sells now in the region that
-/// is nearest from here. The wallet is read without its lock.
+/// is nearest to those who wait, or from here if none of them has told. The
+/// wallet is read without its lock.
 ///
 /// # Errors
 /// Those of [`DeskClient`], [`Error::File`], and [`Error::NoVoucher`] if there
 /// is none and the desk sells nothing.
-pub(crate) async fn quote(desk: &DeskUri, data: &Path) -> Result<Quote, Error> {
+pub(crate) async fn quote(desk: &DeskUri, data: &Path, waiting: Rtts) -> Result<Quote, Error> {
     let now = now();
     let keys = DeskClient::new(desk)?.keys().await?;
     let rtts = region::measure(&keys.probes).await;
-    let held = Contents::read(data)?.next_near(desk, now, &rtts);
+    let far = Far { rtts, waiting };
+    let held = Contents::read(data)?.next_near(desk, now, far.counts());
     if let Some(record) = held {
         let class = record.class();
         // A class that is no longer for sale is worth what was paid for it.
         let price = keys
             .offer(class)
             .map_or_else(|| record.price(), |offer| offer.price);
-        return Ok(Quote::new(class, price, true, rtts));
+        return Ok(Quote::new(class, price, true, far));
     }
-    chosen(&keys, now, &rtts)
-        .map(|offer| Quote::new(&offer.class, offer.price, false, rtts.clone()))
+    chosen(&keys, now, far.counts())
+        .map(|offer| (offer.class.clone(), offer.price))
+        .map(|(class, price)| Quote::new(&class, price, false, far))
         .ok_or(Error::NoVoucher)
+}
+
+/// How far regions are.
+struct Far {
+    rtts: Rtts,
+    waiting: Rtts,
+}
+
+impl Far {
+    fn counts(&self) -> &Rtts {
+        counts(&self.rtts, &self.waiting)
+    }
+}
+
+/// What counts: the words of those who wait, if there are any.
+fn counts<'a>(own: &'a Rtts, waiting: &'a Rtts) -> &'a Rtts {
+    if waiting.is_empty() { own } else { waiting }
+}
+
+/// How far the regions are that this desk sells, from here.
+///
+/// # Errors
+/// Those of [`DeskClient`].
+pub(super) async fn look_around(desk: &DeskUri) -> Result<Rtts, Error> {
+    let keys = DeskClient::new(desk)?.keys().await?;
+    Ok(region::measure(&keys.probes).await)
 }
 
 /// The cheapest that is sold now in the nearest region that answers; if none
@@ -75,11 +106,19 @@ impl Quote {
     /// The region and how far it is, for people.
     pub(crate) fn place_text(&self) -> String {
         let region = self.class.region();
-        let rtt = self.rtts.get(region);
-        rtt.map_or_else(
-            || format!("in region {region}"),
-            |ms| format!("in region {region}, {ms} ms from here"),
-        )
+        let mut text = format!("in region {region}");
+        if let Some(ms) = self.rtts.get(region) {
+            text += &format!(", {ms} ms from here");
+        }
+        if let Some(ms) = self.waiting.get(region) {
+            text += &format!(", {ms} ms from those who wait (they say)");
+        }
+        text
+    }
+
+    /// The round trips by which a voucher is chosen, in milliseconds.
+    pub(crate) fn counts(&self) -> &Rtts {
+        counts(&self.rtts, &self.waiting)
     }
 
     /// The round trip to the class's region in milliseconds, if it was measured.
@@ -87,7 +126,12 @@ impl Quote {
         self.rtts.get(self.class.region()).copied()
     }
 
-    fn new(class: &Class, price: Price, voucher: bool, rtts: Rtts) -> Self {
+    /// The same of those who wait, on average.
+    pub(crate) fn waiting_rtt_ms(&self) -> Option<u64> {
+        self.waiting.get(self.class.region()).copied()
+    }
+
+    fn new(class: &Class, price: Price, voucher: bool, far: Far) -> Self {
         Self {
             class: class.clone(),
             price_minor: price.amount_minor(),
@@ -95,7 +139,8 @@ impl Quote {
             hours: class.hours(),
             gigabytes: class.gigabytes(),
             voucher,
-            rtts,
+            rtts: far.rtts,
+            waiting: far.waiting,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The round trips from here to the regions that a desk sells: whoever is asked
-//! for a round waits for it himself, as a rule, or sits where others wait.
+//! The round trips from here to the regions that a desk sells. Who waits for a
+//! place tells them to the station, and whoever is asked for a round hears the
+//! average of those who wait; where there is none, his own count.
 //!
 //! Only a TCP handshake is timed, with an address that the user's own desk has
 //! named and signed; nothing is sent.
@@ -9,6 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use voucher::{Region, RegionProbe};
+use wire::codec::{List, Text};
+use wire::limits::REGIONS_MAX;
+use wire::message::lines::{RegionRtt, Regions};
 
 /// A region that does not answer in this time is not measured: who is asked
 /// waits for the price meanwhile.
@@ -55,8 +59,30 @@ pub(crate) fn nearest<'a>(
     regions: impl IntoIterator<Item = &'a Region>,
     rtts: &Rtts,
 ) -> Option<Region> {
-    let regions = regions.into_iter().cloned();
-    overlay::near::nearest_region(regions, std::slice::from_ref(rtts))
+    overlay::near::nearest_region(regions.into_iter().cloned(), rtts)
+}
+
+/// As they are told: no more than a message holds, the nearest first.
+pub(crate) fn told(rtts: &Rtts) -> Regions {
+    let told = |(region, ms): (&Region, &u64)| {
+        Some(RegionRtt {
+            region: Text::new(region.as_str()).ok()?,
+            rtt_ms: *ms,
+        })
+    };
+    let mut regions: Vec<RegionRtt> = rtts.iter().filter_map(told).collect();
+    regions.sort_by_key(|r| r.rtt_ms);
+    regions.truncate(REGIONS_MAX);
+    let regions = List::new(regions).unwrap_or_default();
+    Regions { regions }
+}
+
+/// As they were heard; what no desk could call a region is left out.
+pub(crate) fn heard(regions: &[RegionRtt]) -> Rtts {
+    let heard = regions.iter();
+    heard
+        .filter_map(|r| Some((r.region.as_str().parse().ok()?, r.rtt_ms)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -84,5 +110,16 @@ mod tests {
         let regions = [region("us"), region("eu")];
         assert_eq!(nearest(&regions, &rtts), Some(region("eu")));
         assert_eq!(nearest(&regions, &Rtts::new()), None);
+        assert_eq!(heard(&told(&rtts).regions), rtts);
+    }
+
+    #[test]
+    fn names_that_no_desk_could_sell_are_not_heard() {
+        let rtt = |name| RegionRtt {
+            region: Text::new(name).unwrap(),
+            rtt_ms: 3,
+        };
+        let heard = heard(&[rtt("eu"), rtt("no such PLACE"), rtt("")]);
+        assert_eq!(heard, Rtts::from([(region("eu"), 3)]));
     }
 }

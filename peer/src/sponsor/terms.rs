@@ -105,6 +105,7 @@ impl Terms<'_> {
             "class": quote.class.to_string(), "voucher": quote.voucher,
             "hours": quote.hours, "gigabytes": quote.gigabytes,
             "region": quote.class.region().as_str(), "region_rtt_ms": quote.rtt_ms(),
+            "region_waiting_rtt_ms": quote.waiting_rtt_ms(),
             "paid_already": self.paid_until.is_some(),
             "ends_at_ms": self.ends().0, "cap": self.cap(),
             "on_failure": ON_FAILURE, "gets": GETS, "banner": self.banner,
@@ -141,6 +142,7 @@ mod tests {
             rounds_wanted: 2,
             deadline_ms: 20_000,
             issued: UnixMs(0),
+            regions: wire::codec::List::default(),
         }
     }
 
@@ -153,6 +155,7 @@ mod tests {
             gigabytes: 45,
             voucher: true,
             rtts: [("local".parse().unwrap(), 23)].into(),
+            waiting: [("local".parse().unwrap(), 31)].into(),
         }
     }
 

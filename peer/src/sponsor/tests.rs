@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::desk_client::test_desk::TestDesk;
+use crate::sponsor::region::Rtts;
 use crate::test_relay::{CAP_BYTES, Cloud, Manner, SENT_BYTES, TIMES, TestRelay};
 use crate::wallet::Contents;
 use crate::wallet::tests::wallet_with_one;
@@ -63,6 +64,11 @@ impl Scene {
     }
 
     fn ask(&mut self, id: u64) {
+        self.ask_for(id, Rtts::new());
+    }
+
+    /// Asked for those who wait, who are so far from the regions.
+    fn ask_for(&mut self, id: u64, waiting: Rtts) {
         let ask = Ask {
             scope: self.cloud.run.scope.clone(),
             ask: AskId(id),
@@ -74,6 +80,7 @@ impl Scene {
             rounds_wanted: 1,
             deadline_ms: 20_000,
             issued: Clock::new().unix(),
+            regions: region::told(&waiting).regions,
         };
         let ask = certs::sign(&self.cloud.permit, &ask);
         let now = Clock::new().unix();
@@ -137,6 +144,38 @@ impl Scene {
         let vouchers = Contents::read(self.data.path()).unwrap().vouchers;
         vouchers.iter().map(|record| record.state()).collect()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_tells_how_far_the_regions_of_his_desk_are() {
+    let mut scene = Scene::set(46, Mode::Never, TIMES).await;
+    let address = format!("127.0.0.1:{}", scene.desk.uri.port());
+    let probe = voucher::RegionProbe {
+        region: "local".parse().unwrap(),
+        address,
+    };
+    scene.desk.set(|script| script.probes = vec![probe]);
+    scene.sponsor.look_around();
+    let regions = scene.step(|step| match step {
+        Step::Regions(regions) => Some(regions),
+        _ => None,
+    });
+    let told: Vec<String> = region::heard(&regions.await.regions)
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(told, ["local"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_says_how_far_those_who_wait_are() {
+    let mut scene = Scene::set(47, Mode::Ask, TIMES).await;
+    let waiting = Rtts::from([("local".parse().unwrap(), 41)]);
+    scene.ask_for(1, waiting);
+    let prompted = scene.told("sponsor_prompted").await;
+    assert_eq!(prompted["region"], "local");
+    assert_eq!(prompted["region_waiting_rtt_ms"], 41);
+    assert_eq!(prompted["region_rtt_ms"], Value::Null, "nothing to measure");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -170,6 +170,7 @@ pub(super) struct Coordinator {
     pub(super) permits: super::permits::Permits,
     pub(super) mesh: super::neighbours::Mesh,
     pub(super) nearness: super::nearness::Nearness,
+    pub(super) regions: super::regions::Told,
     pub(super) proven: super::receipts::Proven,
     pub(super) pictures: super::picture::Pictures,
     pub(super) node: Arc<Node>,
@@ -232,6 +233,7 @@ impl Coordinator {
             permits: super::permits::Permits::of_life(keys.lives),
             mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
             nearness: super::nearness::Nearness::new(me, settings.judging.agreement),
+            regions: super::regions::Told::default(),
             proven: super::receipts::Proven::new(settings.judging),
             pictures: super::picture::Pictures::new(settings.upload_bps, clock.mono_us()),
             members: BTreeMap::new(),
@@ -392,6 +394,7 @@ impl Coordinator {
             Up::NeighbourDown(link) => self.neighbour_down(from, &link),
             Up::Receipt(receipt) => self.receipt(from, &receipt),
             Up::Lines(lines) => self.lines(from, &lines),
+            Up::Regions(regions) => self.regions(from, &regions),
             Up::Equivocation(proof) => self.equivocation(from, &proof),
             Up::RedeemFailed(ask) => {
                 let now_ms = self.clock.mono_ms();
@@ -473,6 +476,7 @@ impl Coordinator {
             return;
         };
         self.nearness.forget(node);
+        self.regions.forget(node);
         let now_ms = self.clock.mono_ms();
         if member.kind == NodeKind::Relay {
             let kind = if graceful { "relay_left" } else { "relay_lost" };

@@ -180,6 +180,7 @@ impl Coordinator {
             rounds_wanted,
             deadline_ms,
             issued: self.clock.unix(),
+            regions: self.regions_of_waiting(),
         };
         self.tell_question(to, "sponsor_asked", question);
         self.say(to, Down::Ask(certs::sign(&self.keys.permit, &ask)));

@@ -66,6 +66,7 @@ pub(crate) struct Session {
     /// What was pulled and given, as told last.
     pub(super) repairs: link::Repairs,
     pub(super) measuring: link::Measuring,
+    pub(super) waiting: super::waiting::Waiting,
     pub(super) to_receipt: VecDeque<super::stream::Done>,
     pub(super) leaving: Leaving,
     pub(super) last_path: serde_json::Value,
@@ -139,6 +140,7 @@ impl Session {
             last_receipt_ms: 0,
             repairs: link::Repairs::default(),
             measuring: link::Measuring::default(),
+            waiting: super::waiting::Waiting::default(),
             to_receipt: VecDeque::new(),
             leaving: Leaving::No,
             last_path: serde_json::Value::Null,
@@ -552,6 +554,7 @@ impl Session {
             self.tell_repairs();
         }
         self.tell_lines(now_ms);
+        self.note_waiting(now_ms);
         self.show();
     }
 

@@ -37,6 +37,7 @@ impl Session {
             Step::Introduce(introduce) => {
                 let _ = self.up.send(Up::Introduce(*introduce));
             }
+            Step::Regions(regions) => self.tell_regions(regions),
             Step::Metered(fields) => {
                 // Every few seconds: for the page and for programs.
                 if self.emit.json() {

@@ -57,6 +57,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Member {
     pub(crate) identity: Identity,
     pub(crate) run: RunStatement,
+    signed_run: Signed<RunStatement>,
+    stream: StreamId,
     /// Ends of its memberships, in order.
     pub(crate) ends: Vec<UnixMs>,
     /// The newest one.
@@ -70,6 +72,15 @@ pub(crate) struct Member {
 impl Member {
     /// Joins, with this key if there is one, or says why it may not.
     pub(crate) async fn join(invite: &str, old: Option<Identity>) -> Result<Self, Reason> {
+        Self::join_as(invite, old, true).await
+    }
+
+    /// The same; a willing one may be asked for a round.
+    pub(crate) async fn join_as(
+        invite: &str,
+        old: Option<Identity>,
+        never_ask: bool,
+    ) -> Result<Self, Reason> {
         let invite = Invite::parse(invite).unwrap();
         let identity = old.unwrap_or_else(|| self_made(key()));
         let me = identity.spki();
@@ -87,7 +98,7 @@ impl Member {
             sealing_key: sealing.public(),
             addresses: Addresses::default(),
             relay_only: false,
-            never_ask: true,
+            never_ask,
         };
         let mut channel = open_channel(&link, StreamKind::Control).await.unwrap();
         channel.send(&Up::Join(join)).await.unwrap();
@@ -101,6 +112,8 @@ impl Member {
         let mut member = Self {
             identity,
             run: (*run).clone(),
+            signed_run: admitted.run.clone(),
+            stream: invite.stream,
             ends: Vec::new(),
             certificate: Vec::new(),
             link,
@@ -130,6 +143,28 @@ impl Member {
         assert_eq!(member.spki, self.identity.spki());
         self.ends.push(member.not_after);
         self.certificate = certificate.to_vec();
+    }
+
+    /// Says something more.
+    pub(crate) async fn tell(&mut self, word: &Up) {
+        self.up.send(word).await.unwrap();
+    }
+
+    /// Waits to be asked for a round.
+    pub(crate) async fn asked(&mut self) -> Ask {
+        let ask = soon(async {
+            loop {
+                match self.down.recv().await.unwrap() {
+                    Some(Down::Ask(ask)) => return ask,
+                    Some(_) => {}
+                    None => panic!("the station has gone"),
+                }
+            }
+        });
+        let (ask, me) = (ask.await, self.identity.spki());
+        let run = certs::run::verify(&self.signed_run, &self.stream, now()).unwrap();
+        let ask = certs::asking::verify_ask(&ask, &run, &me, now()).unwrap();
+        (*ask).clone()
     }
 
     /// Waits for the next membership.
@@ -256,6 +291,7 @@ impl Silent {
             rounds_wanted: 1,
             deadline_ms: 20_000,
             issued: now(),
+            regions: wire::codec::List::default(),
         };
         certs::sign(&self.permit, &ask)
     }

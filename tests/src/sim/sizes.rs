@@ -210,6 +210,7 @@ fn asking(keys: &Keys) -> (u64, u64) {
         rounds_wanted: 5,
         deadline_ms: 20_000,
         issued: EPOCH_MS,
+        regions: wire::codec::List::default(),
     };
     let grant = Grant {
         scope,

@@ -114,6 +114,7 @@ fn ask(rogue: &Rogue, member: SpkiHash) -> Ask {
         rounds_wanted: 1,
         deadline_ms: 20_000,
         issued: now(),
+        regions: wire::codec::List::default(),
     }
 }
 

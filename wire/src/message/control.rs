@@ -9,7 +9,7 @@ use crate::limits::{
     SEALED_BYTES_MAX, STRIPES_MAX, TREE_NODES_MAX,
 };
 use crate::message::edge::Equivocation;
-use crate::message::lines::Lines;
+use crate::message::lines::{Lines, Regions};
 use crate::message::receipt::{Receipt, Sampling};
 use crate::order::Order;
 use crate::reason::Reason;
@@ -70,6 +70,9 @@ crate::messages! {
         18 => Playing(Rendition),
         /// How long my links are, and what they lose (since minor version 1).
         19 => Lines(Lines),
+        /// I wait for a place, and relays may be had in these regions (since
+        /// minor version 1).
+        20 => Regions(Regions),
     }
 }
 

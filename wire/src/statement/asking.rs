@@ -1,7 +1,10 @@
 //! Asks and grants: when capacity is short, who is asked and who may pay.
 
 use super::{Scope, statement};
+use crate::codec::List;
 use crate::id::{AskId, SpkiHash, UnixMs};
+use crate::limits::REGIONS_MAX;
+use crate::message::lines::RegionRtt;
 
 crate::code! {
     /// What made capacity short (paper, section 2.2).
@@ -49,9 +52,12 @@ crate::record! {
         pub deadline_ms: u64,
         /// When it was signed.
         pub issued: UnixMs,
+        /// How far each region is from those who wait, on average and by their
+        /// own words, in milliseconds; empty if nobody has told.
+        pub regions: List<RegionRtt, REGIONS_MAX>,
     }
 }
-statement!(Ask, "roundcast/ask/v1", 256);
+statement!(Ask, "roundcast/ask/v1", 512);
 
 crate::record! {
     /// Signed by the permit key: you may redeem now; your place is reserved.

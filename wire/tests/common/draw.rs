@@ -11,7 +11,7 @@ use wire::message::control::{
 };
 use wire::message::edge::{Edge, Equivocation, Resume, Start};
 use wire::message::group::{Block, Dropped, GroupStart, Record};
-use wire::message::lines::{Line, Lines};
+use wire::message::lines::{Line, Lines, RegionRtt, Regions};
 use wire::message::live::{Challenge, Response};
 use wire::message::mesh::{Answer as MeshAnswer, Map, Mesh, Pull, PullRefusal};
 use wire::message::receipt::{Receipt, Sampling};
@@ -212,7 +212,7 @@ records! {
     HeadBeacon { scope, rendition, head, header, now }
     Ask {
         scope, ask, member, cause, step, deficit_bps, viewers_short, rounds_wanted, deadline_ms,
-        issued
+        issued, regions
     }
     Grant { scope, ask, member, expiry }
     JoinReply { scope, nonce, member, head, header, issued }
@@ -234,6 +234,8 @@ records! {
     Withheld { parent, stripes }
     Lines { lines }
     Line { other, rtt_us, sent, lost }
+    Regions { regions }
+    RegionRtt { region, rtt_ms }
     EdgeFailure { other, child, reason }
     Answer { ask, choice, show_name }
     Introduce { ask, admission }
@@ -268,7 +270,7 @@ messages! {
     Up {
         Join, Claim, Answer, Introduce, EdgeUp, EdgeDown, Receipt, Leave, Ready, Load,
         RedeemFailed, EdgeDoubt, Withheld, Leaving, Equivocation,
-        NeighbourDown, Rejoin, Playing, Lines
+        NeighbourDown, Rejoin, Playing, Lines, Regions
     }
     Down {
         Admitted, Refused, Edge, EdgeEnd, Ask, Granted, NotNeeded, Epoch, Beacon, Revoked, Tree,

@@ -207,12 +207,17 @@ async fn a_voucher_of_another_desk_is_not_offered_to_this_one() {
 async fn a_price_is_quoted_with_and_without_a_voucher() {
     let desk = TestDesk::start().await;
     let empty = tempdir().unwrap();
-    let cheapest = quote(&desk.uri, empty.path()).await.unwrap();
+    let cheapest = quote(&desk.uri, empty.path(), Rtts::new()).await.unwrap();
     assert!(!cheapest.voucher);
     assert_eq!(cheapest.price_text(), "4.05 USD");
     let (data, record) = wallet_with_one(&desk, 17).await;
-    let held = quote(&desk.uri, data.path()).await.unwrap();
+    let waiting = Rtts::from([("local".parse().unwrap(), 31)]);
+    let held = quote(&desk.uri, data.path(), waiting.clone())
+        .await
+        .unwrap();
     assert!(held.voucher);
+    assert_eq!(held.counts(), &waiting, "those who wait have told");
+    assert_eq!(held.waiting_rtt_ms(), Some(31));
     assert_eq!(held.class, *record.class());
     assert_eq!((held.hours, held.gigabytes), (1, 45));
 }
