@@ -37,6 +37,7 @@ mod shifting;
 mod shortage;
 mod standing;
 mod succession;
+mod suspects;
 mod view;
 mod waiting;
 
@@ -61,6 +62,7 @@ use mending::Mending;
 use nearing::Nearing;
 use standing::Paid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use suspects::Suspects;
 use waiting::Waiting;
 use wire::message::control::{Choice, NodeKind};
 use wire::statement::Cause;
@@ -107,6 +109,7 @@ pub struct Planner<N> {
     doubts: BTreeMap<(Ix, u8), Doubt>,
     failures: Failures<N>,
     flaps: Flaps<N>,
+    suspects: Suspects,
     mending: Mending,
     nearing: Nearing,
     /// The stripe that is looked through first, and not before this time.
@@ -141,6 +144,7 @@ impl<N: NodeId> Planner<N> {
             doubts: BTreeMap::new(),
             failures: Failures::new(),
             flaps: Flaps::new(),
+            suspects: Suspects::default(),
             mending: Mending::default(),
             nearing: Nearing::default(),
             lift_next: 0,
@@ -309,9 +313,17 @@ impl<N: NodeId> Planner<N> {
         }
     }
 
+    /// Whether a child has said a moment ago that it does not reach this node:
+    /// if its own line is silent, too, it is gone.
+    #[must_use]
+    pub fn is_suspected(&self, node: N) -> bool {
+        self.ix(node).is_some_and(|ix| self.suspects.has(ix))
+    }
+
     /// Time has passed: deadlines and grants that are over end.
     pub fn tick(&mut self, now_ms: u64) {
         self.expire(now_ms);
+        self.suspects.pass(now_ms);
         self.settle(now_ms);
         self.mend(now_ms);
         self.lift(now_ms);
@@ -321,7 +333,10 @@ impl<N: NodeId> Planner<N> {
     /// When [`Planner::tick`] has something to do, if nothing happens before.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.asking.next_deadline_ms()
+        let waits = self.forest.starved() > 0;
+        let suspects = self.suspects.next_deadline_ms().filter(|_| waits);
+        let deadlines = self.asking.next_deadline_ms().into_iter().chain(suspects);
+        deadlines.min()
     }
 
     fn ix(&self, node: N) -> Option<Ix> {
@@ -401,6 +416,7 @@ impl<N: NodeId> Planner<N> {
         }
         self.failures.forget(ix);
         self.flaps.forget(ix);
+        self.suspects.forget(ix);
         self.asking.forget(ix, name);
         self.index.remove(name);
         let orphans = self.forest.remove(ix);
@@ -432,6 +448,9 @@ impl<N: NodeId> Planner<N> {
         self.note_failure(child, parent, tries);
         let reached = self.feeds_somebody(parent);
         let peer = self.member(parent).is_some_and(Member::is_peer);
+        if peer && fault == EdgeFault::Unreachable {
+            self.suspects.note(now_ms, parent);
+        }
         if peer && !reached {
             self.change_member(parent, |m| m.unreached = m.unreached.saturating_add(1));
             self.apply_edges(parent);

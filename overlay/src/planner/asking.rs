@@ -187,8 +187,13 @@ impl<N: NodeId> Planner<N> {
         if waits || !self.asking.grants.is_empty() {
             return false;
         }
-        if self.forest.starved() > 0 && self.refuse_waiting() {
-            return true;
+        if self.forest.starved() > 0 {
+            if self.suspects.pass(now_ms) {
+                return false;
+            }
+            if self.refuse_waiting() {
+                return true;
+            }
         }
         self.asking.open = None;
         self.asking.rest = Some(Rest {

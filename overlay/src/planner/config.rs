@@ -48,6 +48,10 @@ impl Default for Config {
     }
 }
 
+/// A member that a child no longer reaches is waited for before anybody is
+/// refused: if it is dead, its line to the coordinator has ended by then (eight
+/// seconds of silence), and what it held is free.
+pub(super) const SUSPECT_MS: u64 = 9_000;
 /// Members asked in the first wave of a step, and the factor to the next:
 /// 8, 32, 128, ... A few kind people are found without asking everybody.
 pub(super) const WAVE_FIRST: usize = 8;

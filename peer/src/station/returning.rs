@@ -44,11 +44,13 @@ impl Away {
 }
 
 impl Coordinator {
-    /// The line to a member has gone silent: nobody has closed it.
+    /// The line to a member has gone silent: nobody has closed it. Whom a child
+    /// does not reach either is gone.
     pub(super) fn line_silent(&mut self, node: SpkiHash) {
         let placed = self.members.get(&node).is_some_and(|m| m.placed);
         let below = self.is_below(node);
-        if !placed || below || !self.settings.judging.silence.keeps() {
+        let dead = self.planner.is_suspected(node);
+        if !placed || below || dead || !self.settings.judging.silence.keeps() {
             return self.gone(node, false);
         }
         let until_ms = self.clock.mono_ms().saturating_add(AWAY_MS);

@@ -1,5 +1,6 @@
-//! A viewer loses the only parent he has. Who plays live goes on with what can
-//! still be shown, at a key frame; who records gets every chunk.
+//! A viewer loses the only parent he has, and gets another one or its place. Who
+//! plays live goes on with what can still be shown, at a key frame; who records
+//! gets every chunk.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,12 +18,11 @@ use std::path::Path;
 /// Chunks that a viewer plays before its parent dies, and after.
 const CHUNKS: usize = 10;
 
-/// Room for two children.
-fn station(folder: &Path) -> Program {
+fn station(folder: &Path, upload_mbps: &str) -> Program {
     let mut command = roundcast(&["broadcast", "--listen", "127.0.0.1:0", "--no-page"]);
     command
         .args(["--json", "--loop", "--stripes", "1+0", "--name", "S"])
-        .args(["--upload-mbps", "2.5", "--stream-mbps", "1.1"])
+        .args(["--upload-mbps", upload_mbps, "--stream-mbps", "1.1"])
         .arg("--input")
         .arg(clip())
         .arg("--data")
@@ -57,7 +57,8 @@ fn chunks(viewer: &Program, count: usize) -> Vec<(u64, bool)> {
 /// What a viewer with these options puts out while the one above it dies.
 fn evening(more: &[&str]) -> Vec<(u64, bool)> {
     let folder = tempfile::tempdir().unwrap();
-    let station = station(folder.path());
+    // Room for two children.
+    let station = station(folder.path(), "2.5");
     let invite = invite(&station);
     let mut parents: Vec<(Program, String)> = ["P", "Q"]
         .into_iter()
@@ -88,6 +89,25 @@ fn evening(more: &[&str]) -> Vec<(u64, bool)> {
 fn gaps(played: &[(u64, bool)]) -> Vec<&[(u64, bool)]> {
     let gap = |pair: &&[(u64, bool)]| pair[1].0 != pair[0].0 + 1;
     played.windows(2).filter(gap).collect()
+}
+
+#[test]
+fn the_place_of_a_dead_parent_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // Room for one child.
+    let station = station(folder.path(), "1.5");
+    let invite = invite(&station);
+    let parent = viewer(folder.path(), &invite, "P", &["--share-mbps", "10"]);
+    parent.event("first_chunk");
+    let mut child = viewer(folder.path(), &invite, "C", &["--share-mbps", "0"]);
+    let before = chunks(&child, CHUNKS);
+    // It is killed. The station finds out later than the child does.
+    drop(parent);
+    let after = chunks(&child, 6 * CHUNKS);
+    let played = [before, after].concat();
+    assert!(gaps(&played).is_empty(), "{played:?}");
+    child.tell("quit");
+    assert_eq!(child.end().0, Some(0));
 }
 
 #[test]
