@@ -78,7 +78,7 @@ pub fn span(rule: Option<&Sampling>, chunk_ms: u64) -> Span {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use wire::Sequence;
+    use wire::{Rendition, Sequence};
 
     fn four_and_one() -> Stripes {
         Stripes::new(4, 1).unwrap()
@@ -117,6 +117,7 @@ mod tests {
     #[test]
     fn receipts_are_added_up_over_whole_periods() {
         let rule = |one_in| Sampling {
+            rendition: Rendition(0),
             from: Sequence(0),
             window_chunks: window_chunks(200),
             one_in,

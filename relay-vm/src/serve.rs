@@ -478,16 +478,19 @@ impl Relay {
             NodeEvent::EdgeUp {
                 other,
                 child,
+                rendition,
                 stripes,
                 ..
             } => Up::EdgeUp(EdgeReport {
                 other: other.spki,
                 child,
+                rendition,
                 stripes,
             }),
             NodeEvent::EdgeDown {
                 other,
                 child,
+                rendition,
                 reason,
                 name,
                 refusal,
@@ -500,11 +503,18 @@ impl Relay {
                 Up::EdgeDown(EdgeFailure {
                     other,
                     child,
+                    rendition,
                     reason,
                 })
             }
-            NodeEvent::Withheld { from, stripes, .. } => Up::Withheld(Withheld {
+            NodeEvent::Withheld {
+                from,
+                rendition,
+                stripes,
+                ..
+            } => Up::Withheld(Withheld {
                 parent: from,
+                rendition,
                 stripes,
             }),
             NodeEvent::ByteCapReached => {

@@ -170,6 +170,7 @@ impl Accumulator {
             member: self.member,
             interval,
             parent: self.parent,
+            rendition: self.rendition,
             stripe: self.stripe,
             first,
             in_time: Bitmap::new(bits.in_time)?,

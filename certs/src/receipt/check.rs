@@ -7,7 +7,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq;
 use wire::message::receipt::Receipt;
 use wire::statement::{ChunkHeader, RunStatement};
-use wire::{Digest, Sequence, SpkiHash, Stripe};
+use wire::{Digest, Rendition, Sequence, SpkiHash, Stripe};
 
 /// The receipt digests of one published chunk, per stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl StripeDigests {
 pub struct Counted {
     member: SpkiHash,
     parent: SpkiHash,
+    rendition: Rendition,
     stripe: Stripe,
     interval: u64,
     in_time: Vec<Sequence>,
@@ -63,6 +64,7 @@ impl Counted {
         Self {
             member: receipt.member,
             parent: receipt.parent,
+            rendition: receipt.rendition,
             stripe: receipt.stripe,
             interval: receipt.interval,
             in_time: Vec::new(),
@@ -89,6 +91,11 @@ impl Counted {
     #[must_use]
     pub const fn parent(&self) -> SpkiHash {
         self.parent
+    }
+    /// The rendition.
+    #[must_use]
+    pub const fn rendition(&self) -> Rendition {
+        self.rendition
     }
     /// The stripe.
     #[must_use]
@@ -153,7 +160,7 @@ impl ReceiptCheck {
         receipt: &Receipt,
         run: &Verified<RunStatement>,
         key: &ReceiptKey,
-        lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
+        lookup: impl Fn(Rendition, Sequence) -> Option<&'a StripeDigests>,
     ) -> Result<Counted, Error> {
         match self.0 {
             Proof::Mac => check(receipt, run, key, lookup),
@@ -164,7 +171,7 @@ impl ReceiptCheck {
 }
 
 /// Checks a receipt under its member's key. `lookup` gives the digests of the
-/// media chunks of the edge's rendition that the coordinator still keeps.
+/// media chunks that the coordinator still keeps, by rendition and sequence.
 ///
 /// # Errors
 /// `receipt_wrong_run`, `receipt_malformed`, `receipt_unknown_chunk`,
@@ -173,7 +180,7 @@ pub fn check<'a>(
     receipt: &Receipt,
     run: &Verified<RunStatement>,
     key: &ReceiptKey,
-    lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
+    lookup: impl Fn(Rendition, Sequence) -> Option<&'a StripeDigests>,
 ) -> Result<Counted, Error> {
     let (counted, chunks) = count(receipt, run, lookup)?;
     let expected = mac(key, receipt, &chunks);
@@ -188,13 +195,13 @@ pub fn check<'a>(
 fn count<'a>(
     receipt: &Receipt,
     run: &Verified<RunStatement>,
-    lookup: impl Fn(Sequence) -> Option<&'a StripeDigests>,
+    lookup: impl Fn(Rendition, Sequence) -> Option<&'a StripeDigests>,
 ) -> Result<(Counted, Digest), Error> {
     run::same(&receipt.scope, run, Error::ReceiptWrongRun)?;
     let mut counted = Counted::empty(receipt);
     let mut chunks = Hasher::new();
     for (sequence, late) in marks(receipt)? {
-        let digests = lookup(sequence).ok_or(Error::ReceiptUnknownChunk)?;
+        let digests = lookup(receipt.rendition, sequence).ok_or(Error::ReceiptUnknownChunk)?;
         let digest = digests
             .stripes
             .get(usize::from(receipt.stripe.0))

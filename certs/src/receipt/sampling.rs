@@ -98,9 +98,11 @@ fn offset(key: &ReceiptKey, stripe: Stripe) -> u64 {
 mod tests {
     #![allow(clippy::indexing_slicing)]
     use super::*;
+    use wire::Rendition;
 
     fn rule(from: u64, one_in: u16) -> Sampling {
         Sampling {
+            rendition: Rendition(0),
             from: Sequence(from),
             window_chunks: 25,
             one_in,

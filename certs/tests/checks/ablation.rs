@@ -72,7 +72,7 @@ fn receipts_and_members_are_believed_on_their_word() {
     receipt.in_time = wire::message::receipt::Bitmap::new(vec![5u8]).unwrap();
     let chunk = world.media(100);
     let digests = StripeDigests::new(&chunk.header, &chunk.blocks).unwrap();
-    let checked = |how: ReceiptCheck| how.check(&receipt, &world.run, &key, |_| Some(&digests));
+    let checked = |how: ReceiptCheck| how.check(&receipt, &world.run, &key, |_, _| Some(&digests));
     let refusal = checked(ReceiptCheck::default()).unwrap_err();
     assert_eq!(refusal.reason(), "receipt_mac_invalid");
     let counted = checked(ReceiptCheck::dangerously_believing()).unwrap();

@@ -105,7 +105,7 @@ proptest! {
         let world = World::new();
         if let Ok(receipt) = Receipt::from_bytes(&bytes) {
             let key = ReceiptKey::new([6; 32]);
-            prop_assert!(check(&receipt, &world.run, &key, |_| None).is_err());
+            prop_assert!(check(&receipt, &world.run, &key, |_, _| None).is_err());
         }
     }
 
@@ -191,7 +191,7 @@ proptest! {
                 viewer.add(&chunk.header, index as u16, data, true).unwrap();
             }
             let receipt = viewer.finish(interval as u64, Epoch(0), &key).unwrap();
-            let counted = check(&receipt, &world.run, &key, |sequence| {
+            let counted = check(&receipt, &world.run, &key, |_, sequence| {
                 digests.get(usize::try_from(sequence.0).ok()?)
             })
             .unwrap();

@@ -57,8 +57,9 @@ impl Evening {
     }
 
     fn check(&self, receipt: &Receipt) -> Result<Counted, Error> {
-        check(receipt, &self.run, &key(), |sequence| {
-            self.published.get(&sequence)
+        check(receipt, &self.run, &key(), |rendition, sequence| {
+            let published = (rendition == Rendition(0)).then_some(&self.published);
+            published?.get(&sequence)
         })
     }
 }
@@ -209,6 +210,27 @@ fn refuses_a_receipt_of_another_run() {
     let receipt = evening.receipt(0);
     evening.run = World::of_run(8).run;
     assert_eq!(evening.check(&receipt).unwrap_err(), Error::ReceiptWrongRun);
+}
+
+#[test]
+fn what_came_of_one_rendition_is_no_receipt_for_another() {
+    let mut evening = Evening::new(1);
+    evening.chunk(0, true);
+    let receipt = evening.receipt(0);
+    let mut better = receipt.clone();
+    better.rendition = Rendition(1);
+    assert_eq!(
+        evening.check(&better).unwrap_err(),
+        Error::ReceiptUnknownChunk
+    );
+    // Nor if the other one has a chunk of that number.
+    let checked = |receipt: &Receipt| {
+        check(receipt, &evening.run, &key(), |_, sequence| {
+            evening.published.get(&sequence)
+        })
+    };
+    assert_eq!(checked(&better).unwrap_err(), Error::ReceiptMacInvalid);
+    assert_eq!(checked(&receipt).unwrap().rendition(), Rendition(0));
 }
 
 #[test]

@@ -386,11 +386,12 @@ fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {
     if !key.1 {
         node.remove_child(key.0);
     }
-    node.edges.remove(key);
+    let rendition = node.edges.remove(key);
     let error = outcome.err().unwrap_or(Error::Remote(Reason::Done));
     let _ = node.events.send(NodeEvent::EdgeDown {
         other: key.0,
         child: key.1,
+        rendition,
         reason: error.wire_reason(),
         name: error.reason().to_owned(),
         detail: error.to_string(),

@@ -6,6 +6,7 @@
 //! to is decided above: a member by its certificate from the stream CA, an
 //! edge by its permit, a relay by admission, evidence and live challenge.
 
+mod children;
 mod clock;
 mod controls;
 mod edge;

@@ -16,13 +16,13 @@ use certs::Verified;
 use certs::block::VerifiedBlock;
 use certs::chunk::{HeaderLimits, HeaderVerifier};
 use certs::seal::Piece;
-use overlay::forwarder::{Begin, Forwarder, Kept, Outgoing};
+use overlay::forwarder::{Forwarder, Kept};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use wire::codec::List;
 use wire::limits::BLOCK_PATH_MAX;
 use wire::message::control::{EdgeOrder, NodeKind, NodeRef};
-use wire::message::edge::{Equivocation, Resume, Start};
+use wire::message::edge::{Equivocation, Resume};
 use wire::message::group::{Block, Dropped};
 use wire::statement::{
     ChunkHeader, ChunkKey, HeadBeacon, Priority, Revocation, RunStatement, Signed,
@@ -83,6 +83,8 @@ pub enum NodeEvent {
         other: NodeRef,
         /// Whether this node is the child.
         child: bool,
+        /// The rendition that comes.
+        rendition: Rendition,
         /// Which stripes work.
         stripes: StripeSet,
         /// Where the child resumed, if it did.
@@ -94,6 +96,8 @@ pub enum NodeEvent {
         other: SpkiHash,
         /// Whether this node was the child.
         child: bool,
+        /// The rendition of its newest permit.
+        rendition: Rendition,
         /// Why, as a code.
         reason: Reason,
         /// Why, by name.
@@ -161,6 +165,8 @@ pub enum NodeEvent {
     Withheld {
         /// The parent.
         from: SpkiHash,
+        /// The rendition.
+        rendition: Rendition,
         /// Which of its stripes.
         stripes: StripeSet,
         /// The newest published chunk that is known here.
@@ -498,32 +504,6 @@ impl Node {
     #[must_use]
     pub fn has_edge(&self, other: SpkiHash, child: bool) -> bool {
         self.edges.has(other, child)
-    }
-
-    /// Adds a child, or lets it start again, with these stripes; tells whether
-    /// it awaits blocks that this node does not have.
-    pub(crate) fn add_child(&self, child: SpkiHash, start: Start, stripes: StripeSet) -> bool {
-        let now_ms = self.clock.mono_ms();
-        let begin = lock(&self.forwarder).add_child(child, start, stripes, now_ms);
-        matches!(begin, Begin::Awaiting(_))
-    }
-
-    /// Gives a child no other stripes than these from now on.
-    pub(crate) fn set_stripes(&self, child: SpkiHash, stripes: StripeSet) {
-        lock(&self.forwarder).set_stripes(child, stripes);
-    }
-
-    /// Of the rendition that a child gets, it gets the group under way alone.
-    pub(crate) fn retire_child(&self, child: SpkiHash) {
-        lock(&self.forwarder).retire_child(child);
-    }
-
-    pub(crate) fn remove_child(&self, child: SpkiHash) {
-        lock(&self.forwarder).remove_child(child);
-    }
-
-    pub(crate) fn poll_child(&self, child: SpkiHash) -> Option<Outgoing<Framed>> {
-        lock(&self.forwarder).poll(child)
     }
 
     pub(crate) fn pace(&self) -> &Pace {

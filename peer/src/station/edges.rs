@@ -342,6 +342,8 @@ impl Coordinator {
     /// Tells both ends of an edge that it is over.
     fn end_edge(&mut self, (child, parent): Pair) {
         let reason = Reason::Reparented;
+        // One edge for a pair carries whatever was permitted last.
+        let rendition = Rendition(0);
         for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
             if at == self.me {
                 self.node.end_edge(other, is_child, reason);
@@ -349,6 +351,7 @@ impl Coordinator {
                 let end = EdgeFailure {
                     other,
                     child: is_child,
+                    rendition,
                     reason,
                 };
                 self.say(at, Down::EdgeEnd(end));

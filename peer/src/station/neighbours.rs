@@ -227,6 +227,8 @@ impl Coordinator {
                     Down::NeighbourEnd(EdgeFailure {
                         other,
                         child: is_child,
+                        // Neighbours have the best rendition alone.
+                        rendition: Rendition(0),
                         reason: Reason::Reparented,
                     }),
                 );

@@ -99,9 +99,9 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::Stripe;
     use wire::codec::List;
     use wire::message::control::{Name, Round, TreeNode, TreeParent};
+    use wire::{Rendition, Stripe};
 
     const SECOND_US: u64 = 1_000_000;
 
@@ -112,6 +112,7 @@ mod tests {
             name: Name::new("somebody").unwrap(),
             parents: List::new(vec![TreeParent {
                 node: 0,
+                rendition: Rendition(0),
                 stripes: Stripe(0).into(),
             }])
             .unwrap(),

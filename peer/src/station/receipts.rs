@@ -311,7 +311,10 @@ impl Coordinator {
         // A relay has no key for receipts.
         let key = member.receipt_key.as_ref();
         let key = key.ok_or(Error::ReceiptMacInvalid)?;
-        let lookup = |sequence: Sequence| self.proven.digests.get(&sequence);
+        let lookup = |rendition, sequence| {
+            let best = rendition == Rendition(0);
+            best.then(|| self.proven.digests.get(&sequence)).flatten()
+        };
         let receipts = self.settings.receipts;
         let counted = receipts.check(receipt, &self.keys.run, key, lookup)?;
         if counted.member() != from {

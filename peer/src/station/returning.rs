@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use wire::message::control::{Down, EdgeFailure, NodeKind, Rejoin};
 use wire::statement::Revocation;
-use wire::{Reason, SpkiHash, Stripe};
+use wire::{Reason, Rendition, SpkiHash, Stripe};
 
 /// How long a member whose line has gone silent keeps its place: its edges may
 /// still flow, and it calls again within seconds. It has been silent for as
@@ -146,6 +146,8 @@ impl Coordinator {
                 let end = EdgeFailure {
                     other: parent,
                     child: true,
+                    // A run of several renditions is not taken up again.
+                    rendition: Rendition(0),
                     reason: Reason::Reparented,
                 };
                 self.say(node, Down::EdgeEnd(end));

@@ -185,7 +185,9 @@ impl Coordinator {
     ) -> List<TreeParent, { STRIPES_MAX as usize }> {
         let seated = node.parents.iter().any(Option::is_some);
         let parents = if !seated && self.is_below(node.node) {
+            let rendition = self.ladder.as_ref().map(|l| l.rendition(node.node));
             vec![TreeParent {
+                rendition: rendition.unwrap_or(Rendition(0)),
                 node: places.get(&self.me).copied().unwrap_or(0),
                 stripes: StripeSet::from(self.settings.stripes),
             }]

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use wire::message::control::Down;
 use wire::message::receipt::Sampling;
-use wire::{Sequence, Stripe};
+use wire::{Rendition, Sequence, Stripe};
 
 /// Windows from a rule's making to its first chunk: it reaches every member
 /// before the chunk does, and nobody's receipt is refused for having been
@@ -48,6 +48,7 @@ impl Coordinator {
         let window_chunks = window_chunks(self.proven.chunk_ms());
         let ahead = AHEAD_WINDOWS.saturating_mul(window_chunks.into());
         (one_in != present).then_some(Sampling {
+            rendition: Rendition(0),
             from: Sequence(head.0.saturating_add(ahead)),
             window_chunks,
             one_in,

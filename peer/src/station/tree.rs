@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use wire::codec::List;
 use wire::limits::TREE_NODES_MAX;
 use wire::message::control::{Name, Round, TreeNode, TreeParent, TreePicture};
-use wire::{SpkiHash, Stripe};
+use wire::{Rendition, SpkiHash, Stripe};
 
 /// Notices that the page shows.
 const NOTICES_MAX: usize = 20;
@@ -32,6 +32,7 @@ pub(super) fn parents_of(
             Some(known) => known.stripes = known.stripes.with(stripe),
             None => parents.push(TreeParent {
                 node: *place,
+                rendition: Rendition(0),
                 stripes: stripe.into(),
             }),
         }

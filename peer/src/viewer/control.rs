@@ -23,7 +23,7 @@ use wire::message::control::{
     Down, EdgeFailure, EdgeOrder, EdgeReport, Empty, Load, NodeRef, TreePicture, Up,
 };
 use wire::statement::{CapacityClaim, Signed};
-use wire::{Reason, SpkiHash, Stripe, StripeSet};
+use wire::{Reason, Rendition, SpkiHash, Stripe, StripeSet};
 
 /// How often load and page are brought up to date.
 const TICK_MS: u64 = 500;
@@ -370,12 +370,17 @@ impl Session {
             NodeEvent::EdgeUp {
                 other,
                 child,
+                rendition,
                 stripes,
                 resume,
-            } => self.edge_up(&other, child, stripes, resume.map(|r| r.next.0)),
+            } => {
+                let resume_from = resume.map(|r| r.next.0);
+                self.edge_up(&other, child, (rendition, stripes), resume_from);
+            }
             NodeEvent::EdgeDown {
                 other,
                 child,
+                rendition,
                 reason,
                 name,
                 detail,
@@ -385,7 +390,9 @@ impl Session {
                 if let Some(verdict) = verdict {
                     self.relay_refused(other, *verdict);
                 }
-                self.edge_down(other, child, reason, &name, &detail, refusal);
+                let (name, detail) = (name.as_str(), detail.as_str());
+                let why = (reason, name, detail);
+                self.edge_down((other, child, rendition), why, refusal);
             }
             event @ (NodeEvent::NeighbourUp { .. } | NodeEvent::NeighbourDown { .. }) => {
                 self.neighbour_event(event);
@@ -409,10 +416,11 @@ impl Session {
             NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
             NodeEvent::Withheld {
                 from,
+                rendition,
                 stripes,
                 head,
                 newest,
-            } => self.withheld(from, stripes, head, newest),
+            } => self.withheld((from, rendition), stripes, head, newest),
             event @ NodeEvent::SenderEquivocated { .. } => self.sender_equivocated(event),
             NodeEvent::ByteCapReached => {}
         }
@@ -424,7 +432,7 @@ impl Session {
         &mut self,
         other: &NodeRef,
         child: bool,
-        stripes: StripeSet,
+        (rendition, stripes): (Rendition, StripeSet),
         resume_from: Option<u64>,
     ) {
         let fields = json!({
@@ -438,6 +446,7 @@ impl Session {
         let _ = self.up.send(Up::EdgeUp(EdgeReport {
             other: other.spki,
             child,
+            rendition,
             stripes,
         }));
         if self.parents.values().all(|p| p.spki != other.spki) {
@@ -463,11 +472,8 @@ impl Session {
 
     fn edge_down(
         &mut self,
-        other: SpkiHash,
-        child: bool,
-        reason: Reason,
-        name: &str,
-        detail: &str,
+        (other, child, rendition): (SpkiHash, bool, Rendition),
+        (reason, name, detail): (Reason, &str, &str),
         refusal: bool,
     ) {
         if refusal {
@@ -496,6 +502,7 @@ impl Session {
         let _ = self.up.send(Up::EdgeDown(EdgeFailure {
             other,
             child,
+            rendition,
             reason,
         }));
     }

@@ -4,7 +4,7 @@
 use super::control::{Session, numbers};
 use serde_json::json;
 use wire::message::control::{EdgeFailure, NodeRef, Up, Withheld};
-use wire::{Reason, Sequence, SpkiHash, StripeSet};
+use wire::{Reason, Rendition, Sequence, SpkiHash, StripeSet};
 
 impl Session {
     /// The relay does not answer any more: the coordinator is asked for
@@ -20,6 +20,7 @@ impl Session {
         let _ = self.up.send(Up::EdgeDoubt(EdgeFailure {
             other: relay.spki,
             child,
+            rendition: self.rendition_of(relay.spki),
             reason,
         }));
     }
@@ -39,7 +40,7 @@ impl Session {
     /// above is to blame, the coordinator knows.
     pub(super) fn withheld(
         &mut self,
-        from: SpkiHash,
+        (from, rendition): (SpkiHash, Rendition),
         stripes: StripeSet,
         head: Sequence,
         newest: Option<Sequence>,
@@ -53,6 +54,7 @@ impl Session {
         self.notice(page::Level::Warning, text);
         let _ = self.up.send(Up::Withheld(Withheld {
             parent: from,
+            rendition,
             stripes,
         }));
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use wire::limits::PERMIT_LIFE_MS_MAX;
 use wire::message::control::{EdgeFailure, Up};
 use wire::statement::RunStatement;
-use wire::{PublicKey, Reason, Scope, SpkiHash, UnixMs};
+use wire::{PublicKey, Reason, Rendition, Scope, SpkiHash, UnixMs};
 
 /// How long the station is called before it counts as gone: as long as permits
 /// last at most, since nothing flows without them.
@@ -196,6 +196,8 @@ impl Session {
             let _ = self.up.send(Up::EdgeDown(EdgeFailure {
                 other: *parent,
                 child: true,
+                // A run of several renditions is not taken up again.
+                rendition: Rendition(0),
                 reason: Reason::PeerGone,
             }));
         }

@@ -3,8 +3,8 @@
 use super::control::Session;
 use link::{NodeEvent, Repairs};
 use serde_json::{Value, json};
-use wire::Reason;
 use wire::message::control::{EdgeFailure, EdgeOrder, Up};
+use wire::{Reason, Rendition};
 
 impl Session {
     /// The station lets this viewer pull from somebody, or somebody from it.
@@ -58,6 +58,8 @@ impl Session {
                 let _ = self.up.send(Up::NeighbourDown(EdgeFailure {
                     other,
                     child,
+                    // Neighbours have the best rendition alone.
+                    rendition: Rendition(0),
                     reason,
                 }));
             }

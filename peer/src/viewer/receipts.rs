@@ -227,6 +227,7 @@ mod tests {
         };
         assert_eq!(asked(&receipts), 40);
         let rule = Sampling {
+            rendition: Rendition(0),
             from: chunks[20].header.sequence,
             window_chunks: 1,
             one_in: 4,

@@ -6,7 +6,7 @@ use super::playout::Switched;
 use crate::Error;
 use serde_json::json;
 use wire::message::control::{EdgeOrder, Move, MoveCause, Up};
-use wire::{Rendition, StripeSet};
+use wire::{Rendition, SpkiHash, StripeSet};
 
 /// The best rendition.
 const BEST: Rendition = Rendition(0);
@@ -63,6 +63,11 @@ impl Session {
         let text = format!("a {size} picture from now on, of {kbps} kbit/s: {why}");
         self.emit.say(&text);
         self.notice(page::Level::Info, text);
+    }
+
+    /// The rendition that this parent's newest permit names.
+    pub(super) fn rendition_of(&self, parent: SpkiHash) -> Rendition {
+        self.node.rendition_from(parent).unwrap_or(BEST)
     }
 
     /// A permit for an edge. What the station gives of another rendition than

@@ -3,6 +3,7 @@
 use crate::life::parent;
 use crate::scene::Scene;
 use crate::support::{Stream, now, order};
+use wire::Rendition;
 use wire::message::control::{Down, NodeKind, Up, Withheld};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,6 +20,7 @@ async fn tells_its_coordinator_of_a_parent_that_withholds() {
     let told = control.report(|up| matches!(up, Up::Withheld(_))).await;
     let complaint = Withheld {
         parent: other,
+        rendition: Rendition(0),
         stripes: stream.stripes(),
     };
     assert_eq!(told, Up::Withheld(complaint));

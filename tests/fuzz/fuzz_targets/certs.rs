@@ -154,7 +154,7 @@ fn unsigned(data: &[u8]) {
     assert!(bundle::open(data, &key, &world.scope, &SpkiHash([14; 32])).is_err());
     if let Ok(got) = Receipt::from_bytes(data) {
         let key = receipt::ReceiptKey::new([15; 32]);
-        assert!(receipt::check(&got, &world.run, &key, |_| None).is_err());
+        assert!(receipt::check(&got, &world.run, &key, |_, _| None).is_err());
     }
 }
 

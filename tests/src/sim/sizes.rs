@@ -20,7 +20,8 @@ use wire::statement::{
     PermitKind, Priority, Step,
 };
 use wire::{
-    AskId, Digest, Encode, Nonce, OrderId, Reason, Sequence, SpkiHash, Stripe, StripeSet, UnixMs,
+    AskId, Digest, Encode, Nonce, OrderId, Reason, Rendition, Sequence, SpkiHash, Stripe,
+    StripeSet, UnixMs,
 };
 
 /// The length before each message: a varint.
@@ -71,6 +72,7 @@ impl Sizes {
         let failure = EdgeFailure {
             other: SPKI,
             child: true,
+            rendition: Rendition(0),
             reason: Reason::Withheld,
         };
         let (ask, granted) = asking(keys);
@@ -78,10 +80,12 @@ impl Sizes {
         let edge_up = control::Up::EdgeUp(EdgeReport {
             other: SPKI,
             child: true,
+            rendition: Rendition(0),
             stripes: StripeSet::one(Stripe(0)),
         });
         let withheld = control::Up::Withheld(Withheld {
             parent: SPKI,
+            rendition: Rendition(0),
             stripes: StripeSet::one(Stripe(0)),
         });
         let answer = Answer {
@@ -374,6 +378,7 @@ fn receipt(keys: &Keys) -> Result<Receipt, Error> {
         member: SPKI,
         interval: 100,
         parent: SPKI,
+        rendition: Rendition(0),
         stripe: Stripe(0),
         first: Sequence(10_000),
         in_time: Blob::new(vec![0xff; BITMAP_BYTES])?,

@@ -61,8 +61,8 @@ pub async fn forging_viewer(attacker: Attacker) -> Result<End, Failure> {
                     _ => {}
                 },
                 Some(event) = events.recv() => {
-                    if let NodeEvent::EdgeUp { other, child: true, stripes, .. } = event {
-                        let report = EdgeReport { other: other.spki, child: true, stripes };
+                    if let NodeEvent::EdgeUp { other, child: true, rendition, stripes, .. } = event {
+                        let report = EdgeReport { other: other.spki, child: true, rendition, stripes };
                         guest.say(&Up::EdgeUp(report)).await?;
                     }
                 }

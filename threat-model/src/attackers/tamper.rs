@@ -176,6 +176,7 @@ impl Tamperer {
         let report = EdgeReport {
             other: link.peer,
             child: true,
+            rendition: Rendition(0),
             stripes: Stripes::SINGLE.into(),
         };
         let _ = self.reports.send(Up::EdgeUp(report));

@@ -83,6 +83,7 @@ impl Meddler {
         let report = EdgeReport {
             other: order.other.spki,
             child: true,
+            rendition: Rendition(0),
             stripes: Stripe(0).into(),
         };
         guest.say(&Up::EdgeUp(report)).await?;

@@ -13,7 +13,7 @@ use overlay::slots::UNPROVEN_SLOTS;
 use wire::invite::Invite;
 use wire::message::control::{Down, EdgeReport, Up};
 use wire::message::receipt::{Bitmap, Receipt};
-use wire::{Digest, Sequence, SpkiHash, Stripe};
+use wire::{Digest, Rendition, Sequence, SpkiHash, Stripe};
 
 attack!("C2", run);
 
@@ -75,6 +75,7 @@ async fn take_place(guest: &mut Guest) -> Result<SpkiHash, Failure> {
     let report = EdgeReport {
         other: parent,
         child: true,
+        rendition: Rendition(0),
         stripes: Stripe(0).into(),
     };
     guest.say(&Up::EdgeUp(report)).await?;
@@ -101,6 +102,7 @@ fn made_up(friend: &Guest, parent: SpkiHash, head: Sequence) -> Result<Receipt, 
         member: friend.spki(),
         interval: 1,
         parent,
+        rendition: Rendition(0),
         stripe: Stripe(0),
         first: Sequence(head.0.saturating_sub(CHUNKS)),
         in_time: Bitmap::new(ones)?,

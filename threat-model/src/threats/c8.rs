@@ -13,7 +13,7 @@ use overlay::slots::{ClaimCheck, UNPROVEN_SLOTS};
 use std::time::Duration;
 use wire::invite::Invite;
 use wire::message::control::{EdgeReport, Up};
-use wire::{SpkiHash, Stripe};
+use wire::{Rendition, SpkiHash, Stripe};
 
 attack!("C8", run);
 
@@ -77,6 +77,7 @@ async fn up(guest: &mut Guest, parent: SpkiHash) -> Result<(), Failure> {
     let report = EdgeReport {
         other: parent,
         child: true,
+        rendition: Rendition(0),
         stripes: Stripe(0).into(),
     };
     guest.say(&Up::EdgeUp(report)).await

@@ -11,9 +11,9 @@ use crate::{Control, Failure, Outcome};
 use peer::station::JoinCheck;
 use std::net::SocketAddr;
 use std::time::Duration;
-use wire::Stripe;
 use wire::invite::Invite;
 use wire::message::control::{EdgeReport, Up};
+use wire::{Rendition, Stripe};
 
 attack!("E2", run);
 
@@ -54,6 +54,7 @@ async fn join_again_and_again(control: Control) -> Result<Outcome, Failure> {
         let report = EdgeReport {
             other: permit.parent,
             child: true,
+            rendition: Rendition(0),
             stripes: Stripe(0).into(),
         };
         sybil.say(&Up::EdgeUp(report)).await?;

@@ -265,6 +265,9 @@ crate::record! {
         pub other: SpkiHash,
         /// Whether I am the child.
         pub child: bool,
+        /// The rendition that comes: a relay may get several from one parent,
+        /// each by an edge of its own.
+        pub rendition: Rendition,
         /// The stripes of which the first block has come.
         pub stripes: StripeSet,
     }
@@ -275,18 +278,22 @@ crate::record! {
     pub struct Withheld {
         /// The parent.
         pub parent: SpkiHash,
+        /// The rendition.
+        pub rendition: Rendition,
         /// The stripes.
         pub stripes: StripeSet,
     }
 }
 
 crate::record! {
-    /// An edge does not work or ends.
+    /// An edge, or a link of neighbours, does not work or ends.
     pub struct EdgeFailure {
         /// Who is at the other end.
         pub other: SpkiHash,
         /// Whether I am the child.
         pub child: bool,
+        /// The rendition of its newest permit.
+        pub rendition: Rendition,
         /// Why.
         pub reason: Reason,
     }
@@ -393,6 +400,8 @@ crate::record! {
     pub struct TreeParent {
         /// The place of the parent among the picture's nodes, from 0.
         pub node: u16,
+        /// The rendition.
+        pub rendition: Rendition,
         /// The stripes.
         pub stripes: StripeSet,
     }

@@ -1,7 +1,7 @@
 //! Receipts: a viewer's word to its coordinator about what a parent gave.
 
 use crate::codec::Blob;
-use crate::id::{Digest, Sequence, SpkiHash, Stripe};
+use crate::id::{Digest, Rendition, Sequence, SpkiHash, Stripe};
 use crate::limits::RECEIPT_CHUNKS_MAX;
 use crate::statement::Scope;
 
@@ -9,10 +9,12 @@ use crate::statement::Scope;
 pub type Bitmap = Blob<{ RECEIPT_CHUNKS_MAX / 8 }>;
 
 crate::record! {
-    /// Which chunks are receipted from a chunk on: of every `one_in` windows
+    /// Which chunks of a rendition are receipted from a chunk on: of every `one_in` windows
     /// of `window_chunks` one, at an offset that the member's receipt key
     /// sets (`certs::receipt::Samplings`).
     pub struct Sampling {
+        /// The rendition: each counts its chunks for itself.
+        pub rendition: Rendition,
         /// The first chunk that it is about.
         pub from: Sequence,
         /// Chunks in a window.
@@ -34,6 +36,8 @@ crate::record! {
         pub interval: u64,
         /// Who sent.
         pub parent: SpkiHash,
+        /// The rendition.
+        pub rendition: Rendition,
         /// The stripe.
         pub stripe: Stripe,
         /// The chunk that bit 0 speaks of.

@@ -230,13 +230,13 @@ records! {
     NodeRef { spki, kind, name, addresses, admission }
     Admission { order, introduction }
     EdgeOrder { permit, other, dial }
-    EdgeReport { other, child, stripes }
-    Withheld { parent, stripes }
+    EdgeReport { other, child, rendition, stripes }
+    Withheld { parent, rendition, stripes }
     Lines { lines }
     Line { other, rtt_us, sent, lost }
     Regions { regions }
     RegionRtt { region, rtt_ms }
-    EdgeFailure { other, child, reason }
+    EdgeFailure { other, child, rendition, reason }
     Answer { ask, choice, show_name }
     Introduce { ask, admission }
     Ready { claim }
@@ -244,7 +244,7 @@ records! {
     RelayRefusal { relay, reason }
     TreePicture { nodes, rounds }
     TreeNode { spki, kind, name, parents, edges, delay_ms, sent_bps }
-    TreeParent { node, stripes }
+    TreeParent { node, rendition, stripes }
     Round { relay, sponsor, left_ms, carries }
     Start { rendition, stripes, resume }
     Resume { init, next, have }
@@ -260,9 +260,10 @@ records! {
     Response { index, count, path, quote }
     Serve { run, coordinator, rate_bps_max }
     Status { order, children, sent_bytes, bytes_left, lease_end }
-    Sampling { from, window_chunks, one_in }
+    Sampling { rendition, from, window_chunks, one_in }
     Receipt {
-        scope, member, interval, parent, stripe, first, in_time, late, cumulative_bytes, mac
+        scope, member, interval, parent, rendition, stripe, first, in_time, late, cumulative_bytes,
+        mac
     }
 }
 

@@ -196,6 +196,7 @@ pub(super) async fn watch_head(node: &Node, key: EdgeKey, handle: &Handle) -> In
         {
             let _ = node.events.send(NodeEvent::Withheld {
                 from: handle.other.spki,
+                rendition,
                 stripes: stripes(),
                 head: after.head,
                 newest: after.newest,

@@ -64,7 +64,7 @@ pub(super) async fn as_parent(
     let resume = start.resume.clone();
     // What an earlier edge with the same child sent, counts no more.
     node.remove_child(key.0);
-    let stripes = start.stripes;
+    let (rendition, stripes) = (start.rendition, start.stripes);
     started(node, key, handle, start)?;
     if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
         slot.up.store(true, Ordering::Relaxed);
@@ -72,6 +72,7 @@ pub(super) async fn as_parent(
     let _ = node.events.send(NodeEvent::EdgeUp {
         other: handle.other.clone(),
         child: false,
+        rendition,
         stripes,
         resume,
     });

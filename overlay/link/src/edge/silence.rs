@@ -62,6 +62,7 @@ fn tell_silent(node: &Node, key: EdgeKey, handle: &Handle, now_ms: u64) -> bool 
     };
     let _ = node.events.send(NodeEvent::Withheld {
         from: key.0,
+        rendition,
         stripes,
         head,
         newest: node.whole(rendition, stripes),

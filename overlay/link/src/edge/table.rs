@@ -218,6 +218,7 @@ impl Edges {
             let _ = node.events.send(NodeEvent::EdgeUp {
                 other: slot.order.other.clone(),
                 child: true,
+                rendition: slot.permit.rendition,
                 stripes: stripe.into(),
                 resume: slot.resume.clone(),
             });
@@ -352,7 +353,9 @@ impl Edges {
         })
     }
 
-    pub(super) fn remove(&self, key: EdgeKey) {
-        lock(&self.table).edges.remove(&key);
+    /// The rendition of its newest permit.
+    pub(super) fn remove(&self, key: EdgeKey) -> Rendition {
+        let slot = lock(&self.table).edges.remove(&key);
+        slot.map_or(Rendition(0), |slot| slot.permit.rendition)
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use wire::codec::List;
 use wire::message::control::{Down, EdgeReport, Empty, Name, NodeKind, NodeRef, Up};
 use wire::statement::Permit;
-use wire::{Decode, OrderId, Stripe};
+use wire::{Decode, OrderId, Rendition, Stripe};
 
 const RELAY: SpkiHash = SpkiHash([1; 32]);
 const CHILD: SpkiHash = SpkiHash([2; 32]);
@@ -95,6 +95,7 @@ fn doubt(other: SpkiHash) -> Up {
     Up::EdgeDoubt(EdgeFailure {
         other,
         child: true,
+        rendition: Rendition(0),
         reason: Reason::ChallengeUnanswered,
     })
 }
@@ -108,6 +109,7 @@ async fn a_child_in_doubt_gets_its_next_edge_first_and_the_old_ones_end_after() 
     let next = scene.up(Up::EdgeUp(EdgeReport {
         other,
         child,
+        rendition: Rendition(0),
         stripes: Stripe(0).into(),
     }));
     assert_eq!(next, [Told::End(RELAY)]);
@@ -127,6 +129,7 @@ async fn the_children_of_a_member_that_goes_get_their_next_parent_first() {
     let next = scene.up(Up::EdgeUp(EdgeReport {
         other,
         child,
+        rendition: Rendition(0),
         stripes: Stripe(0).into(),
     }));
     assert_eq!(next, [Told::End(RELAY)]);
@@ -165,11 +168,13 @@ async fn a_relay_that_is_silent_to_the_coordinator_is_emptied_first_and_then_los
     scene.up(Up::EdgeUp(EdgeReport {
         other,
         child,
+        rendition: Rendition(0),
         stripes: Stripe(0).into(),
     }));
     scene.take(Event::Node(NodeEvent::EdgeDown {
         other: RELAY,
         child: false,
+        rendition: Rendition(0),
         reason: Reason::ChallengeUnanswered,
         name: Reason::ChallengeUnanswered.name().into(),
         detail: String::new(),

@@ -76,6 +76,7 @@ impl Scene {
         let report = EdgeReport {
             other: parent,
             child: true,
+            rendition: Rendition(0),
             stripes: Stripe(0).into(),
         };
         self.up(child, Up::EdgeUp(report));
@@ -85,6 +86,7 @@ impl Scene {
         let failure = EdgeFailure {
             other: parent,
             child: true,
+            rendition: Rendition(0),
             reason: Reason::PeerGone,
         };
         self.up(child, Up::EdgeDown(failure));
@@ -300,6 +302,7 @@ async fn what_nothing_proves_any_more_is_taken_back_but_no_childs_place() {
 
 /// One chunk in four is receipted.
 const FEW: Sampling = Sampling {
+    rendition: Rendition(0),
     from: Sequence(0),
     window_chunks: 1,
     one_in: 4,
