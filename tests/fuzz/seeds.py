@@ -14,10 +14,11 @@ NO_RELEASE = ("release_malformed", "release_signature_invalid")
 
 def wire():
     """The frozen samples of every type and message, and an invite."""
-    for line in (ROOT / "wire/vectors/messages.txt").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            name, text = line.split(" ")
-            yield name.replace("::", "-"), bytes.fromhex(text)
+    for file in sorted((ROOT / "wire/vectors").glob("messages-*.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("#"):
+                name, text = line.split(" ")
+                yield name.replace("::", "-"), bytes.fromhex(text)
     key = "A" * 43
     yield "invite", f"roundcast:v1/{key}?s={key}&a=192.0.2.1:4433&a=[2001:db8::1]:4433".encode()
 

@@ -1,9 +1,11 @@
-//! The encodings are frozen: `vectors/messages.txt` says how each looks.
+//! The encodings are frozen: `vectors/messages-1.0.txt` says how each looks since
+//! version 1, and a file for each minor version what it has added.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use common::{Dice, Draw, Every};
+use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use wire::message::StreamKind;
 use wire::message::command::{Command, CommandReply};
@@ -12,10 +14,21 @@ use wire::message::edge::Edge;
 use wire::message::group::Record;
 use wire::message::mesh::Mesh;
 use wire::statement::{Cause, PermitKind, Priority, Step};
-use wire::{Decode, DecodeError, Encode, Reason};
+use wire::{Decode, DecodeError, Encode, Minor, Reason};
 
-const CODES: &str = include_str!("../vectors/codes.txt");
-const FROZEN: &str = include_str!("../vectors/messages.txt");
+const CODES: &str = include_str!("../vectors/codes-1.0.txt");
+const FROZEN: [&str; 2] = [
+    include_str!("../vectors/messages-1.0.txt"),
+    include_str!("../vectors/messages-1.1.txt"),
+];
+/// SHA-256 of each of these files, the codes first. Whoever has to change one
+/// speaks another protocol: what is new goes into the file of a new minor version
+/// (`Minor`), and is sent where both ends have that.
+const DIGESTS: [&str; 3] = [
+    "f68ef34fb36f8d117e21440e0f3f8e6d5db134aa272badd727e98f123ce33f3c",
+    "53674796bd7a60d36ce9d9399c0a261c457568342242aaae64309a00384e83af",
+    "e8d2a96d13aaa0cbbda6e75a6ddc2d393208a24cc68027e20c9167d210ad0fc9",
+];
 
 macro_rules! codes {
     ($($t:ty),*) => {
@@ -79,11 +92,26 @@ fn samples() -> Vec<Sample> {
 }
 
 fn frozen() -> BTreeMap<&'static str, &'static str> {
-    let lines = FROZEN.lines();
+    let lines = FROZEN.iter().flat_map(|file| file.lines());
     lines
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| line.split_once(' ').unwrap())
         .collect()
+}
+
+#[test]
+fn no_file_of_a_frozen_version_has_changed() {
+    let files = [&[CODES][..], &FROZEN].concat();
+    let digests: Vec<String> = files
+        .iter()
+        .map(|file| hex(digest(&SHA256, file.as_bytes()).as_ref()))
+        .collect();
+    assert_eq!(digests, DIGESTS);
+    assert_eq!(
+        FROZEN.len(),
+        usize::from(Minor::NEWEST.0) + 1,
+        "one for each"
+    );
 }
 
 #[test]
