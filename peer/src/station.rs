@@ -35,6 +35,7 @@ mod rounds;
 mod rungs;
 mod sampling;
 mod saved;
+mod saving;
 #[cfg(test)]
 mod scene;
 mod stream_rate;

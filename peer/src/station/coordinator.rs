@@ -197,7 +197,7 @@ pub(super) struct Coordinator {
     pub(super) away: super::returning::Away,
     /// Where the run is saved, and whether it was told that it could not be.
     pub(super) store: Option<super::saved::store::Store>,
-    pub(super) unsaved_told: bool,
+    pub(super) saving: super::saving::Saving,
 }
 
 impl Coordinator {
@@ -265,7 +265,7 @@ impl Coordinator {
             epochs: parts.epochs,
             away: super::returning::Away::default(),
             store: parts.store,
-            unsaved_told: false,
+            saving: super::saving::Saving::default(),
         }
     }
 
@@ -303,7 +303,7 @@ impl Coordinator {
                     self.renew_permits();
                     self.tend_neighbours();
                     self.tend_nearness();
-                    self.save();
+                    self.save_in_turn();
                 }
                 Some(event) = messages.recv() => self.take_waiting(event, &mut messages),
             }

@@ -110,32 +110,7 @@ fn fresh_store(
 }
 
 impl Coordinator {
-    /// Saves the run as it is now, if it has changed.
-    pub(super) fn save(&mut self) {
-        let Some(mut store) = self.store.take() else {
-            return;
-        };
-        let saved = self.snapshot().and_then(|saved| store.save(&saved));
-        self.store = Some(store);
-        if let Err(e) = saved {
-            if !std::mem::replace(&mut self.unsaved_told, true) {
-                self.emit
-                    .tell("run_not_saved", json!({"reason": e.reason()}));
-                self.notice(page::Level::Error, e.to_string());
-            }
-        } else {
-            self.unsaved_told = false;
-        }
-    }
-
-    /// The run has ended: nothing of it can be taken up.
-    pub(super) fn end_saved(&mut self) {
-        if let Some(Err(e)) = self.store.take().map(|mut store| store.end()) {
-            self.emit.say(&e.to_string());
-        }
-    }
-
-    fn snapshot(&self) -> Result<Saved, Error> {
+    pub(super) fn snapshot(&self) -> Result<Saved, Error> {
         let placed = |node: &SpkiHash| self.members.get(node).is_some_and(|m| m.placed);
         let order: Vec<SpkiHash> = self.planner.by_age().into_iter().filter(placed).collect();
         let sponsors: BTreeMap<SpkiHash, SpkiHash> = self
