@@ -425,20 +425,49 @@ impl EquivocationCheck {
 }
 
 /// How long a parent may leave a chunk out that a head beacon names: as long
-/// as this node keeps chunks, if nothing else is said. From a parent that is
-/// further behind nobody could resume, and one that is less far behind may be
-/// catching up itself, or starve a child while it does.
-#[derive(Debug, Clone, Copy, Default)]
+/// as this node keeps chunks, if nothing else is said, while something comes
+/// from it. From a parent that is further behind nobody could resume, and one
+/// that is less far behind may be catching up itself, or starve a child while
+/// it does. One of which nothing comes at all has no such excuse.
+#[derive(Debug, Clone, Copy)]
 pub struct HeadCheck {
     behind_ms_max: Option<u64>,
+    mute_ms_max: u64,
+}
+
+/// How many round trips a mute parent has beside its time: a packet that was
+/// lost twice has come by then.
+const MUTE_ROUND_TRIPS: u64 = 4;
+
+/// A second and a half without a byte: longer than a link without a keep-alive
+/// lives, and within the two seconds of a repair.
+const MUTE_MS_MAX: u64 = 1_500;
+
+impl Default for HeadCheck {
+    fn default() -> Self {
+        Self {
+            behind_ms_max: None,
+            mute_ms_max: MUTE_MS_MAX,
+        }
+    }
 }
 
 impl HeadCheck {
-    /// This long, in milliseconds.
+    /// Behind for this long, in milliseconds.
     #[must_use]
     pub const fn within_ms(behind_ms_max: u64) -> Self {
         Self {
             behind_ms_max: Some(behind_ms_max),
+            mute_ms_max: MUTE_MS_MAX,
+        }
+    }
+
+    /// Without a byte for this long and four round trips, in milliseconds.
+    #[must_use]
+    pub const fn mute_within_ms(self, mute_ms_max: u64) -> Self {
+        Self {
+            mute_ms_max,
+            ..self
         }
     }
 
@@ -447,11 +476,23 @@ impl HeadCheck {
     #[must_use]
     pub fn dangerously_never() -> Self {
         let _ = certs::ablation::marker();
-        Self::within_ms(u64::MAX)
+        Self {
+            behind_ms_max: Some(u64::MAX),
+            mute_ms_max: u64::MAX,
+        }
     }
 
     pub(crate) fn behind_ms_max(self, kept_ms_max: u64) -> u64 {
         self.behind_ms_max.unwrap_or(kept_ms_max)
+    }
+
+    /// How long nothing may come on a link of this round trip: never longer
+    /// than a parent may be behind, however slow it lets the link look.
+    pub(crate) fn mute_ms_max(self, rtt_ms: u64, kept_ms_max: u64) -> u64 {
+        let slow_ms = rtt_ms.saturating_mul(MUTE_ROUND_TRIPS);
+        let behind_ms_max = self.behind_ms_max(kept_ms_max);
+        let patience_ms = self.mute_ms_max.saturating_add(slow_ms);
+        patience_ms.min(behind_ms_max.max(self.mute_ms_max))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod beacon;
 mod held;
+mod mute;
 mod roles;
 mod silence;
 mod stripes;

@@ -216,6 +216,15 @@ pub(crate) async fn recv_frame(
     stream: &mut RecvStream,
     max: usize,
 ) -> Result<Option<Vec<u8>>, Error> {
+    recv_frame_hearing(stream, max, || ()).await
+}
+
+/// As [`recv_frame`]; calls `hear` whenever a part of the frame has come.
+pub(crate) async fn recv_frame_hearing(
+    stream: &mut RecvStream,
+    max: usize,
+    hear: impl Fn(),
+) -> Result<Option<Vec<u8>>, Error> {
     let Some(len) = recv_varint(stream).await? else {
         return Ok(None);
     };
@@ -228,10 +237,15 @@ pub(crate) async fn recv_frame(
         }));
     }
     let mut body = vec![0u8; len];
-    stream
-        .read_exact(&mut body)
-        .await
-        .map_err(|e| Error::Read(e.to_string()))?;
+    let mut filled = 0usize;
+    while let Some(rest) = body.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let read = stream.read(rest).await;
+        let Some(read) = read.map_err(|e| Error::Read(e.to_string()))? else {
+            return Err(Error::Read("the stream ends within a message".to_owned()));
+        };
+        filled = filled.saturating_add(read);
+        hear();
+    }
     Ok(Some(body))
 }
 

@@ -1,7 +1,7 @@
 //! Groups of blocks on unidirectional streams: one stream per group of
 //! pictures, records prefixed by their length, payloads never copied out.
 
-use crate::framing::{recv_frame, recv_varint};
+use crate::framing::{recv_frame_hearing, recv_varint};
 use crate::node::Node;
 use crate::{Error, Link};
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use certs::block::Path;
 use overlay::forwarder::Outgoing;
 use quinn::{RecvStream, SendStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 use wire::codec::put_varint;
 use wire::limits::{BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX};
@@ -175,6 +176,26 @@ async fn write(
     Ok(())
 }
 
+/// When something of the stream came from a parent for the last time, were it
+/// a part of a record; on the node's monotonic clock, in milliseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    /// Its silence counts from now on.
+    pub(crate) fn now(node: &Node) -> Self {
+        Self(Arc::new(AtomicU64::new(node.clock.mono_ms())))
+    }
+
+    pub(crate) fn at_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, now_ms: u64) {
+        self.0.store(now_ms, Ordering::Relaxed);
+    }
+}
+
 /// Takes a parent's groups until the link ends or something is refused.
 ///
 /// # Errors
@@ -183,6 +204,7 @@ pub(crate) async fn receive_groups(
     node: &Arc<Node>,
     link: &Link,
     parent: SpkiHash,
+    heard: &Heard,
 ) -> Result<(), Error> {
     let (failed, mut failure) = tokio::sync::mpsc::channel::<Error>(1);
     let mut groups = tokio::task::JoinSet::new();
@@ -190,9 +212,9 @@ pub(crate) async fn receive_groups(
         tokio::select! {
             stream = link.connection.accept_uni() => {
                 let (node, failed) = (node.clone(), failed.clone());
-                let stream = stream?;
+                let (stream, heard) = (stream?, heard.clone());
                 groups.spawn(async move {
-                    if let Err(e) = receive_group(&node, parent, stream).await {
+                    if let Err(e) = receive_group(&node, parent, stream, &heard).await {
                         let _ = failed.send(e).await;
                     }
                 });
@@ -207,6 +229,7 @@ async fn receive_group(
     node: &Arc<Node>,
     parent: SpkiHash,
     mut stream: RecvStream,
+    heard: &Heard,
 ) -> Result<(), Error> {
     match recv_varint(&mut stream).await? {
         Some(kind) if kind == StreamKind::Group.code() => {}
@@ -224,8 +247,9 @@ async fn receive_group(
     let rendition = u8::try_from(rendition)
         .map(Rendition)
         .map_err(|_| Error::OutOfTurn("a rendition that cannot be"))?;
-    while let Some(frame) = recv_frame(&mut stream, RECORD_BYTES_MAX.min(MESSAGE_BYTES_MAX)).await?
-    {
+    let bytes_max = RECORD_BYTES_MAX.min(MESSAGE_BYTES_MAX);
+    let hear = || heard.note(node.clock.mono_ms());
+    while let Some(frame) = recv_frame_hearing(&mut stream, bytes_max, hear).await? {
         match Record::from_bytes(&frame)? {
             Record::Header(header) => node.take_header(&header)?,
             Record::Block(block) => take_block(node, parent, block)?,

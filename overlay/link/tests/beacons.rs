@@ -263,7 +263,12 @@ async fn a_cut_is_noticed_by_another_parents_beacon_while_the_control_link_has_n
 async fn a_parent_is_given_as_long_as_the_node_keeps_chunks() {
     for (kept_ms_max, notices) in [(BEHIND_MS, true), (100 * BEHIND_MS, false)] {
         let stream = Stream::begin();
+        // One that sends nothing at all is another matter: tests/mute.rs.
         let setup = Setup {
+            controls: Controls {
+                heads: HeadCheck::default().mute_within_ms(u64::MAX),
+                ..Controls::default()
+            },
             forwarder: overlay::forwarder::Config {
                 kept_ms_max,
                 ..overlay::forwarder::Config::default()

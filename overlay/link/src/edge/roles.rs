@@ -1,9 +1,11 @@
 //! A running edge, from the child's end and from the parent's.
 
 use super::beacon::{hand_down, watch_head};
+use super::mute::watch_mute;
 use super::silence::watch_stripes;
 use super::table::{EdgeKey, Handle};
 use crate::equivocation::Origin;
+use crate::group::Heard;
 use crate::node::{Node, NodeEvent, lock};
 use crate::{Channel, Error, Link, Receiver, group};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub(super) async fn as_child(
     channel: Channel,
 ) -> Result<(), Error> {
     let (mut sender, messages) = channel.split::<Edge>();
+    let heard = Heard::now(node);
     let starting = async {
         let mut untold = node.edges.equivocations.untold(key.0);
         loop {
@@ -38,10 +41,11 @@ pub(super) async fn as_child(
     };
     tokio::select! {
         outcome = starting => outcome,
-        outcome = group::receive_groups(node, link, key.0) => outcome,
+        outcome = group::receive_groups(node, link, key.0, &heard) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
         never = watch_head(node, key, handle) => match never {},
         never = watch_stripes(node, key, handle) => match never {},
+        never = watch_mute(node, key, handle, link, &heard) => match never {},
     }
 }
 
