@@ -10,8 +10,14 @@ use std::time::Duration;
 
 /// What the reset key is derived under, from the node's own key.
 const RESET_LABEL: &[u8] = b"roundcast/stateless-reset/v1\0";
-/// Length of a connection identifier, in bytes: no two of one node meet.
-const ID_BYTES: usize = 8;
+/// Length of a connection identifier, in bytes. Every packet carries one. No
+/// two links of one process have the same, which quinn sees to. One of a former
+/// life is met again by chance alone, and never by as many as a node has links:
+/// then that link is silent until it is given up, instead of reset. Who has had
+/// an identifier knows its reset token; to end another's link with it he would
+/// need the same one of four thousand million, and packets that seem to come
+/// from this node.
+const ID_BYTES: usize = 4;
 
 /// An endpoint's settings, with a reset key that is the same for the same node
 /// key: who knows it can end this node's links, which is the node itself.

@@ -2,6 +2,7 @@
 
 mod keep;
 mod pace;
+mod piece;
 mod rate;
 
 pub(super) use rate::file_rate_bps;
@@ -17,6 +18,7 @@ use link::{Clock, Emitter, Node};
 use media::gop::Groups;
 use media::{Fragment, Fragmenter, InitSegment, Item, Looper};
 use pace::Pace;
+use piece::raw_piece_bytes;
 use rate::Meter;
 use serde_json::json;
 use std::path::Path;
@@ -29,8 +31,6 @@ use wire::statement::{ChunkFlags, ChunkKey};
 
 /// A read of the input, in bytes.
 const READ_BYTES: usize = 64 * 1024;
-/// A piece of raw input, in bytes: one block.
-const RAW_PIECE_BYTES: usize = 16 * 1024 - 64;
 /// How long raw bytes wait for more to fill a piece.
 const RAW_WAIT_MS: u64 = 200;
 
@@ -238,8 +238,9 @@ impl Ingest {
         self.output.page = None;
         // A stream without a format has nothing in front.
         self.publish_init(Bytes::new())?;
-        let mut cutter = media::raw::Cutter::new(RAW_PIECE_BYTES)?;
-        let mut buffer = vec![0u8; RAW_PIECE_BYTES];
+        let piece_bytes = raw_piece_bytes(rate_bps);
+        let mut cutter = media::raw::Cutter::new(piece_bytes)?;
+        let mut buffer = vec![0u8; piece_bytes];
         let (start, mut sent) = (tokio::time::Instant::now(), 0u64);
         loop {
             let reading = read(&mut input, &mut buffer);
