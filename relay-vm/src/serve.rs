@@ -211,8 +211,10 @@ impl Relay {
         let links = async {
             while let Some(accepting) = endpoint.accept().await {
                 let relay = self.clone();
+                // Boxed: what a link needs at its beginning alone.
+                let handshake = Box::pin(accepting.finish());
                 tokio::spawn(async move {
-                    if let Ok(link) = accepting.finish().await {
+                    if let Ok(link) = handshake.await {
                         relay.streams(link).await;
                     }
                 });
@@ -232,7 +234,8 @@ impl Relay {
 
     /// Serves the streams that the other end of a link opens.
     async fn streams(self: Arc<Self>, link: Link) {
-        let Ok((mut kind, mut channel)) = link.first_channel().await else {
+        let first = Box::pin(link.first_channel()).await;
+        let Ok((mut kind, mut channel)) = first else {
             return;
         };
         loop {
@@ -250,10 +253,12 @@ impl Relay {
     }
 
     async fn stream(&self, link: Link, kind: StreamKind, channel: Channel) {
+        // Edges are many, and as large as the largest of these: the others are
+        // boxed.
         match kind {
-            StreamKind::Challenge => self.challenge(&link, channel).await,
-            StreamKind::Command => self.command(&link, channel).await,
-            StreamKind::Control => self.control(&link, channel).await,
+            StreamKind::Challenge => Box::pin(self.challenge(&link, channel)).await,
+            StreamKind::Command => Box::pin(self.command(&link, channel)).await,
+            StreamKind::Control => Box::pin(self.control(&link, channel)).await,
             StreamKind::Edge => self.node.accept_edge(link, channel).await,
             // Who pulls from viewers is no relay, and relays push.
             StreamKind::Group | StreamKind::Mesh => link.close(Reason::UnknownMessage),

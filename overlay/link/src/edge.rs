@@ -170,7 +170,7 @@ async fn dial_edge(node: Arc<Node>, key: EdgeKey) {
     finish(&node, key, outcome);
 }
 
-async fn dial_and_run(node: &Arc<Node>, key: EdgeKey, handle: Handle) -> Result<(), Error> {
+async fn dial_and_run(node: &Arc<Node>, key: EdgeKey, handle: Box<Handle>) -> Result<(), Error> {
     let link = dial(node, &handle.other).await?;
     let mut channel = open_channel(&link, StreamKind::Edge).await?;
     channel.send(&Edge::Hello(handle.signed.clone())).await?;
@@ -212,23 +212,7 @@ pub(crate) async fn dial(node: &Arc<Node>, other: &NodeRef) -> Result<Link, Erro
 
 /// Serves an edge that the other end dialled.
 pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
-    let turn = node.controls.turns.turn();
-    let hello = tokio::time::timeout(turn, channel.expect::<Edge>("no permit")).await;
-    let Ok(Ok(Edge::Hello(signed))) = hello else {
-        link.close(Reason::PermitMissing);
-        return;
-    };
-    let key = match check_hello(node, &link, &signed) {
-        Ok(key) => key,
-        Err(e) => {
-            tracing::warn!(peer = %link.peer.short(), "an edge was refused: {e}");
-            link.close(e.wire_reason());
-            return;
-        }
-    };
-    link.admit();
-    let Ok(Some(handle)) = tokio::time::timeout(turn, expected(node, key)).await else {
-        link.close(Reason::PermitMissing);
+    let Some((key, handle)) = Box::pin(greeted(node, &link, &mut channel)).await else {
         return;
     };
     let mut ended = handle.ended.clone();
@@ -243,6 +227,36 @@ pub(crate) async fn accept(node: &Arc<Node>, link: Link, mut channel: Channel) {
         link.close(e.wire_reason());
     }
     finish(node, key, outcome);
+}
+
+/// Hears the other end's permit, and waits for the coordinator's order; closes
+/// the link of who may not have it.
+async fn greeted(
+    node: &Arc<Node>,
+    link: &Link,
+    channel: &mut Channel,
+) -> Option<(EdgeKey, Box<Handle>)> {
+    let turn = node.controls.turns.turn();
+    let hello = tokio::time::timeout(turn, channel.expect::<Edge>("no permit")).await;
+    let Ok(Ok(Edge::Hello(signed))) = hello else {
+        link.close(Reason::PermitMissing);
+        return None;
+    };
+    let key = match check_hello(node, link, &signed) {
+        Ok(key) => key,
+        Err(e) => {
+            tracing::warn!(peer = %link.peer.short(), "an edge was refused: {e}");
+            link.close(e.wire_reason());
+            return None;
+        }
+    };
+    link.admit();
+    let handle = tokio::time::timeout(turn, expected(node, key)).await;
+    let handle = handle.ok().flatten();
+    if handle.is_none() {
+        link.close(Reason::PermitMissing);
+    }
+    Some((key, handle?))
 }
 
 fn check_hello(node: &Node, link: &Link, signed: &BatchedPermit) -> Result<EdgeKey, Error> {
@@ -271,7 +285,7 @@ pub(crate) fn role_of(signed: &BatchedPermit, me: SpkiHash) -> Role {
 }
 
 /// Waits until the coordinator has ordered this edge here, too.
-async fn expected(node: &Arc<Node>, key: EdgeKey) -> Option<Handle> {
+async fn expected(node: &Arc<Node>, key: EdgeKey) -> Option<Box<Handle>> {
     loop {
         let changed = node.edges.changed.notified();
         if node.edges.has(key.0, key.1) {
@@ -291,7 +305,7 @@ pub(crate) async fn until_ended(ended: &mut watch::Receiver<Option<Reason>>) -> 
 async fn run(
     node: &Arc<Node>,
     key: EdgeKey,
-    handle: Handle,
+    handle: Box<Handle>,
     link: Link,
     channel: Channel,
 ) -> Result<(), Error> {
@@ -314,7 +328,13 @@ async fn run(
             proof: proof.clone(),
         });
     }
-    let again = Box::pin(verify_again(node, &link, &handle.other, key.1, proof));
+    let again = async {
+        match proof {
+            // Of a relay alone; a relay with hundreds of children has none.
+            Some(proof) => Box::pin(verify_again(node, &link, &handle.other, key.1, proof)).await,
+            None => std::future::pending().await,
+        }
+    };
     let work = async {
         if key.1 {
             Box::pin(as_child(node, key, &handle, &link, channel)).await
@@ -347,20 +367,17 @@ pub(crate) async fn conclude(link: &Link, outcome: Result<(), Error>) -> Result<
 }
 
 /// Verifies the relay of an edge again and again; `child` says whether this
-/// node is the child. Where there was nothing to verify, it never ends.
+/// node is the child. Who verifies nobody has no proof, and never ends.
 async fn verify_again(
     node: &Node,
     link: &Link,
     other: &NodeRef,
     child: bool,
-    proof: Option<Arc<Proof>>,
+    proof: Arc<Proof>,
 ) -> Result<(), Error> {
-    let (Some(proof), Some(admission), Some(run), Verification::Full(trust)) = (
-        proof,
-        &other.admission,
-        node.run(),
-        &node.config.verification,
-    ) else {
+    let (Some(admission), Some(run), Verification::Full(trust)) =
+        (&other.admission, node.run(), &node.config.verification)
+    else {
         return std::future::pending().await;
     };
     let subject = Reverified {

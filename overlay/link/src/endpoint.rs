@@ -3,6 +3,7 @@
 use crate::controls::DialControls;
 use crate::framing::{Channel, stream_kind};
 use crate::half_open::{HalfOpen, HalfOpenLoad, Place};
+use crate::segments::Aging;
 use crate::turns::{AllTurns, Turns};
 use crate::{AddressCheck, Error, tls};
 use attest::live::{EXPORTER_BYTES, EXPORTER_LABEL, TlsSide};
@@ -125,7 +126,7 @@ impl Endpoint {
             crate::reset::endpoint_config(identity),
             Some(server_config(identity)?),
             socket,
-            Arc::new(quinn::TokioRuntime),
+            Arc::new(Aging),
         )
         .map_err(|source| Error::Bind { address, source })?;
         Ok(Self {

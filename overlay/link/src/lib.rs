@@ -28,6 +28,7 @@ mod rate;
 mod renditions;
 mod reset;
 mod reverify;
+mod segments;
 mod tls;
 mod trust;
 mod turns;

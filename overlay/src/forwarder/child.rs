@@ -74,6 +74,15 @@ enum Group {
     Media,
 }
 
+/// What of a chunk is queued or sent.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    /// The header is.
+    opened: bool,
+    /// These blocks are, or the child has them.
+    blocks: BlockSet,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Child<P> {
     pub(super) rendition: Rendition,
@@ -89,10 +98,8 @@ pub(super) struct Child<P> {
     queue: VecDeque<Item<P>>,
     /// What it needed to catch up when it started; shrinks as it does.
     allowance_bytes: u64,
-    /// Chunks of which the header is queued or sent.
-    opened: BTreeSet<ChunkKey>,
-    /// Blocks of each chunk that are queued or sent, or that it has.
-    given: BTreeMap<ChunkKey, BlockSet>,
+    /// What of each chunk is queued or sent.
+    given: BTreeMap<ChunkKey, Given>,
     /// Chunks are left out from here until one to start at.
     skipping: Option<(Sequence, Reason)>,
     group: Group,
@@ -117,7 +124,6 @@ impl<P: Clone> Child<P> {
             since: BTreeMap::new(),
             queue: VecDeque::new(),
             allowance_bytes: 0,
-            opened: BTreeSet::new(),
             given: BTreeMap::new(),
             skipping: None,
             group: Group::None,
@@ -159,7 +165,7 @@ impl<P: Clone> Child<P> {
         };
         let given = self.given.entry(key).or_default();
         blocks.iter().for_each(|index| {
-            given.insert(*index);
+            given.blocks.insert(*index);
         });
     }
 
@@ -220,7 +226,7 @@ impl<P: Clone> Child<P> {
     fn unqueue(&mut self, key: ChunkKey, index: u16, bytes: u64) {
         self.stats.queued_bytes = self.stats.queued_bytes.saturating_sub(bytes);
         if let Some(given) = self.given.get_mut(&key) {
-            given.remove(index);
+            given.blocks.remove(index);
         }
     }
 
@@ -261,7 +267,7 @@ impl<P: Clone> Child<P> {
     }
 
     pub(super) fn has_opened(&self, key: &ChunkKey) -> bool {
-        self.opened.contains(key)
+        self.given.get(key).is_some_and(|given| given.opened)
     }
 
     /// Whether a media chunk is to be queued; notes what is left out.
@@ -309,7 +315,8 @@ impl<P: Clone> Child<P> {
         if key.init && self.has_init == Some(key.sequence) {
             return;
         }
-        if self.opened.insert(key) {
+        let given = self.given.entry(key).or_default();
+        if !std::mem::replace(&mut given.opened, true) {
             self.queue.push_back(Item::Header {
                 key,
                 opens: chunk.header.flags.key || key.init,
@@ -330,10 +337,11 @@ impl<P: Clone> Child<P> {
     ) {
         let begun = self.since.get(&stripe).copied();
         let wanted = begun.is_some_and(|since| key.init || since <= key.sequence);
-        if !wanted || !self.opened.contains(&key) {
+        let given = self.given.get_mut(&key);
+        let Some(given) = given.filter(|given| wanted && given.opened) else {
             return;
-        }
-        if !self.given.entry(key).or_default().insert(index) {
+        };
+        if !given.blocks.insert(index) {
             return;
         }
         self.stats.queued_bytes = self.stats.queued_bytes.saturating_add(block.bytes);
@@ -425,7 +433,9 @@ impl<P: Clone> Child<P> {
                 _ => kept.push_back(item),
             }
         }
-        self.opened.retain(|key| !gone(key));
+        for (key, given) in &mut self.given {
+            given.opened &= !gone(key);
+        }
         match resume_at {
             Some(to) => {
                 let dropped = Item::Dropped {
@@ -528,14 +538,14 @@ impl<P: Clone> Child<P> {
 
     /// The first media chunk from `at` on that is queued or sent.
     pub(super) fn first_opened(&self, at: Sequence) -> Option<Sequence> {
-        let media = self.opened.iter().filter(|key| !key.init);
+        let opened = self.given.iter().filter(|(_, given)| given.opened);
+        let media = opened.map(|(key, _)| key).filter(|key| !key.init);
         media.map(|key| key.sequence).filter(|s| *s >= at).min()
     }
 
     /// Chunks below cannot come any more.
     pub(super) fn forget_below(&mut self, floor: Sequence) {
         let kept = |key: &ChunkKey| key.init || key.sequence >= floor;
-        self.opened.retain(kept);
         self.given.retain(|key, _| kept(key));
     }
 }

@@ -337,20 +337,21 @@ impl Edges {
         })
     }
 
-    pub(super) fn start(&self, key: EdgeKey) -> Option<Handle> {
+    pub(super) fn start(&self, key: EdgeKey) -> Option<Box<Handle>> {
         let mut table = lock(&self.table);
         let slot = table.edges.get_mut(&key)?;
         if std::mem::replace(&mut slot.running, true) {
             return None;
         }
-        Some(Handle {
+        // Boxed: whoever runs the edge hands it on several times.
+        Some(Box::new(Handle {
             other: slot.order.other.clone(),
             permit: slot.permit.clone(),
             wake: slot.wake.clone(),
             again: slot.again.clone(),
             ended: slot.end.subscribe(),
             signed: slot.order.permit.clone(),
-        })
+        }))
     }
 
     /// The rendition of its newest permit.
