@@ -16,6 +16,11 @@ const LOOK_MS: u64 = 100;
 /// How long after a word about a parent the next one follows, as for a stripe.
 const AGAIN_MS: u64 = 2_000;
 
+/// Who lacked something for so long before the last byte came is on a slow line,
+/// in milliseconds: a parent that leaves a group out for it sends nothing until
+/// the next one. How far it may fall behind, `watch_head` knows.
+const SLOW_MS: u64 = 3_000;
+
 /// Since when a parent owes what does not come.
 #[derive(Debug, Default)]
 struct Owing {
@@ -35,8 +40,9 @@ impl Owing {
         }
         let since_ms = *self.since_ms.get_or_insert(now_ms);
         let quiet_ms = now_ms.saturating_sub(since_ms.max(heard_ms));
+        let slow = heard_ms.saturating_sub(since_ms) > SLOW_MS;
         let told = |told_ms: u64| now_ms.saturating_sub(told_ms) < AGAIN_MS;
-        if quiet_ms < patience_ms || self.told_ms.is_some_and(told) {
+        if slow || quiet_ms < patience_ms || self.told_ms.is_some_and(told) {
             return false;
         }
         self.told_ms = Some(now_ms);
@@ -126,6 +132,14 @@ mod tests {
     fn a_slow_line_that_brings_something_is_no_mute_parent() {
         let trickles = |now_ms| now_ms / 1_400 * 1_400;
         assert!(complaints(60_000, |_| true, trickles).is_empty());
+    }
+
+    #[test]
+    fn who_was_behind_for_long_is_slow_and_not_cut_off() {
+        // The last byte comes after so many milliseconds without the head.
+        let cut_at = |last_ms: u64| move |now_ms: u64| now_ms.min(last_ms);
+        assert_eq!(complaints(4_600, |_| true, cut_at(3_000)), [4_500]);
+        assert!(complaints(60_000, |_| true, cut_at(3_100)).is_empty());
     }
 
     #[test]
