@@ -27,7 +27,6 @@ use wire::{Digest, OrderId, SpkiHash, UnixMs};
 pub struct Appraised {
     spki: SpkiHash,
     order: OrderId,
-    holder_key: wire::PublicKey,
     parameters: Parameters,
     parameters_digest: Digest,
     release: ReleaseName,
@@ -60,11 +59,6 @@ impl Appraised {
     #[must_use]
     pub const fn order(&self) -> OrderId {
         self.order
-    }
-    /// The only key that commands it.
-    #[must_use]
-    pub const fn holder_key(&self) -> wire::PublicKey {
-        self.holder_key
     }
     /// What it was started with: rate, end of lease, byte cap.
     #[must_use]
@@ -132,7 +126,6 @@ impl Appraised {
         Self {
             spki,
             order,
-            holder_key: wire::PublicKey([0; 32]),
             parameters_digest: certs::order::parameters_digest(&parameters),
             parameters,
             release: ReleaseName {
@@ -208,7 +201,6 @@ pub(crate) fn run(
     Ok(Appraised {
         spki,
         order: claims.order_id,
-        holder_key: claims.order.holder_key,
         parameters: claims.parameters.clone(),
         parameters_digest: claims.parameters_digest,
         release: ReleaseName {

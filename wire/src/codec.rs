@@ -402,12 +402,6 @@ impl<T, const MAX: usize> List<T, MAX> {
         }
         Ok(Self(items))
     }
-
-    /// The values.
-    #[must_use]
-    pub fn into_vec(self) -> Vec<T> {
-        self.0
-    }
 }
 
 impl<T, const MAX: usize> std::ops::Deref for List<T, MAX> {

@@ -178,7 +178,7 @@ mod tests {
             };
             assert_ne!(claimed_digest(leaf, &other), digest, "count {count}");
         }
-        let mut path = good.path.clone().into_vec();
+        let mut path = good.path.to_vec();
         path.push(leaf);
         let longer = Response {
             path: List::new(path).unwrap(),

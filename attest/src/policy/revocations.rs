@@ -85,12 +85,6 @@ impl Revocations {
     pub const fn security_version_min(&self) -> u64 {
         self.security_version_min
     }
-
-    /// How many programs, images and releases are denied.
-    #[must_use]
-    pub fn denied_len(&self) -> usize {
-        self.denied.len()
-    }
 }
 
 impl From<&VerifiedRelease> for Revocations {

@@ -104,12 +104,6 @@ impl KeyEpoch {
         self.starts_after(1 + GRACE_QUARTERS)
     }
 
-    /// The first instant after which this epoch's vouchers are no longer sold.
-    #[must_use]
-    pub fn sale_end(self) -> UnixMs {
-        self.starts_after(1)
-    }
-
     fn starts_after(self, quarters: u32) -> UnixMs {
         let index = u32::from(self.year) * 4 + u32::from(self.quarter) - 1 + quarters;
         UnixMs(days_before(index / 4, (index % 4) * 3 + 1).saturating_mul(DAY_MS))
@@ -369,9 +363,10 @@ mod tests {
         #[test]
         fn an_instant_lies_within_its_epoch(ms in 946_684_800_000_u64..32_000_000_000_000) {
             let epoch = KeyEpoch::at(UnixMs(ms));
-            prop_assert!(ms < epoch.sale_end().0);
-            prop_assert_eq!(KeyEpoch::at(UnixMs(epoch.sale_end().0 - 1)), epoch);
-            prop_assert!(KeyEpoch::at(epoch.sale_end()) > epoch);
+            let next = epoch.starts_after(1);
+            prop_assert!(ms < next.0);
+            prop_assert_eq!(KeyEpoch::at(UnixMs(next.0 - 1)), epoch);
+            prop_assert!(KeyEpoch::at(next) > epoch);
             prop_assert_eq!(epoch.to_string().parse::<KeyEpoch>().unwrap(), epoch);
         }
 

@@ -41,14 +41,6 @@ impl InitSegment {
         self.tracks.iter().find(|track| track.id == id)
     }
 
-    /// Width and height of the picture in pixels, if there is one.
-    pub fn dimensions(&self) -> Option<(u16, u16)> {
-        match self.video()?.kind {
-            TrackKind::Video { width, height } => Some((width, height)),
-            TrackKind::Audio { .. } | TrackKind::Other => None,
-        }
-    }
-
     /// The MIME type with its `codecs` parameter (RFC 6381), as Media Source
     /// Extensions take it: `video/mp4; codecs="avc1.42c01e,mp4a.40.2"`.
     pub fn mime(&self) -> String {

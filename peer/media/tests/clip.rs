@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use media::gop::Groups;
-use media::{Fragment, InitSegment, Item, Looper, parse_all};
+use media::{Fragment, InitSegment, Item, Looper, TrackKind, parse_all};
 
 const CLIP: &[u8] = include_bytes!("../../../tests/media/clip.mp4");
 const GROUP_US: u64 = 500_000;
@@ -56,7 +56,14 @@ fn is_its_items_and_nothing_else() {
 fn is_described_for_the_player() {
     let (init, _) = split(CLIP);
     assert_eq!(init.mime(), "video/mp4; codecs=\"avc1.42c01e,mp4a.40.2\"");
-    assert_eq!(init.dimensions(), Some((640, 360)));
+    let picture = init.video().map(|track| &track.kind);
+    assert!(matches!(
+        picture,
+        Some(TrackKind::Video {
+            width: 640,
+            height: 360
+        })
+    ));
     let timescales: Vec<u32> = init.tracks.iter().map(|track| track.timescale).collect();
     assert_eq!(timescales, [15_360, 48_000]);
 }

@@ -137,7 +137,7 @@ async fn who_does_not_come_back_is_lost_after_his_time_and_not_before() {
     let relay = TestRelay::start(&Cloud::new());
     let (mut coordinator, _publisher) = coordinator(folder.path(), Controls::default());
     let mut before = saved(&coordinator, &relay);
-    before.members = List::new(before.members.into_vec().split_off(1)).unwrap();
+    before.members = List::new(before.members.to_vec().split_off(1)).unwrap();
     before.edges = List::default();
     coordinator.take_up(Some(before));
     coordinator.end_away();
