@@ -4,8 +4,9 @@
 //!
 //! It stands beside the [`Planner`], whose trees carry the best rendition
 //! alone. The smaller ones are fed by the station itself, to each viewer
-//! directly: what the station uploads is shared between its edges in the trees
-//! and these places by their bits per second. Events go in as method calls,
+//! directly, and the smallest one by relays, too, which get it once from the
+//! station: what station and relays upload is shared between their edges in the
+//! trees and these places by their bits per second. Events go in as method calls,
 //! [`Step`]s come out; who moves has the old rendition until it says that it
 //! plays the new one ([`Ladder::playing`]).
 //!
@@ -17,12 +18,13 @@
 mod budget;
 mod climbing;
 mod config;
+mod passing;
 
 pub use config::Config;
 
 use crate::planner::{Peer, Planner};
 use crate::{Error, NodeId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::Rendition;
 use wire::message::control::MoveCause;
 use wire::statement::Priority;
@@ -34,11 +36,15 @@ const MOVE_MS_MAX: u64 = 15_000;
 /// One thing to do, before what the planner wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step<N> {
-    /// The station feeds this viewer all stripes of this rendition, in the
-    /// place of whatever it fed it before.
+    /// This viewer gets all stripes of this rendition, in the place of whatever
+    /// it got from there before.
     Place {
         /// The viewer.
         node: N,
+        /// Who feeds it: the station, or a relay.
+        parent: N,
+        /// Who fed it a smaller rendition until now, if that ends.
+        from: Option<N>,
         /// The rendition; never the best one.
         rendition: Rendition,
         /// The viewer's standing.
@@ -46,17 +52,34 @@ pub enum Step<N> {
         /// Why.
         cause: MoveCause,
     },
-    /// The station feeds this viewer no smaller rendition any more.
+    /// The viewer gets no smaller rendition from there any more.
     Release {
         /// The viewer.
         node: N,
+        /// Who fed it.
+        parent: N,
     },
     /// The trees have a place for this viewer: the best rendition comes. What
-    /// the station feeds it of a smaller one ends here only if the station is
-    /// one of its parents there, and with [`Step::Release`] in any case.
+    /// it is fed of a smaller one ends here only if that parent is one of its
+    /// parents there, and with [`Step::Release`] in any case.
     Rise {
         /// The viewer.
         node: N,
+        /// Who feeds it the smaller one.
+        parent: N,
+    },
+    /// This relay gets all stripes of a smaller rendition from the station,
+    /// beside what the trees give it.
+    Feed {
+        /// The relay.
+        relay: N,
+        /// The rendition.
+        rendition: Rendition,
+    },
+    /// The relay gets no smaller rendition any more.
+    Unfeed {
+        /// The relay.
+        relay: N,
     },
 }
 
@@ -76,9 +99,11 @@ enum Phase {
 
 /// A viewer's place at a smaller rendition.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Place<N> {
     rendition: u8,
     phase: Phase,
+    /// The station, or a relay that passes it on.
+    parent: N,
 }
 
 /// Better first.
@@ -107,7 +132,12 @@ pub struct Ladder<N> {
     /// State of the lot.
     lot: u64,
     peers: BTreeMap<N, Peer>,
-    below: BTreeMap<N, Place>,
+    below: BTreeMap<N, Place<N>>,
+    /// Relays that get the smallest rendition, and the edges that each has
+    /// given up for it.
+    fed: BTreeMap<N, u32>,
+    /// Who could not have it from which relay.
+    apart: BTreeSet<(N, N)>,
     steps: VecDeque<Step<N>>,
     /// Since when there was room at the top without a break.
     room_since_ms: Option<u64>,
@@ -131,6 +161,8 @@ impl<N: NodeId> Ladder<N> {
             lot: seed,
             peers: BTreeMap::new(),
             below: BTreeMap::new(),
+            fed: BTreeMap::new(),
+            apart: BTreeSet::new(),
             steps: VecDeque::new(),
             room_since_ms: None,
             looked_ms: 0,
@@ -152,7 +184,7 @@ impl<N: NodeId> Ladder<N> {
         }
     }
 
-    /// Viewers whom the station feeds a smaller rendition, and which.
+    /// Viewers who are fed a smaller rendition, and which.
     pub fn below(&self) -> impl Iterator<Item = (N, Rendition)> + '_ {
         let places = self.below.iter();
         places.map(|(node, place)| (*node, Rendition(place.rendition)))
@@ -211,8 +243,10 @@ impl<N: NodeId> Ladder<N> {
         }
     }
 
-    /// The viewer is gone.
+    /// The viewer, or relay, is gone.
     pub fn left(&mut self, now_ms: u64, planner: &mut Planner<N>, node: N) {
+        self.relay_gone(now_ms, planner, node);
+        self.apart.retain(|(a, b)| *a != node && *b != node);
         self.peers.remove(&node);
         self.release(now_ms, planner, node);
     }
@@ -244,7 +278,10 @@ impl<N: NodeId> Ladder<N> {
             match place.phase {
                 Phase::Waits if seated => {
                     place.phase = Phase::Rises(now_ms);
-                    self.steps.push_back(Step::Rise { node: *node });
+                    self.steps.push_back(Step::Rise {
+                        node: *node,
+                        parent: place.parent,
+                    });
                 }
                 Phase::Rises(_) if !seated => {
                     let waits = planner.has(*node);
@@ -277,8 +314,9 @@ impl<N: NodeId> Ladder<N> {
     }
 
     fn release(&mut self, now_ms: u64, planner: &mut Planner<N>, node: N) {
-        if self.below.remove(&node).is_some() {
-            self.steps.push_back(Step::Release { node });
+        if let Some(Place { parent, .. }) = self.below.remove(&node) {
+            self.steps.push_back(Step::Release { node, parent });
+            self.share_relay(now_ms, planner, parent);
             self.share(now_ms, planner);
         }
     }

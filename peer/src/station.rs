@@ -13,6 +13,7 @@ mod ending;
 mod equivocation;
 mod eviction;
 mod failing;
+mod feeds;
 mod guarantee;
 mod ingest;
 mod introductions;

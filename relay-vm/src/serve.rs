@@ -467,7 +467,9 @@ impl Relay {
         match message {
             Down::Edge(order) => self.node.order_edge(*order),
             Down::EdgeEnd(end) => {
-                self.node.end_edge(end.other, end.child, end.reason);
+                let (other, child) = (end.other, end.child);
+                self.node
+                    .end_one_edge(other, child, end.rendition, end.reason);
                 Ok(())
             }
             Down::Revoked(revocation) => self.node.revoke(&revocation),

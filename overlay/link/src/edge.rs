@@ -3,12 +3,14 @@
 
 mod beacon;
 mod held;
+mod lane;
 mod mute;
 mod roles;
 mod silence;
 mod stripes;
 mod table;
 
+pub(crate) use lane::ChildId;
 pub(crate) use table::Edges;
 
 use crate::node::{Node, NodeEvent, lock};
@@ -16,6 +18,7 @@ use crate::reverify::{Again, Reverified, reverify};
 use crate::trust::{Proof, Verification, verify_end};
 use crate::{Channel, Error, Link, Patience, open_channel};
 use certs::permit::Role;
+use lane::key_of;
 use roles::{as_child, as_parent};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -61,7 +64,7 @@ pub(crate) fn order(node: &Arc<Node>, order: EdgeOrder) -> Result<(), Error> {
         return Err(Error::Remote(Reason::Revoked));
     }
     check_relay_dial(node, &order, &table)?;
-    let key = (order.other.spki, permit.child == me);
+    let key = key_of(&permit, me);
     let dial = order.dial;
     if let Some(slot) = table.edges.get_mut(&key) {
         let told = permit.serial == slot.permit.serial;
@@ -106,6 +109,9 @@ fn renew(node: &Node, key: EdgeKey, signed: BatchedPermit) -> Result<(), Error> 
     let now = node.clock.unix();
     let check = node.controls.permits;
     let permit = check.verify(&mut lock(&node.edges.batches), &signed, &run, &expect, now)?;
+    if key_of(&permit, node.config.me) != key {
+        return Err(Error::Remote(Reason::PermitInvalid));
+    }
     if let Some(slot) = table.edges.get_mut(&key) {
         let order = EdgeOrder {
             permit: signed,
@@ -272,7 +278,7 @@ fn check_hello(node: &Node, link: &Link, signed: &BatchedPermit) -> Result<EdgeK
     let now = node.clock.unix();
     let check = node.controls.permits;
     let permit = check.verify(&mut lock(&node.edges.batches), signed, &run, &expect, now)?;
-    Ok((link.peer, permit.child == node.config.me))
+    Ok(key_of(&permit, node.config.me))
 }
 
 /// Which end a permit says this node is. A hint, read before the permit is
@@ -288,7 +294,7 @@ pub(crate) fn role_of(signed: &BatchedPermit, me: SpkiHash) -> Role {
 async fn expected(node: &Arc<Node>, key: EdgeKey) -> Option<Box<Handle>> {
     loop {
         let changed = node.edges.changed.notified();
-        if node.edges.has(key.0, key.1) {
+        if node.edges.knows(key) {
             return node.edges.start(key);
         }
         changed.await;
@@ -402,7 +408,7 @@ async fn verify_again(
 
 fn finish(node: &Arc<Node>, key: EdgeKey, outcome: Result<(), Error>) {
     if !key.1 {
-        node.remove_child(key.0);
+        node.remove_child((key.0, key.2));
     }
     let rendition = node.edges.remove(key);
     let error = outcome.err().unwrap_or(Error::Remote(Reason::Done));

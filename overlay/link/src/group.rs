@@ -1,6 +1,7 @@
 //! Groups of blocks on unidirectional streams: one stream per group of
 //! pictures, records prefixed by their length, payloads never copied out.
 
+use crate::edge::ChildId;
 use crate::framing::{recv_frame_hearing, recv_varint};
 use crate::node::Node;
 use crate::{Error, Link};
@@ -89,7 +90,7 @@ impl Framed {
 pub(crate) async fn send_queue(
     node: &Arc<Node>,
     link: &Link,
-    child: SpkiHash,
+    child: ChildId,
     wake: &Notify,
 ) -> Result<(), Error> {
     let mut stream: Option<SendStream> = None;
@@ -129,7 +130,7 @@ pub(crate) async fn send_queue(
                     stripes,
                     reason,
                 };
-                node.tell_left_out(child, &dropped);
+                node.tell_left_out(child.0, &dropped);
                 let record = framed(&Record::Dropped(dropped));
                 write(node, child, stream.as_mut(), record).await?;
             }
@@ -140,7 +141,7 @@ pub(crate) async fn send_queue(
 async fn open_group(
     node: &Node,
     link: &Link,
-    child: SpkiHash,
+    child: ChildId,
     start: &GroupStart,
 ) -> Result<SendStream, Error> {
     let mut stream = link.connection.open_uni().await?;
@@ -162,7 +163,7 @@ fn framed(record: &Record) -> Bytes {
 /// let them go. A child that takes nothing for too long loses its place.
 async fn write(
     node: &Node,
-    child: SpkiHash,
+    child: ChildId,
     stream: Option<&mut SendStream>,
     bytes: Bytes,
 ) -> Result<(), Error> {

@@ -15,7 +15,10 @@ impl Node {
 
     pub(crate) fn note_dropped(&self, parent: SpkiHash, rendition: Rendition, dropped: &Dropped) {
         // A parent speaks for the stripes that are its own now.
-        let stripes = self.edges.stripes_of(parent).both(dropped.stripes);
+        let stripes = self
+            .edges
+            .stripes_in(parent, rendition)
+            .both(dropped.stripes);
         if stripes.is_empty() {
             return;
         }

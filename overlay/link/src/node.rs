@@ -238,7 +238,7 @@ pub struct Node {
     pub(crate) paths: crate::measuring::Paths,
     pub(crate) playing: Playing,
     pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
-    pub(crate) forwarder: Mutex<Forwarder<Framed>>,
+    pub(crate) forwarder: Mutex<Forwarder<Framed, edge::ChildId>>,
     run: Mutex<Option<Run>>,
     pace: Pace,
 }
@@ -343,6 +343,12 @@ impl Node {
     /// Ends an edge; the other end reads the reason.
     pub fn end_edge(&self, other: SpkiHash, child: bool, reason: Reason) {
         self.edges.end(other, child, reason);
+    }
+
+    /// Ends the edge that carries this rendition, where the two ends have
+    /// several.
+    pub fn end_one_edge(&self, other: SpkiHash, child: bool, which: Rendition, reason: Reason) {
+        self.edges.end_one(other, child, which, reason);
     }
 
     /// Serves an edge stream that the other end opened on `link`.
@@ -496,7 +502,7 @@ impl Node {
     /// Block bytes that wait for this child.
     #[must_use]
     pub fn queued_bytes(&self, child: SpkiHash) -> u64 {
-        let stats = lock(&self.forwarder).stats(child);
+        let stats = lock(&self.forwarder).stats((child, Rendition(0)));
         stats.map_or(0, |stats| stats.queued_bytes)
     }
 
@@ -510,7 +516,7 @@ impl Node {
         &self.pace
     }
 
-    pub(crate) fn spend(&self, child: SpkiHash, bytes: usize) -> Result<Priority, Error> {
+    pub(crate) fn spend(&self, child: edge::ChildId, bytes: usize) -> Result<Priority, Error> {
         let now = self.controls.permits.time(self.clock.unix());
         let cap = self.config.byte_cap;
         let spent = self.edges.spend(child, bytes as u64, cap, now);
@@ -556,7 +562,8 @@ impl Node {
         };
         let (len, now_ms) = (block.data.len(), self.clock.mono_ms());
         let stripe = verified.stripe();
-        self.edges.note_block(self, parent, stripe, now_ms)?;
+        let of = (block.chunk.rendition, stripe);
+        self.edges.note_block(self, parent, of, now_ms)?;
         let place = (block.chunk, block.index);
         let framed = Framed::new(place, &block.path, &block.data, Some(parent), now_ms);
         let taken = lock(&self.forwarder).block(now_ms, verified, block.path, framed, len);

@@ -74,11 +74,11 @@ impl<N: NodeId> Ladder<N> {
     /// A free rider, the newest, moves down for somebody who gives or pays and
     /// has nothing better than he would have.
     fn relieve(&mut self, now_ms: u64, planner: &mut Planner<N>) {
-        let wants = |(node, place): &(&N, &Place)| {
+        let wants = |(node, place): &(&N, &Place<N>)| {
             place.phase == Phase::Stays && self.worth(planner, **node) != Worth::FreeRider
         };
         let wanted = self.below.iter().filter(wants).count();
-        let falling = |place: &&Place| matches!(place.phase, Phase::Falls(_));
+        let falling = |place: &&Place<N>| matches!(place.phase, Phase::Falls(_));
         if wanted <= self.below.values().filter(falling).count() {
             return;
         }
@@ -101,10 +101,11 @@ impl<N: NodeId> Ladder<N> {
     fn raise_between(&mut self, now_ms: u64, planner: &mut Planner<N>) {
         let spare_bps = self.spare_bps(planner);
         let least_bps = self.config.slot_bps(self.config.smallest());
-        let fits = |place: &Place| {
+        let fits = |place: &Place<N>| {
             let better_bps = self.config.slot_bps(place.rendition.saturating_sub(1));
             let more_bps = better_bps.saturating_sub(self.config.slot_bps(place.rendition));
             place.rendition > 1
+                && place.parent == self.station
                 && matches!(place.phase, Phase::Stays | Phase::Waits)
                 && more_bps.saturating_add(least_bps) <= spare_bps
         };

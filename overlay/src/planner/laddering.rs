@@ -87,29 +87,59 @@ impl<N: NodeId> Planner<N> {
     }
 
     fn fed_by_station(&self, ix: Ix) -> u32 {
+        self.fed_by(ix, ROOT)
+    }
+
+    fn fed_by(&self, ix: Ix, parent: Ix) -> u32 {
         let stripes = 0..self.config.stripes.count();
-        let fed = stripes.filter(|s| self.forest.parent(ix, *s) == Some(ROOT));
+        let fed = stripes.filter(|s| self.forest.parent(ix, *s) == Some(parent));
         u32::try_from(fed.count()).unwrap_or(u32::MAX)
     }
 
+    /// Edges of this viewer's that this parent feeds.
+    #[must_use]
+    pub fn edges_between(&self, node: N, parent: N) -> u32 {
+        let ends = self.ix(node).zip(self.ix(parent));
+        ends.map_or(0, |(ix, parent)| self.fed_by(ix, parent))
+    }
+
+    /// Stripes that are enough to watch.
+    #[must_use]
+    pub fn enough(&self) -> u32 {
+        self.config.stripes.k().into()
+    }
+
+    /// Relays that may be given more to feed, and edges of theirs that the
+    /// trees do not use.
+    #[must_use]
+    pub fn relays_free(&self) -> Vec<(N, u32)> {
+        let relays = self.relays.keys().filter_map(|ix| {
+            let member = self.member(*ix)?;
+            let stays = !member.leaving && !member.away;
+            stays.then(|| (member.name, self.forest.free_of(*ix)))
+        });
+        relays.collect()
+    }
+
     /// Takes a viewer who feeds nobody out of the trees, and the edges that he
-    /// had at the station away from it: they serve another rendition, and
-    /// nobody who waits gets them.
+    /// had at this parent away from it, their number: they serve another
+    /// rendition, and nobody who waits gets them.
     ///
     /// # Errors
     /// [`Error::UnknownNode`], [`Error::Station`].
-    pub fn yield_place(&mut self, now_ms: u64, node: N) -> Result<(), Error> {
+    pub fn yield_place(&mut self, now_ms: u64, node: N, parent: N) -> Result<u32, Error> {
         let ix = self.ix(node).ok_or(Error::UnknownNode)?;
+        let parent = self.ix(parent).ok_or(Error::UnknownNode)?;
         if ix == ROOT {
             return Err(Error::Station);
         }
-        let yielded = self.fed_by_station(ix);
+        let yielded = self.fed_by(ix, parent);
         self.forget(ix);
-        self.change_member(ROOT, |station| {
-            station.edges = station.edges.saturating_sub(yielded);
+        self.change_member(parent, |member| {
+            member.edges = member.edges.saturating_sub(yielded);
         });
-        self.bring_in_line(ROOT);
+        self.bring_in_line(parent);
         self.settle(now_ms);
-        Ok(())
+        Ok(yielded)
     }
 }

@@ -30,6 +30,9 @@ pub struct World {
     moves: BTreeMap<u32, Vec<(u8, MoveCause)>>,
     refused: Vec<u32>,
     asked: Vec<(u32, Question)>,
+    /// Edges of each relay in all, and which get the smallest rendition.
+    relays: BTreeMap<u32, u32>,
+    fed: BTreeSet<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -113,6 +116,8 @@ impl World {
             moves: BTreeMap::new(),
             refused: Vec::new(),
             asked: Vec::new(),
+            relays: BTreeMap::new(),
+            fed: BTreeSet::new(),
         }
     }
 
@@ -153,7 +158,32 @@ impl World {
         }
     }
 
-    pub fn bring_relay(&mut self, slots: u32) {
+    /// The viewer gets nothing of a smaller rendition from this relay.
+    pub fn fails(&mut self, node: u32, relay: u32) -> bool {
+        let failed = self
+            .ladder
+            .failed(self.now_ms, &mut self.planner, node, relay);
+        self.act();
+        failed
+    }
+
+    /// More of a relay is proven.
+    pub fn grow(&mut self, relay: u32, slots: u32) {
+        let edges = slots * self.config.edges_per_slot;
+        self.relays.insert(relay, edges);
+        let edges = edges - self.ladder.edges_taken(relay);
+        let _ = self.planner.claim(self.now_ms, relay, edges);
+        self.act();
+    }
+
+    pub fn lose_relay(&mut self, relay: u32) {
+        let _ = self.planner.lost(self.now_ms, relay);
+        self.ladder.left(self.now_ms, &mut self.planner, relay);
+        self.relays.remove(&relay);
+        self.act();
+    }
+
+    pub fn bring_relay(&mut self, slots: u32) -> u32 {
         let node = self.next;
         self.next += 1;
         let relay = Relay {
@@ -165,7 +195,9 @@ impl World {
         self.planner
             .relay_admitted(self.now_ms, node, relay)
             .unwrap();
+        self.relays.insert(node, relay.edges);
         self.act();
+        node
     }
 
     pub fn wait(&mut self, ms: u64) {
@@ -206,10 +238,14 @@ impl World {
                     .joined(self.now_ms, &mut self.planner, node, peer);
             }
             Event::Decline => self.nobody_sponsors(),
-            Event::Relay(slots) => self.bring_relay(slots),
+            Event::Relay(slots) => {
+                self.bring_relay(slots);
+            }
             Event::RelayLost => {
                 let relay = self.planner.rounds().first().map(|r| r.relay);
-                let _ = relay.map(|relay| self.planner.lost(self.now_ms, relay));
+                if let Some(relay) = relay {
+                    self.lose_relay(relay);
+                }
             }
             Event::EdgeFailed(at) => {
                 let Some(node) = nth(at) else { return };
@@ -238,6 +274,7 @@ impl World {
         for _ in 0..100 {
             self.ladder.tick(self.now_ms, &mut self.planner);
             let (steps, actions) = (self.steps(), self.actions());
+            let steps = steps + self.steps();
             self.check_upload();
             if !self.silent {
                 self.say_what_plays();
@@ -263,14 +300,18 @@ impl World {
                     .entry(node)
                     .or_default()
                     .push((rendition.0, cause)),
-                Step::Rise { node } => {
+                Step::Rise { node, .. } => {
                     let moved = (0, MoveCause::Room);
                     self.moves.entry(node).or_default().push(moved);
                 }
-                Step::Release { node } => {
+                Step::Feed { relay, .. } => assert!(self.fed.insert(relay)),
+                Step::Unfeed { relay } => assert!(self.fed.remove(&relay)),
+                Step::Release { node, .. } => {
                     let stays = self.peers.contains_key(&node);
                     assert!(
-                        !stays || self.planner.is_seated(node),
+                        !stays
+                            || self.planner.is_seated(node)
+                            || self.ladder.source(node).is_some(),
                         "{node} loses the smaller rendition and has no other"
                     );
                 }
@@ -308,7 +349,7 @@ impl World {
         self.peers.remove(&node);
         self.refused.push(node);
         assert!(
-            !self.ladder.has_place(&self.planner),
+            !self.ladder.has_place(&self.planner, node),
             "{node} was refused beside a place"
         );
         let below: BTreeSet<u32> = self.ladder.below().map(|(n, _)| n).collect();
@@ -347,6 +388,22 @@ impl World {
         let all_bps = u64::from(edges) * edge_bps + self.ladder.used_bps();
         let most_bps = self.config.upload_bps;
         assert!(all_bps <= most_bps, "{all_bps} of {most_bps} bit/s");
+        for (relay, edges) in &self.relays {
+            let used = self.planner.node(*relay).map_or(0, |node| node.edges_used);
+            let trees_bps = u64::from(used) * edge_bps;
+            let all_bps = trees_bps + self.ladder.passed_bps(*relay);
+            let most_bps = u64::from(*edges) * edge_bps;
+            assert!(
+                all_bps <= most_bps,
+                "{all_bps} of {most_bps} bit/s at {relay}"
+            );
+        }
+        let fed: BTreeSet<u32> = self.ladder.fed().collect();
+        assert_eq!(fed, self.fed);
+        for (node, _) in self.ladder.below() {
+            let (parent, _) = self.ladder.source(node).unwrap();
+            assert!(parent == STATION || self.fed.contains(&parent), "{node}");
+        }
     }
 
     /// Nobody who contributes has a smaller rendition while a free rider has
@@ -362,7 +419,7 @@ impl World {
             .any(|node| gives(node) && !self.planner.has(*node));
         let riders = self.planner.free_riders();
         let riders: Vec<_> = riders.iter().filter(|n| !low.contains(n)).collect();
-        let movable = self.ladder.has_place(&self.planner)
+        let movable = low.iter().any(|n| self.ladder.has_place(&self.planner, *n))
             || riders.iter().any(|n| self.planner.is_under_station(**n));
         assert!(
             !waits || riders.is_empty() || !movable,

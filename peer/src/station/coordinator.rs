@@ -168,6 +168,7 @@ pub(super) struct Coordinator {
     pub(super) evicted: BTreeSet<SpkiHash>,
     pub(super) shown_sponsors: BTreeSet<SpkiHash>,
     pub(super) permits: super::permits::Permits,
+    pub(super) feeds: super::feeds::Feeds,
     pub(super) mesh: super::neighbours::Mesh,
     pub(super) nearness: super::nearness::Nearness,
     pub(super) regions: super::regions::Told,
@@ -231,6 +232,7 @@ impl Coordinator {
             planner: Planner::new(me, edges.unwrap_or(settings.edges), config, seed),
             ladder,
             permits: super::permits::Permits::of_life(keys.lives),
+            feeds: super::feeds::Feeds::default(),
             mesh: super::neighbours::Mesh::new(me, seed, settings.mesh),
             nearness: super::nearness::Nearness::new(me, settings.judging.agreement),
             regions: super::regions::Told::default(),
@@ -368,6 +370,7 @@ impl Coordinator {
                 let now_ms = self.clock.mono_ms();
                 self.planner
                     .edge_failed(now_ms, child, parent, EdgeFault::Unreachable);
+                self.passes_nothing(child, parent);
             }
             Event::Evict(name) => self.evict(&name),
             Event::Measured(bps) => self.measured(bps),

@@ -18,6 +18,7 @@ impl Coordinator {
                 .tell_of(member.name.as_str(), "leaving", json!({}));
         }
         let _ = self.planner.retire(self.clock.mono_ms(), from);
+        self.relay_passes_no_more(from);
     }
 
     /// A member can no longer verify the relay at the other end of an edge:
@@ -40,6 +41,7 @@ impl Coordinator {
         };
         let now_ms = self.clock.mono_ms();
         self.planner.edge_doubted(now_ms, child, parent);
+        self.passes_nothing(child, parent);
     }
 
     /// The relay does not answer the coordinator itself: its children move.
@@ -55,6 +57,7 @@ impl Coordinator {
         self.notice(page::Level::Warning, text);
         let now_ms = self.clock.mono_ms();
         self.planner.relay_doubted(now_ms, relay);
+        self.relay_passes_no_more(relay);
     }
 
     /// The relay has failed a check on its control link, or answered none of

@@ -291,7 +291,7 @@ impl Coordinator {
         self.byte_budget_of(Rendition(0), stripes)
     }
 
-    fn byte_budget_of(&self, rendition: Rendition, stripes: u64) -> u64 {
+    pub(super) fn byte_budget_of(&self, rendition: Rendition, stripes: u64) -> u64 {
         let rate_bytes = self.budget_bps(rendition) / 8;
         let stream = rate_bytes
             .saturating_mul(PERMIT_LIFE_MS / 1000)
@@ -342,11 +342,11 @@ impl Coordinator {
     /// Tells both ends of an edge that it is over.
     fn end_edge(&mut self, (child, parent): Pair) {
         let reason = Reason::Reparented;
-        // One edge for a pair carries whatever was permitted last.
+        // Other renditions come to a relay by other edges, see `feeds`.
         let rendition = Rendition(0);
         for (at, other, is_child) in [(child, parent, true), (parent, child, false)] {
             if at == self.me {
-                self.node.end_edge(other, is_child, reason);
+                self.node.end_one_edge(other, is_child, rendition, reason);
             } else {
                 let end = EdgeFailure {
                     other,
@@ -364,12 +364,14 @@ impl Coordinator {
     pub(super) fn renew_permits(&mut self) {
         let due = self.permits.take_due(self.clock.mono_ms());
         self.renew(&due);
+        self.renew_feeds();
     }
 
     /// New permits for every edge: a new epoch has begun.
     pub(super) fn mint_all(&mut self) {
         let pairs = self.permits.pairs();
         self.renew(&pairs);
+        self.mint_feeds();
         self.mint_neighbours();
     }
 

@@ -24,6 +24,7 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         match edge.reason {
             Reason::Done | Reason::Reparented => {}
+            _ if self.feed_down(from, edge) => {}
             Reason::BudgetSpent if self.renew_spent(from, edge.other) => {}
             Reason::PeerGone | Reason::Timeout if self.is_relay(edge.other) => {
                 let event = Event::Suspect {
@@ -40,6 +41,7 @@ impl Coordinator {
                 self.planner
                     .edge_failed(now_ms, from, edge.other, EdgeFault::Unreachable);
             }
+            _ if self.passes_nothing(from, edge.other) => {}
             _ => self
                 .planner
                 .edge_failed(now_ms, from, edge.other, EdgeFault::Refused),
@@ -55,6 +57,9 @@ impl Coordinator {
             "reason": Reason::Withheld.name(),
         });
         self.emit.tell("withheld", fields);
+        if self.passes_nothing(from, withheld.parent) {
+            return;
+        }
         let now_ms = self.clock.mono_ms();
         for stripe in withheld.stripes.iter() {
             let report = Report {

@@ -255,7 +255,10 @@ impl Coordinator {
         let now_ms = self.clock.mono_ms();
         let settings = &self.settings;
         let (edge_bps, stripes) = (settings.edge_bps, settings.stripes);
-        self.proven.capacity.edges(now_ms, node, edge_bps, stripes)
+        let edges = self.proven.capacity.edges(now_ms, node, edge_bps, stripes);
+        // What a relay gives to smaller renditions the trees do not have.
+        let taken = self.ladder.as_ref().map_or(0, |l| l.edges_taken(node));
+        edges.saturating_sub(taken)
     }
 
     /// A member's word about its parent: checked, counted once, and turned

@@ -107,9 +107,10 @@ impl Coordinator {
         };
         if rendition == Rendition(0) && ladder.rendition(from) == rendition {
             // The link has been there all along, so that no edge is new.
-            let (permitted, me) = (self.permits.get((from, self.me)), self.me);
+            let parent = ladder.source(from).map_or(self.me, |(parent, _)| parent);
+            let permitted = self.permits.get((from, parent));
             for stripe in permitted.map_or(StripeSet::EMPTY, |p| p.stripes).iter() {
-                self.planner.edge_up(from, me, stripe);
+                self.planner.edge_up(from, parent, stripe);
             }
         }
         ladder.playing(now_ms, &mut self.planner, from, rendition);
@@ -131,25 +132,42 @@ impl Coordinator {
             match step {
                 Step::Place {
                     node,
+                    parent,
+                    from,
                     rendition,
                     priority,
                     cause,
                 } => {
                     let all = StripeSet::from(self.settings.stripes);
-                    let pair = (node, self.me);
+                    if let Some(from) = from {
+                        self.permits.no_below((node, from));
+                    }
+                    let pair = (node, parent);
                     self.permits.put_below(pair, (rendition, all), priority);
                     // Neighbours have the best rendition alone.
                     self.mesh.leave(node);
-                    self.move_to(node, rendition, cause);
+                    if parent != self.me {
+                        self.tell_passed((node, parent), rendition);
+                    }
+                    if from.is_none() {
+                        self.move_to(node, rendition, cause);
+                    }
                 }
-                Step::Rise { node } => {
-                    self.permits.end_below((node, self.me));
+                Step::Rise { node, parent } => {
+                    self.permits.end_below((node, parent));
                     self.mesh.join_again(node);
                     self.move_to(node, Rendition(0), MoveCause::Room);
                 }
-                Step::Release { node } => self.permits.no_below((node, self.me)),
+                Step::Release { node, parent } => self.permits.no_below((node, parent)),
+                Step::Feed { relay, rendition } => self.feed(relay, rendition),
+                Step::Unfeed { relay } => self.unfeed(relay),
             }
         }
+    }
+
+    fn tell_passed(&self, (node, relay): (SpkiHash, SpkiHash), rendition: Rendition) {
+        let fields = json!({"relay": relay.to_hex(), "rendition": rendition.0});
+        self.emit.tell_of(&self.name_of(node), "passed_on", fields);
     }
 
     fn move_to(&self, node: SpkiHash, rendition: Rendition, cause: MoveCause) {
@@ -169,7 +187,11 @@ impl Coordinator {
                 parents: Vec::new(),
                 edges: 0,
                 edges_used: 0,
-                depth: Some(1),
+                depth: Some(if self.source_of(node) == self.me {
+                    1
+                } else {
+                    2
+                }),
                 waiting: false,
                 fed: self.settings.stripes.count(),
                 guaranteed: false,
@@ -177,7 +199,14 @@ impl Coordinator {
             .collect()
     }
 
-    /// Who gives a node of the picture what: the station, to those below.
+    /// Who gives a viewer a smaller rendition.
+    fn source_of(&self, node: SpkiHash) -> SpkiHash {
+        let source = self.ladder.as_ref().and_then(|l| l.source(node));
+        source.map_or(self.me, |(parent, _)| parent)
+    }
+
+    /// Who gives a node of the picture what: the station or a relay, to those
+    /// below.
     pub(super) fn shown_parents(
         &self,
         node: &NodeView<SpkiHash>,
@@ -188,7 +217,7 @@ impl Coordinator {
             let rendition = self.ladder.as_ref().map(|l| l.rendition(node.node));
             vec![TreeParent {
                 rendition: rendition.unwrap_or(Rendition(0)),
-                node: places.get(&self.me).copied().unwrap_or(0),
+                node: places.get(&self.source_of(node.node)).copied().unwrap_or(0),
                 stripes: StripeSet::from(self.settings.stripes),
             }]
         } else {

@@ -69,7 +69,7 @@ impl Coordinator {
             relay: round.relay,
             sponsor: self.shown_name(round.sponsor),
             left_ms: round.lease_end_ms.saturating_sub(now_ms),
-            carries: round.carries,
+            carries: round.carries.saturating_add(self.passed_on(round.relay)),
         });
         TreePicture {
             nodes: List::new(nodes).unwrap_or_default(),
@@ -156,7 +156,7 @@ impl Coordinator {
                 "proven_mbps": super::as_mbps(self.proven.proven_bps(round.relay, now_ms)),
                 "in_time_permille": self.proven.in_time_permille(round.relay, now_ms),
                 "slots": self.settings.slots(self.edges_of(round.relay)),
-                "carries": round.carries,
+                "carries": round.carries, "passes_on": self.passed_on(round.relay),
             });
             self.emit.tell("relay_proven", fields);
         }

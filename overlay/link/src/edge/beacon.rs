@@ -6,6 +6,7 @@ use super::table::{EdgeKey, Handle};
 use crate::node::{Node, NodeEvent};
 use crate::{Error, Sender};
 use certs::Verified;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,17 +22,21 @@ struct Known {
     beacon: Verified<HeadBeacon>,
 }
 
-/// The newest beacon of a node. Who waits for news finds the newest alone: a
+/// The newest beacon of each rendition. Only the station signs any, and numbers
+/// few of them.
+type Newest = BTreeMap<Rendition, Known>;
+
+/// The newest beacons of a node. Who waits for news finds the newest alone: a
 /// slow child costs no memory, and is told what counts.
 #[derive(Debug)]
 pub(crate) struct Beacons {
-    newest: watch::Sender<Option<Known>>,
+    newest: watch::Sender<Newest>,
 }
 
 impl Default for Beacons {
     fn default() -> Self {
         Self {
-            newest: watch::Sender::new(None),
+            newest: watch::Sender::new(Newest::new()),
         }
     }
 }
@@ -40,8 +45,7 @@ impl Beacons {
     /// The newest chunk that a beacon named.
     pub(crate) fn head(&self, rendition: Rendition) -> Option<Sequence> {
         let newest = self.newest.borrow();
-        let known = newest.as_ref().filter(|k| k.beacon.rendition == rendition);
-        known.map(|known| known.beacon.head)
+        Some(newest.get(&rendition)?.beacon.head)
     }
 
     /// Takes a beacon from any path: checks it, lets it raise the node's
@@ -52,7 +56,7 @@ impl Beacons {
     /// it, and whoever sent it has to go.
     pub(crate) fn take(&self, node: &Node, signed: &Signed<HeadBeacon>) -> Result<(), Error> {
         let known = |known: &Known| known.signed == *signed;
-        if self.newest.borrow().as_ref().is_some_and(known) {
+        if self.newest.borrow().values().any(known) {
             // Another path was faster, and the signature is checked.
             return Ok(());
         }
@@ -61,13 +65,15 @@ impl Beacons {
             .ok_or(Error::OutOfTurn("a beacon before the run"))?;
         let beacon = certs::beacon::verify(signed, &run)?;
         node.clock.raise(&beacon);
-        let news = self.newest.send_if_modified(|known| {
-            let news = known.as_ref().is_none_or(|k| is_news(&k.beacon, &beacon));
+        let news = self.newest.send_if_modified(|newest| {
+            let known = newest.get(&beacon.rendition);
+            let news = known.is_none_or(|k| is_news(&k.beacon, &beacon));
             if news {
-                *known = Some(Known {
+                let known = Known {
                     signed: signed.clone(),
                     beacon: beacon.clone(),
-                });
+                };
+                newest.insert(beacon.rendition, known);
             }
             news
         });
@@ -101,6 +107,7 @@ pub(super) async fn hand_down(
     let mut newest = node.edges.beacons.newest.subscribe();
     // The newest from before the edge is news to this child.
     newest.mark_changed();
+    let mut told = BTreeMap::new();
     loop {
         tokio::select! {
             changed = newest.changed() => if changed.is_err() {
@@ -118,11 +125,15 @@ pub(super) async fn hand_down(
                 continue;
             }
         }
-        let known = newest
-            .borrow_and_update()
-            .as_ref()
-            .map(|k| k.signed.clone());
-        if let Some(signed) = known {
+        let own = node.edges.flow_of(key).map(|(rendition, _)| rendition);
+        let untold: Vec<Signed<HeadBeacon>> = {
+            let known = newest.borrow_and_update();
+            let fit = known.iter().filter(|(r, _)| r.0 == 0 || Some(**r) == own);
+            let news =
+                fit.filter(|(r, k)| told.insert(**r, k.signed.clone()) != Some(k.signed.clone()));
+            news.map(|(_, known)| known.signed.clone()).collect()
+        };
+        for signed in untold {
             child.send(&Edge::Beacon(signed)).await?;
         }
     }
@@ -151,19 +162,14 @@ impl Lag {
 }
 
 /// The lag of the node in these stripes, if it has any.
-fn lag(
-    node: &Node,
-    rendition: Rendition,
-    stripes: StripeSet,
-    known: Option<&Known>,
-) -> Option<Lag> {
-    let beacon = &known?.beacon;
+fn lag(node: &Node, rendition: Rendition, stripes: StripeSet, known: &Newest) -> Option<Lag> {
+    let beacon = &known.get(&rendition)?.beacon;
     let newest = node.newest(rendition, stripes);
     let lag = Lag {
         head: beacon.head,
         newest,
     };
-    (beacon.rendition == rendition && newest < Some(beacon.head)).then_some(lag)
+    (newest < Some(beacon.head)).then_some(lag)
 }
 
 /// Compares what comes from a parent with the beacons, and tells the driver
@@ -176,28 +182,36 @@ pub(super) async fn watch_head(node: &Node, key: EdgeKey, handle: &Handle) -> In
         return std::future::pending().await;
     }
     let mut newest = node.edges.beacons.newest.subscribe();
-    let rendition = handle.permit.rendition;
-    let stripes = || node.edges.stripes_of(key.0);
+    let flow = || {
+        let flow = node.edges.flow_of(key);
+        flow.unwrap_or((Rendition(0), StripeSet::EMPTY))
+    };
+    let lag_now = |known: &Newest| {
+        let (rendition, stripes) = flow();
+        lag(node, rendition, stripes, known)
+    };
     let kept_ms_max = node.config.forwarder.kept_ms_max;
     let patience = Duration::from_millis(node.controls.heads.behind_ms_max(kept_ms_max));
     loop {
         let mut before = None;
         let lags = newest.wait_for(|known| {
-            before = lag(node, rendition, stripes(), known.as_ref());
+            before = lag_now(known).map(|lag| (flow().0, lag));
             before.is_some()
         });
         if lags.await.is_err() {
             return std::future::pending().await;
         }
         tokio::time::sleep(patience).await;
-        let after = lag(node, rendition, stripes(), newest.borrow().as_ref());
-        if let (Some(before), Some(after)) = (before, after)
+        let after = lag_now(&newest.borrow());
+        let (rendition, stripes) = flow();
+        if let (Some((of, before)), Some(after)) = (before, after)
+            && of == rendition
             && after.is_withheld(before)
         {
             let _ = node.events.send(NodeEvent::Withheld {
                 from: handle.other.spki,
                 rendition,
-                stripes: stripes(),
+                stripes,
                 head: after.head,
                 newest: after.newest,
             });

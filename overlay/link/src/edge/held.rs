@@ -10,7 +10,7 @@ impl Node {
     #[must_use]
     pub fn held(&self) -> Vec<Held> {
         let table = lock(&self.edges.table);
-        let edges = table.edges.iter().filter(|((_, child), _)| *child);
+        let edges = table.edges.iter().filter(|((_, child, _), _)| *child);
         let held = edges.map(|(_, slot)| Held {
             permit: slot.order.permit.clone(),
             stripes: slot.flow.working().both(slot.permit.stripes),
@@ -22,8 +22,8 @@ impl Node {
     #[must_use]
     pub fn working(&self) -> Vec<(SpkiHash, StripeSet)> {
         let table = lock(&self.edges.table);
-        let edges = table.edges.iter().filter(|((_, child), _)| *child);
-        let brings = edges.map(|((parent, _), slot)| (*parent, slot.flow.working()));
+        let edges = table.edges.iter().filter(|((_, child, _), _)| *child);
+        let brings = edges.map(|((parent, ..), slot)| (*parent, slot.flow.working()));
         brings.filter(|(_, stripes)| !stripes.is_empty()).collect()
     }
 }

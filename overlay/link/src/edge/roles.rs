@@ -67,7 +67,7 @@ pub(super) async fn as_parent(
     };
     let resume = start.resume.clone();
     // What an earlier edge with the same child sent, counts no more.
-    node.remove_child(key.0);
+    node.remove_child((key.0, key.2));
     let (rendition, stripes) = (start.rendition, start.stripes);
     started(node, key, handle, start)?;
     if let Some(slot) = lock(&node.edges.table).edges.get(&key) {
@@ -82,7 +82,7 @@ pub(super) async fn as_parent(
     });
     let (mut sender, messages) = channel.split::<Edge>();
     tokio::select! {
-        outcome = group::send_queue(node, link, key.0, &handle.wake) => outcome,
+        outcome = group::send_queue(node, link, (key.0, key.2), &handle.wake) => outcome,
         outcome = hand_down(node, key, handle, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
     }
@@ -103,11 +103,12 @@ pub(super) fn grant(node: &Node, key: EdgeKey, handle: &Handle) {
     let Some((start, stripes)) = node.edges.granted(key, node.controls.renditions) else {
         return;
     };
+    let child = (key.0, key.2);
     if node.edges.is_moved(key, node.controls.renditions) {
-        node.retire_child(key.0);
+        node.retire_child(child);
     } else if stripes.is_empty() {
-        node.set_stripes(key.0, stripes);
-    } else if node.add_child(key.0, start, stripes) {
+        node.set_stripes(child, stripes);
+    } else if node.add_child(child, start, stripes) {
         // It awaits what this node does not have, e.g. after both came under
         // a new relay: this node's own parents may still keep it.
         node.edges.start_again();

@@ -37,14 +37,16 @@ pub(super) async fn watch_stripes(node: &Node, key: EdgeKey, handle: &Handle) ->
         if told_ms != 0 && now_ms.saturating_sub(told_ms) < AGAIN_MS {
             continue;
         }
-        if tell_silent(node, key, handle, now_ms) {
+        if tell_silent(node, key, now_ms) {
             told_ms = now_ms;
         }
     }
 }
 
-fn tell_silent(node: &Node, key: EdgeKey, handle: &Handle, now_ms: u64) -> bool {
-    let rendition = handle.permit.rendition;
+fn tell_silent(node: &Node, key: EdgeKey, now_ms: u64) -> bool {
+    let Some((rendition, _)) = node.edges.flow_of(key) else {
+        return false;
+    };
     let before_ms = now_ms.saturating_sub(SILENT_MS_MAX);
     let mut head = None;
     let overdue = |(stripe, from): (Stripe, _)| {

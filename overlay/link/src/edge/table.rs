@@ -1,6 +1,7 @@
 //! The edges of one node: what was ordered, what runs, what was spent.
 
 use super::beacon::Beacons;
+use super::lane::{ChildId, all_of};
 use super::stripes::Flow;
 use crate::Error;
 use crate::controls::RenditionCheck;
@@ -17,9 +18,10 @@ use wire::message::edge::{Resume, Start};
 use wire::statement::{BatchedPermit, Permit, Priority};
 use wire::{Epoch, Reason, Rendition, Sequence, SpkiHash, Stripe, StripeSet, UnixMs};
 
-/// An edge is known by its other end and by whether this node is the child:
-/// while the tree is rebuilt, two nodes may be each other's old and new parent.
-pub(super) type EdgeKey = (SpkiHash, bool);
+/// An edge is known by its other end, by whether this node is the child (while
+/// the tree is rebuilt, two nodes may be each other's old and new parent), and
+/// into a relay by its rendition.
+pub(super) type EdgeKey = (SpkiHash, bool, Rendition);
 
 /// The edges of one node.
 #[derive(Default)]
@@ -86,7 +88,16 @@ pub(super) struct Handle {
 
 impl Edges {
     pub(crate) fn end(&self, other: SpkiHash, child: bool, reason: Reason) {
-        if let Some(slot) = lock(&self.table).edges.get(&(other, child)) {
+        for (_, slot) in lock(&self.table).edges.range(all_of(other, child)) {
+            slot.end.send_replace(Some(reason));
+        }
+    }
+
+    /// Ends the edge that carries this rendition, where there are several.
+    pub(crate) fn end_one(&self, other: SpkiHash, child: bool, which: Rendition, reason: Reason) {
+        let table = lock(&self.table);
+        let edges = table.edges.range(all_of(other, child));
+        for (_, slot) in edges.filter(|(_, slot)| slot.carries(which)) {
             slot.end.send_replace(Some(reason));
         }
     }
@@ -95,7 +106,7 @@ impl Edges {
         let mut table = lock(&self.table);
         table.revoked.insert(member);
         table.epoch_min = table.epoch_min.max(epoch);
-        for ((other, _), slot) in &table.edges {
+        for ((other, ..), slot) in &table.edges {
             if *other == member {
                 slot.end.send_replace(Some(Reason::Revoked));
             }
@@ -130,7 +141,7 @@ impl Edges {
     /// Something of these stripes has come: their children may have to be sent
     /// something.
     pub(crate) fn wake_children(&self, stripes: StripeSet) {
-        for ((_, child), slot) in &lock(&self.table).edges {
+        for ((_, child, _), slot) in &lock(&self.table).edges {
             if !child && slot.permit.stripes.intersects(stripes) {
                 slot.wake.notify_one();
             }
@@ -139,7 +150,7 @@ impl Edges {
 
     /// Asks the parents for more: a child awaits older chunks.
     pub(crate) fn start_again(&self) {
-        for ((_, child), slot) in &mut lock(&self.table).edges {
+        for ((_, child, _), slot) in &mut lock(&self.table).edges {
             if *child {
                 slot.flow.ask_all = true;
                 slot.again.notify_one();
@@ -152,7 +163,7 @@ impl Edges {
         let children = table
             .edges
             .iter()
-            .filter(|((_, child), slot)| !child && slot.up.load(Ordering::Relaxed))
+            .filter(|((_, child, _), slot)| !child && slot.up.load(Ordering::Relaxed))
             .count();
         (
             u32::try_from(children).unwrap_or(u32::MAX),
@@ -161,14 +172,19 @@ impl Edges {
     }
 
     pub(crate) fn has(&self, other: SpkiHash, child: bool) -> bool {
-        lock(&self.table).edges.contains_key(&(other, child))
+        let table = lock(&self.table);
+        table.edges.range(all_of(other, child)).next().is_some()
+    }
+
+    pub(super) fn knows(&self, key: EdgeKey) -> bool {
+        lock(&self.table).edges.contains_key(&key)
     }
 
     /// Takes `bytes` from the budget of the child's permit, and from what the
     /// node may send in all; returns the standing that the permit gives.
     pub(crate) fn spend(
         &self,
-        child: SpkiHash,
+        (child, which): ChildId,
         bytes: u64,
         cap: Option<u64>,
         now: UnixMs,
@@ -180,7 +196,7 @@ impl Edges {
         }
         let slot = table
             .edges
-            .get_mut(&(child, false))
+            .get_mut(&(child, false, which))
             .ok_or(Error::Remote(Reason::PermitMissing))?;
         if now >= slot.permit.expiry {
             return Err(Error::Remote(Reason::PermitInvalid));
@@ -203,15 +219,17 @@ impl Edges {
         &self,
         node: &Node,
         parent: SpkiHash,
-        stripe: Stripe,
+        (rendition, stripe): (Rendition, Stripe),
         now_ms: u64,
     ) -> Result<(), Error> {
         let mut table = lock(&self.table);
-        let Some(slot) = table.edges.get_mut(&(parent, true)) else {
+        let key = table.parent_of(parent, rendition).map(|(key, _)| key);
+        let Some(slot) = key.and_then(|key| table.edges.get_mut(&key)) else {
             // The edge has just ended.
             return Ok(());
         };
         let allowed = slot.flow.allows(stripe, &slot.permit, node.clock.unix());
+        let allowed = allowed && slot.carries(rendition);
         node.controls.stripes.of(allowed)?;
         slot.up.store(true, Ordering::Relaxed);
         if slot.flow.note_block(stripe, now_ms) {
@@ -228,15 +246,28 @@ impl Edges {
 
     /// The stripes that a parent sends by its newest permit; none without one.
     pub(crate) fn stripes_of(&self, parent: SpkiHash) -> StripeSet {
+        self.stripes_in(parent, Rendition(0))
+    }
+
+    /// The same where a parent sends several renditions.
+    pub(crate) fn stripes_in(&self, parent: SpkiHash, rendition: Rendition) -> StripeSet {
         let table = lock(&self.table);
-        let slot = table.edges.get(&(parent, true));
-        slot.map_or(StripeSet::EMPTY, |slot| slot.permit.stripes)
+        let slot = table.parent_of(parent, rendition);
+        slot.map_or(StripeSet::EMPTY, |(_, slot)| slot.permit.stripes)
     }
 
     /// The rendition of a parent's newest permit.
     pub(crate) fn rendition_of(&self, parent: SpkiHash) -> Option<Rendition> {
         let table = lock(&self.table);
-        Some(table.edges.get(&(parent, true))?.permit.rendition)
+        let (_, slot) = table.edges.range(all_of(parent, true)).next()?;
+        Some(slot.permit.rendition)
+    }
+
+    /// What the child of this edge gets by its newest permit.
+    pub(super) fn flow_of(&self, key: EdgeKey) -> Option<(Rendition, StripeSet)> {
+        let table = lock(&self.table);
+        let permit = &table.edges.get(&key)?.permit;
+        Some((permit.rendition, permit.stripes))
     }
 
     /// What the child of this edge says next to its parent.

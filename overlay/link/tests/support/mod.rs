@@ -189,7 +189,7 @@ impl Stream {
     }
 
     /// A publisher that signs with `key`, and has published its init segment.
-    fn publisher_signing_with(&self, key: &SigningKey) -> (Publisher, SealedChunk) {
+    fn publisher_signing_with(&self, key: &SigningKey, of: Rendition) -> (Publisher, SealedChunk) {
         let secret = EpochSecret::generate(&SystemRandom::new()).unwrap();
         // The publisher wants the run's own key: a forger makes up a run.
         let mut statement = (*self.run).clone();
@@ -204,7 +204,7 @@ impl Stream {
             &made_up
         };
         let epoch = Epoch(0);
-        let mut publisher = Publisher::new(key.clone(), run, epoch, &secret, Rendition(0)).unwrap();
+        let mut publisher = Publisher::new(key.clone(), run, epoch, &secret, of).unwrap();
         let init = ChunkFlags {
             init: true,
             ..ChunkFlags::default()
@@ -214,12 +214,16 @@ impl Stream {
     }
 
     pub(crate) fn publisher(&self) -> (Publisher, SealedChunk) {
-        self.publisher_signing_with(&self.chunk_key)
+        self.publisher_of(Rendition(0))
+    }
+
+    pub(crate) fn publisher_of(&self, rendition: Rendition) -> (Publisher, SealedChunk) {
+        self.publisher_signing_with(&self.chunk_key, rendition)
     }
 
     /// Chunks of somebody who has not the run's chunk key.
     pub(crate) fn forger(&self) -> (Publisher, SealedChunk) {
-        self.publisher_signing_with(&key())
+        self.publisher_signing_with(&key(), Rendition(0))
     }
 }
 
