@@ -136,6 +136,8 @@ pub struct Ladder<N> {
     /// Relays that get the smallest rendition, and the edges that each has
     /// given up for it.
     fed: BTreeMap<N, u32>,
+    /// Relays that go, or failed: they are given nothing to pass on any more.
+    shunned: BTreeSet<N>,
     /// Who could not have it from which relay.
     apart: BTreeSet<(N, N)>,
     steps: VecDeque<Step<N>>,
@@ -162,6 +164,7 @@ impl<N: NodeId> Ladder<N> {
             peers: BTreeMap::new(),
             below: BTreeMap::new(),
             fed: BTreeMap::new(),
+            shunned: BTreeSet::new(),
             apart: BTreeSet::new(),
             steps: VecDeque::new(),
             room_since_ms: None,
@@ -246,6 +249,7 @@ impl<N: NodeId> Ladder<N> {
     /// The viewer, or relay, is gone.
     pub fn left(&mut self, now_ms: u64, planner: &mut Planner<N>, node: N) {
         self.relay_gone(now_ms, planner, node);
+        self.shunned.remove(&node);
         self.apart.retain(|(a, b)| *a != node && *b != node);
         self.peers.remove(&node);
         self.release(now_ms, planner, node);

@@ -118,6 +118,24 @@ fn who_had_it_from_a_relay_that_dies_gets_it_elsewhere_or_is_refused_by_name() {
 }
 
 #[test]
+fn a_relay_that_goes_is_given_nothing_more_to_pass_on() {
+    let (mut world, relay) = crowded(2);
+    for _ in 0..=RATIO {
+        world.join(rider());
+        world.nobody_sponsors();
+    }
+    assert_eq!(passed(&world, relay).len(), 3);
+    world.goes(relay);
+    world.nobody_sponsors();
+    for _ in 0..RATIO {
+        world.join(rider());
+        world.nobody_sponsors();
+    }
+    assert_eq!(passed(&world, relay), [0u32; 0]);
+    assert_eq!(world.ladder.fed().count(), 0);
+}
+
+#[test]
 fn who_gets_nothing_from_a_relay_is_given_to_another_and_not_back() {
     let (mut world, relay) = crowded(2);
     for _ in 0..=RATIO {

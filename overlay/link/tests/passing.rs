@@ -5,9 +5,13 @@
 mod support;
 
 use certs::seal::Publisher;
-use support::{Running, Setup, Stream, closed, media, order, parent_of, records, send_group, soon};
+use link::NodeEvent;
+use std::time::Duration;
+use support::{
+    Running, Setup, Stream, closed, media, now, order, parent_of, records, send_group, soon,
+};
 use wire::message::control::NodeKind;
-use wire::statement::{BatchedPermit, ChunkKey, Permit};
+use wire::statement::{BatchedPermit, ChunkKey, HeadBeacon, Permit};
 use wire::{OrderId, Reason, Rendition, Sequence, SpkiHash};
 
 const BEST: Rendition = Rendition(0);
@@ -149,4 +153,48 @@ async fn what_comes_by_the_edge_of_another_rendition_is_refused_by_name() {
     assert_eq!(closed(&link).await, Reason::PermitInvalid);
     let refused = (member.spki(), "stripe_not_permitted".to_owned());
     assert_eq!(relay.edge_down().await, refused);
+}
+
+/// Threat D6, of a smaller rendition: the beacon of the best one says nothing
+/// about it, and without one of its own nobody would notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_withholds_a_smaller_rendition_is_noticed_by_its_own_beacon_alone() {
+    const NOTICED: Duration = Duration::from_secs(2);
+    for (rendition, noticed) in [(LOW, true), (BEST, false)] {
+        let stream = Stream::begin();
+        let forwarder = overlay::forwarder::Config {
+            kept_ms_max: 200,
+            ..overlay::forwarder::Config::default()
+        };
+        let setup = Setup {
+            forwarder,
+            ..Setup::default()
+        };
+        let mut viewer = Running::start(&stream, &stream.member(), setup);
+        let parent = Running::start(&stream, &stream.member(), Setup::default());
+        let (mut publisher, init) = stream.publisher_of(LOW);
+        parent.publish(init);
+        parent.publish(media(&mut publisher, CHUNK_BYTES, true));
+        join(&stream, &parent, &viewer, LOW);
+        viewer.chunk(chunk(LOW, 0)).await;
+        let beacon = HeadBeacon {
+            rendition,
+            ..stream.beacon(5, now())
+        };
+        let beacon = certs::sign(&stream.beacon_key, &beacon);
+        viewer.node.take_beacon(&beacon).unwrap();
+        let told = tokio::time::timeout(NOTICED, async {
+            loop {
+                let event = viewer.events.recv().await.unwrap();
+                if let NodeEvent::Withheld {
+                    from, rendition, ..
+                } = event
+                {
+                    return (from, rendition);
+                }
+            }
+        });
+        let expected = noticed.then_some((parent.spki, LOW));
+        assert_eq!(told.await.ok(), expected, "{rendition:?}");
+    }
 }

@@ -46,6 +46,13 @@ impl<N: NodeId> Ladder<N> {
         self.config.slot_bps(self.config.smallest())
     }
 
+    /// Relays that may pass something on, and edges that the trees leave them.
+    fn relays(&self, planner: &Planner<N>) -> Vec<(N, u32)> {
+        let mut relays = planner.relays_free();
+        relays.retain(|(relay, _)| !self.shunned.contains(relay));
+        relays
+    }
+
     /// Upload of a relay for one more place: what is left of the edges that it
     /// has given up, and edges that the trees do not use.
     fn relay_spare_bps(&self, relay: N, free_edges: u32) -> u64 {
@@ -62,7 +69,7 @@ impl<N: NodeId> Ladder<N> {
     /// one that has it, or else one that it pays to give it to.
     pub(super) fn relay_for(&self, planner: &Planner<N>, node: N) -> Option<N> {
         let least_bps = self.smallest_bps();
-        let relays = planner.relays_free();
+        let relays = self.relays(planner);
         let usable = || {
             let relays = relays
                 .iter()
@@ -92,7 +99,7 @@ impl<N: NodeId> Ladder<N> {
     /// there is none.
     pub(super) fn hand_over_one(&mut self, now_ms: u64, planner: &mut Planner<N>) -> bool {
         let two_bps = self.smallest_bps().saturating_mul(2);
-        let relays = planner.relays_free().into_iter();
+        let relays = self.relays(planner).into_iter();
         let mut unfed = relays.filter(|(relay, _)| !self.fed.contains_key(relay));
         let relay = unfed.find(|(r, free)| self.relay_spare_bps(*r, *free) >= two_bps);
         let Some((relay, _)) = relay else {
@@ -172,7 +179,7 @@ impl<N: NodeId> Ladder<N> {
     fn roomy_parent(&self, planner: &Planner<N>, node: N) -> Option<N> {
         let least_bps = self.smallest_bps();
         let feeds = self.spare_bps(planner) >= least_bps;
-        let relays = planner.relays_free();
+        let relays = self.relays(planner);
         let roomy = |(relay, free): &(N, u32)| {
             let edges = planner.edges_between(node, *relay);
             if edges < planner.enough() || !self.may_have(planner, node, *relay) {
@@ -216,6 +223,7 @@ impl<N: NodeId> Ladder<N> {
     /// The relay is gone, or goes: whom it gave a smaller rendition gets it
     /// elsewhere, the worthiest first, or waits for a place in the trees.
     pub fn relay_gone(&mut self, now_ms: u64, planner: &mut Planner<N>, relay: N) {
+        self.shunned.insert(relay);
         if self.fed.remove(&relay).is_none() {
             return;
         }

@@ -167,6 +167,13 @@ impl World {
         failed
     }
 
+    /// The relay wants to go, or is doubted, and serves its last.
+    pub fn goes(&mut self, relay: u32) {
+        self.ladder
+            .relay_gone(self.now_ms, &mut self.planner, relay);
+        self.act();
+    }
+
     /// More of a relay is proven.
     pub fn grow(&mut self, relay: u32, slots: u32) {
         let edges = slots * self.config.edges_per_slot;

@@ -218,7 +218,7 @@ impl Coordinator {
         let pair = (child, parent);
         let permitted = self.permits.get(pair);
         if !permitted.is_some_and(|p| p.stripes.has(stripe)) {
-            self.open_account(child, parent, stripe);
+            self.open_account(child, (parent, Rendition(0), stripe));
         }
         let new = self.permits.attach(pair, stripe, priority);
         let fields = json!({
@@ -336,7 +336,7 @@ impl Coordinator {
     fn detach(&mut self, stripe: Stripe, child: SpkiHash, parent: SpkiHash) {
         let now_ms = self.clock.mono_ms();
         self.permits.detach((child, parent), stripe, now_ms);
-        self.close_account(child, parent, stripe);
+        self.close_account(child, (parent, Rendition(0), stripe));
     }
 
     /// Tells both ends of an edge that it is over.

@@ -83,6 +83,8 @@ pub(super) struct Permits {
     early: BTreeMap<Pair, u8>,
     /// Stripes of edges that have ended, for [`RECEIPT_AFTER_MS_MAX`].
     ended_ms: BTreeMap<(Pair, Stripe), u64>,
+    /// The same of smaller renditions, all stripes of each.
+    below_ended_ms: BTreeMap<(Pair, Rendition), u64>,
 }
 
 impl Permits {
@@ -131,6 +133,15 @@ impl Permits {
         }
         self.ended_ms.retain(|_, at| recent(*at, now_ms));
         self.ended_ms.insert((pair, stripe), now_ms);
+    }
+
+    /// What the child has got there of a smaller rendition it may receipt for a
+    /// while, see [`RECEIPT_AFTER_MS_MAX`].
+    pub(super) fn note_below_over(&mut self, pair: Pair, now_ms: u64) {
+        self.below_ended_ms.retain(|_, at| recent(*at, now_ms));
+        if let Some(below) = self.permitted.get(&pair).and_then(|p| p.below) {
+            self.below_ended_ms.insert((pair, below.rendition), now_ms);
+        }
     }
 
     /// The child gets all of a smaller rendition there, instead of what else it
@@ -244,8 +255,20 @@ impl Permits {
 
     /// Whether the child has, or had a moment ago, leave to take this stripe
     /// from this parent.
-    pub(super) fn fed(&self, pair: Pair, stripe: Stripe, now_ms: u64) -> bool {
+    pub(super) fn fed(
+        &self,
+        pair: Pair,
+        (rendition, stripe): (Rendition, Stripe),
+        now_ms: u64,
+    ) -> bool {
         let permitted = self.permitted.get(&pair);
+        if rendition != Rendition(0) {
+            let ended = self.below_ended_ms.get(&(pair, rendition));
+            let of = |below: &Below| below.rendition == rendition && below.stripes.has(stripe);
+            let given = permitted.filter(|p| p.due_ms.is_some());
+            return given.and_then(|p| p.below).is_some_and(|below| of(&below))
+                || ended.is_some_and(|at| recent(*at, now_ms));
+        }
         let ended = self.ended_ms.get(&(pair, stripe));
         permitted.is_some_and(|p| p.stripes.has(stripe) && p.due_ms.is_some())
             || ended.is_some_and(|at| recent(*at, now_ms))
@@ -272,6 +295,7 @@ mod tests {
     const PAIR: Pair = (SpkiHash([1; 32]), SpkiHash([2; 32]));
     const TURNED: Pair = (PAIR.1, PAIR.0);
     const ONE: Stripe = Stripe(1);
+    const BEST_ONE: (Rendition, Stripe) = (Rendition(0), ONE);
 
     fn attach(permits: &mut Permits, stripe: u8) -> bool {
         permits.attach(PAIR, Stripe(stripe), Priority::Contributor)
@@ -280,16 +304,22 @@ mod tests {
     #[test]
     fn a_stripe_may_be_receipted_until_a_moment_after_its_end() {
         let mut permits = Permits::default();
-        assert!(!permits.fed(PAIR, ONE, 0));
+        assert!(!permits.fed(PAIR, BEST_ONE, 0));
         attach(&mut permits, 1);
         permits.minted(PAIR, 0);
-        assert!(permits.fed(PAIR, ONE, 1_000_000));
-        assert!(!permits.fed(TURNED, ONE, 0), "the other way round is none");
-        assert!(!permits.fed(PAIR, Stripe(0), 0), "another stripe");
+        assert!(permits.fed(PAIR, BEST_ONE, 1_000_000));
+        assert!(
+            !permits.fed(TURNED, BEST_ONE, 0),
+            "the other way round is none"
+        );
+        assert!(
+            !permits.fed(PAIR, (Rendition(0), Stripe(0)), 0),
+            "another stripe"
+        );
         permits.detach(PAIR, ONE, 1_000_000);
         let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
-        assert!(permits.fed(PAIR, ONE, last_ms - 1));
-        assert!(!permits.fed(PAIR, ONE, last_ms));
+        assert!(permits.fed(PAIR, BEST_ONE, last_ms - 1));
+        assert!(!permits.fed(PAIR, BEST_ONE, last_ms));
     }
 
     #[test]
@@ -315,6 +345,27 @@ mod tests {
         permits.no_below(PAIR);
         permits.detach(PAIR, ONE, 0);
         assert_eq!(permits.changes(), [(PAIR, Change::End)]);
+    }
+
+    #[test]
+    fn a_smaller_rendition_may_be_receipted_of_who_gives_it_until_a_moment_after_its_end() {
+        const LOW: Rendition = Rendition(1);
+        let all = StripeSet::from(wire::Stripes::SINGLE);
+        let low = (LOW, Stripe(0));
+        let mut permits = Permits::default();
+        permits.put_below(PAIR, (LOW, all), Priority::FreeRider);
+        assert!(!permits.fed(PAIR, low, 0), "no permit was signed yet");
+        permits.minted(PAIR, 0);
+        assert!(permits.fed(PAIR, low, 1_000_000));
+        assert!(!permits.fed(PAIR, (Rendition(2), Stripe(0)), 0), "another");
+        assert!(!permits.fed(PAIR, (Rendition(0), Stripe(0)), 0), "the best");
+        assert!(!permits.fed(TURNED, low, 0), "the other way round");
+        permits.note_below_over(PAIR, 1_000_000);
+        permits.no_below(PAIR);
+        permits.changes();
+        let last_ms = 1_000_000 + RECEIPT_AFTER_MS_MAX;
+        assert!(permits.fed(PAIR, low, last_ms - 1));
+        assert!(!permits.fed(PAIR, low, last_ms));
     }
 
     #[test]

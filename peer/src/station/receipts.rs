@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::limits::{RECEIPT_CHUNKS_MAX, STRIPES_MAX};
 use wire::message::receipt::Receipt;
 use wire::statement::ChunkKey;
-use wire::{Rendition, Sequence, SpkiHash, Stripe};
+use wire::{Digest, Rendition, Sequence, SpkiHash, Stripe};
 
 /// Chunks whose receipt digests are kept: several times what one receipt can
 /// speak of, since who catches up from a parent's kept window receipts old
@@ -29,10 +29,12 @@ const CHUNK_MS: u64 = 200;
 /// What receipts are checked against, and what they have proven.
 #[derive(Debug)]
 pub(super) struct Proven {
-    digests: BTreeMap<Sequence, StripeDigests>,
+    digests: BTreeMap<Rendition, BTreeMap<Sequence, StripeDigests>>,
+    /// The newest chunk of each rendition, and its header's digest.
+    pub(super) heads: BTreeMap<Rendition, (Sequence, Digest)>,
     /// How long the newest chunk plays.
     chunk_ms: u64,
-    pub(super) samplings: Samplings,
+    pub(super) samplings: BTreeMap<Rendition, Samplings>,
     pub(super) capacity: Ledger<SpkiHash>,
     lateness: Lateness,
 }
@@ -41,8 +43,9 @@ impl Proven {
     pub(super) fn new(judging: Judging) -> Self {
         Self {
             digests: BTreeMap::new(),
+            heads: BTreeMap::new(),
             chunk_ms: CHUNK_MS,
-            samplings: Samplings::new(),
+            samplings: BTreeMap::new(),
             capacity: Ledger::checking(judging.claims),
             lateness: Lateness::new(judging.lateness.receipts_max()),
         }
@@ -71,9 +74,10 @@ impl Proven {
         self.capacity.in_time_permille(now_ms, node)
     }
 
-    /// The newest chunk that was published.
-    pub(super) fn head(&self) -> Option<Sequence> {
-        self.digests.last_key_value().map(|(sequence, _)| *sequence)
+    /// The newest chunk of this rendition that was published.
+    pub(super) fn head(&self, rendition: Rendition) -> Option<Sequence> {
+        let (sequence, _) = self.digests.get(&rendition)?.last_key_value()?;
+        Some(*sequence)
     }
 
     pub(super) const fn chunk_ms(&self) -> u64 {
@@ -94,8 +98,10 @@ impl Proven {
         if from > last {
             return 0;
         }
-        let published = self.digests.range(from..=last).map(|(chunk, _)| *chunk);
-        let due = published.filter(|chunk| self.asked(key, counted.stripe(), *chunk));
+        let digests = self.digests.get(&counted.rendition()).into_iter();
+        let published = digests.flat_map(|of| of.range(from..=last).map(|(chunk, _)| *chunk));
+        let of = (counted.rendition(), counted.stripe());
+        let due = published.filter(|chunk| self.asked(key, of, *chunk));
         due.count() as u64
     }
 }
@@ -105,12 +111,15 @@ fn chunks(counted: &Counted) -> impl Iterator<Item = Sequence> {
     counted.in_time().iter().chain(counted.late()).copied()
 }
 
+/// A parent, and what comes from it.
+pub(super) type Flow = (SpkiHash, Rendition, Stripe);
+
 /// What one member has receipted.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    by_edge: BTreeMap<(SpkiHash, Stripe), Account>,
+    by_edge: BTreeMap<Flow, Account>,
     /// Every stripe of a chunk, of whichever parent: one delivery proves one.
-    seen: BTreeSet<(Sequence, Stripe)>,
+    seen: BTreeSet<(Sequence, Stripe, Rendition)>,
 }
 
 /// What it has receipted of one edge.
@@ -142,12 +151,12 @@ impl Accounts {
     /// Adds a receipt, and returns what was known of this edge before. A
     /// refused receipt changes nothing.
     fn accept(&mut self, counted: &Counted) -> Result<Before, Error> {
-        let stripe = counted.stripe();
-        let parts = || chunks(counted).map(|sequence| (sequence, stripe));
+        let (rendition, stripe) = (counted.rendition(), counted.stripe());
+        let parts = || chunks(counted).map(|sequence| (sequence, stripe, rendition));
         if parts().any(|part| self.seen.contains(&part)) {
             return Err(Error::ReceiptRepeatsChunk);
         }
-        let edge = (counted.parent(), stripe);
+        let edge = (counted.parent(), rendition, stripe);
         let account = self.account(edge);
         account.receipts.accept(counted)?;
         let before = Before {
@@ -163,7 +172,7 @@ impl Accounts {
         Ok(before)
     }
 
-    fn account(&mut self, edge: (SpkiHash, Stripe)) -> &mut Account {
+    fn account(&mut self, edge: Flow) -> &mut Account {
         while self.by_edge.len() >= ACCOUNTS_MAX && !self.by_edge.contains_key(&edge) {
             self.by_edge.pop_first();
         }
@@ -172,13 +181,13 @@ impl Accounts {
 
     /// A new edge begins when `head` is the newest chunk: both ends count from
     /// zero.
-    fn open(&mut self, edge: (SpkiHash, Stripe), head: Option<Sequence>) {
+    fn open(&mut self, edge: Flow, head: Option<Sequence>) {
         self.by_edge.remove(&edge);
         self.account(edge).begun_at = head;
     }
 
     /// The edge is over.
-    fn close(&mut self, edge: (SpkiHash, Stripe)) {
+    fn close(&mut self, edge: Flow) {
         self.by_edge.remove(&edge);
     }
 }
@@ -186,23 +195,22 @@ impl Accounts {
 impl Coordinator {
     /// What the child receipts of this edge is counted from zero, and from
     /// here on.
-    pub(super) fn open_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
-        let head = self.proven.head();
+    pub(super) fn open_account(&mut self, child: SpkiHash, flow: Flow) {
+        let head = self.proven.head(flow.1);
         if let Some(member) = self.members.get_mut(&child) {
-            member.receipts.open((parent, stripe), head);
+            member.receipts.open(flow, head);
         }
     }
 
-    pub(super) fn close_account(&mut self, child: SpkiHash, parent: SpkiHash, stripe: Stripe) {
+    pub(super) fn close_account(&mut self, child: SpkiHash, flow: Flow) {
         if let Some(member) = self.members.get_mut(&child) {
-            member.receipts.close((parent, stripe));
+            member.receipts.close(flow);
         }
     }
 
     /// Keeps the receipt digests of a chunk that the station published.
     pub(super) fn note_chunk(&mut self, key: ChunkKey) {
-        // The smaller renditions come from the station alone, and prove nothing.
-        if key.init || key.rendition != Rendition(0) {
+        if key.init {
             return;
         }
         let Some((header, pieces)) = self.node.chunk(key) else {
@@ -211,27 +219,30 @@ impl Coordinator {
         // The station has every block of its own chunks.
         let blocks: Vec<Bytes> = pieces.into_iter().map(|piece| piece.data).collect();
         let chunk_ms = header.duration_us / 1_000;
-        if chunk_ms > 0 {
+        if chunk_ms > 0 && key.rendition == Rendition(0) {
             self.proven.chunk_ms = chunk_ms;
         }
         if let Ok(digests) = StripeDigests::new(&header, &blocks) {
-            self.proven.digests.insert(key.sequence, digests);
-            while self.proven.digests.len() > DIGESTS_MAX {
-                self.proven.digests.pop_first();
+            let head = (key.sequence, header.digest());
+            self.proven.heads.insert(key.rendition, head);
+            let kept = self.proven.digests.entry(key.rendition).or_default();
+            kept.insert(key.sequence, digests);
+            while kept.len() > DIGESTS_MAX {
+                kept.pop_first();
             }
         }
     }
 
     /// A receipt can be here before the word of the chunk that it is for.
-    fn note_newer_chunks(&mut self) {
-        while let Some(head) = self.proven.head() {
+    fn note_newer_chunks(&mut self, rendition: Rendition) {
+        while let Some(head) = self.proven.head(rendition) {
             let sequence = head.next();
             self.note_chunk(ChunkKey {
-                rendition: Rendition(0),
+                rendition,
                 init: false,
                 sequence,
             });
-            if self.proven.head() != Some(sequence) {
+            if self.proven.head(rendition) != Some(sequence) {
                 break;
             }
         }
@@ -286,21 +297,30 @@ impl Coordinator {
             let in_time = usize::try_from(summary.in_time).unwrap_or(usize::MAX);
             let of = (from, receipt.stripe);
             if self.proven.lateness.note(of, parent, in_time, late) {
-                self.parent_late(of, parent);
+                self.parent_late(of, parent, receipt.rendition);
             }
         }
     }
 
     /// The child's receipts say that what this parent sends comes too late. A
     /// parent that is fed has no excuse, and loses the child.
-    fn parent_late(&mut self, (child, stripe): (SpkiHash, Stripe), parent: SpkiHash) {
+    fn parent_late(
+        &mut self,
+        (child, stripe): (SpkiHash, Stripe),
+        parent: SpkiHash,
+        rendition: Rendition,
+    ) {
         let fields = json!({
             "child": child.to_hex(), "parent": parent.to_hex(), "stripe": stripe.0,
-            "reason": "chunks_late",
+            "rendition": rendition.0, "reason": "chunks_late",
         });
         self.emit.tell("parent_late", fields);
         let text = format!("{} passes the stream on late", self.name_of(parent));
         self.notice(page::Level::Warning, text);
+        if rendition != Rendition(0) {
+            self.passes_nothing(child, parent);
+            return;
+        }
         let now_ms = self.clock.mono_ms();
         self.planner.withheld(now_ms, child, parent, stripe);
     }
@@ -308,15 +328,15 @@ impl Coordinator {
     /// What a receipt proves, and how many of its chunks came late.
     fn count(&mut self, from: SpkiHash, receipt: &Receipt) -> Result<(Summary, usize), Error> {
         let now_ms = self.clock.mono_ms();
-        self.note_newer_chunks();
+        self.note_newer_chunks(receipt.rendition);
         let member = self.members.get_mut(&from);
         let member = member.ok_or(Error::ReceiptMacInvalid)?;
         // A relay has no key for receipts.
         let key = member.receipt_key.as_ref();
         let key = key.ok_or(Error::ReceiptMacInvalid)?;
         let lookup = |rendition, sequence| {
-            let best = rendition == Rendition(0);
-            best.then(|| self.proven.digests.get(&sequence)).flatten()
+            let kept = self.proven.digests.get(&rendition);
+            kept.and_then(|kept| kept.get(&sequence))
         };
         let receipts = self.settings.receipts;
         let counted = receipts.check(receipt, &self.keys.run, key, lookup)?;
@@ -324,9 +344,10 @@ impl Coordinator {
             return Err(Error::ReceiptMacInvalid);
         }
         let pair = (from, counted.parent());
-        let permitted = self.permits.fed(pair, counted.stripe(), now_ms);
+        let of = (counted.rendition(), counted.stripe());
+        let permitted = self.permits.fed(pair, of, now_ms);
         self.settings.controls.receipts.of(permitted)?;
-        let asked = |chunk| self.proven.asked(key, counted.stripe(), chunk);
+        let asked = |chunk| self.proven.asked(key, of, chunk);
         self.settings
             .controls
             .sampling
@@ -337,7 +358,7 @@ impl Coordinator {
             due: self.proven.due(&counted, key, before),
             in_time: before.count(counted.in_time()) as u64,
         };
-        let one_in = self.proven.stand_for(chunks(&counted));
+        let one_in = self.proven.stand_for(counted.rendition(), chunks(&counted));
         let late = before.count(counted.late());
         Ok((summary.scaled(one_in), late))
     }

@@ -2,6 +2,7 @@
 //! with a word why.
 
 use super::coordinator::{Coordinator, Settings};
+use super::permits::Pair;
 use super::stream_rate;
 use super::tree::parents_of;
 use crate::Error;
@@ -140,9 +141,10 @@ impl Coordinator {
                 } => {
                     let all = StripeSet::from(self.settings.stripes);
                     if let Some(from) = from {
-                        self.permits.no_below((node, from));
+                        self.give_no_more((node, from));
                     }
                     let pair = (node, parent);
+                    self.open_below(pair, rendition);
                     self.permits.put_below(pair, (rendition, all), priority);
                     // Neighbours have the best rendition alone.
                     self.mesh.leave(node);
@@ -158,11 +160,30 @@ impl Coordinator {
                     self.mesh.join_again(node);
                     self.move_to(node, Rendition(0), MoveCause::Room);
                 }
-                Step::Release { node, parent } => self.permits.no_below((node, parent)),
+                Step::Release { node, parent } => self.give_no_more((node, parent)),
                 Step::Feed { relay, rendition } => self.feed(relay, rendition),
                 Step::Unfeed { relay } => self.unfeed(relay),
             }
         }
+    }
+
+    /// What this viewer gets there of a smaller rendition is receipted, and
+    /// counted from zero, unless it had it there before.
+    fn open_below(&mut self, pair: Pair, rendition: Rendition) {
+        let known = self.permits.get(pair).map(|p| p.flow().0);
+        if known == Some(rendition) {
+            return;
+        }
+        let (child, parent) = pair;
+        self.permits.note_below_over(pair, self.clock.mono_ms());
+        for stripe in StripeSet::from(self.settings.stripes).iter() {
+            self.open_account(child, (parent, rendition, stripe));
+        }
+    }
+
+    fn give_no_more(&mut self, pair: Pair) {
+        self.permits.note_below_over(pair, self.clock.mono_ms());
+        self.permits.no_below(pair);
     }
 
     fn tell_passed(&self, (node, relay): (SpkiHash, SpkiHash), rendition: Rendition) {

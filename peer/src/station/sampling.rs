@@ -3,7 +3,7 @@
 
 use super::coordinator::{Coordinator, PICTURE_MS};
 use super::receipts::Proven;
-use certs::receipt::ReceiptKey;
+use certs::receipt::{ReceiptKey, Samplings};
 use overlay::sampling::{next_one_in, span, window_chunks};
 use overlay::slots::Span;
 use serde_json::json;
@@ -23,14 +23,22 @@ impl Coordinator {
         self.proven.follow_window();
         let viewers = self.members.values().filter(|m| m.receipt_key.is_some());
         let viewers = u32::try_from(viewers.count()).unwrap_or(u32::MAX);
-        let Some(rule) = self.next_rule(viewers) else {
+        let renditions: Vec<Rendition> = self.proven.heads.keys().copied().collect();
+        for rendition in renditions {
+            self.sample_rendition(rendition, viewers);
+        }
+    }
+
+    fn sample_rendition(&mut self, rendition: Rendition, viewers: u32) {
+        let Some(rule) = self.next_rule(rendition, viewers) else {
             return;
         };
-        if !self.proven.samplings.learn(rule.clone()) {
+        let rules = self.proven.samplings.entry(rendition).or_default();
+        if !rules.learn(rule.clone()) {
             return;
         }
         let fields = json!({
-            "viewers": viewers, "one_in": rule.one_in, "from": rule.from.0,
+            "viewers": viewers, "rendition": rendition.0, "one_in": rule.one_in, "from": rule.from.0,
             "window_chunks": rule.window_chunks,
         });
         self.emit.tell("receipts_sampled", fields);
@@ -40,15 +48,16 @@ impl Coordinator {
         }
     }
 
-    fn next_rule(&self, viewers: u32) -> Option<Sampling> {
-        let head = self.proven.head()?;
-        let newest = self.proven.samplings.newest();
+    fn next_rule(&self, rendition: Rendition, viewers: u32) -> Option<Sampling> {
+        let head = self.proven.head(rendition)?;
+        let rules = self.proven.samplings.get(&rendition);
+        let newest = rules.and_then(Samplings::newest);
         let present = newest.map_or(1, |rule| rule.one_in);
         let one_in = next_one_in(present, viewers, self.settings.stripes);
         let window_chunks = window_chunks(self.proven.chunk_ms());
         let ahead = AHEAD_WINDOWS.saturating_mul(window_chunks.into());
         (one_in != present).then_some(Sampling {
-            rendition: Rendition(0),
+            rendition,
             from: Sequence(head.0.saturating_add(ahead)),
             window_chunks,
             one_in,
@@ -57,7 +66,8 @@ impl Coordinator {
 
     /// What a new member has to know.
     pub(super) fn tell_samplings(&self, down: &mpsc::UnboundedSender<Down>) {
-        for rule in self.proven.samplings.iter() {
+        let rules = self.proven.samplings.values();
+        for rule in rules.flat_map(Samplings::iter) {
             let _ = down.send(Down::Sampling(rule.clone()));
         }
     }
@@ -68,7 +78,8 @@ impl Proven {
     /// forgotten of a shorter time does not come back: the window grows with
     /// the clock, and until then too little is proven and not too much.
     fn follow_window(&mut self) {
-        let wanted = span(self.samplings.newest(), self.chunk_ms());
+        let best = self.samplings.get(&Rendition(0));
+        let wanted = span(best.and_then(Samplings::newest), self.chunk_ms());
         let grown_ms = self.capacity.span().window_ms.saturating_add(PICTURE_MS);
         self.capacity.add_up_over(Span {
             window_ms: wanted.window_ms.min(grown_ms),
@@ -78,16 +89,27 @@ impl Proven {
 
     /// What these receipted chunks stand for: the mean, since a receipt may
     /// speak of chunks on both sides of a change.
-    pub(super) fn stand_for(&self, chunks: impl Iterator<Item = Sequence>) -> u64 {
+    pub(super) fn stand_for(
+        &self,
+        rendition: Rendition,
+        chunks: impl Iterator<Item = Sequence>,
+    ) -> u64 {
+        let rules = self.samplings.get(&rendition);
         let (sum, count) = chunks.fold((0u64, 0u64), |(sum, count), chunk| {
-            let one_in = self.samplings.one_in(chunk);
+            let one_in = rules.map_or(1, |rules| rules.one_in(chunk));
             (sum.saturating_add(one_in), count.saturating_add(1))
         });
         sum.checked_div(count).unwrap_or(1)
     }
 
     /// Whether a member was to receipt this.
-    pub(super) fn asked(&self, key: &ReceiptKey, stripe: Stripe, chunk: Sequence) -> bool {
-        self.samplings.has(key, stripe, chunk)
+    pub(super) fn asked(
+        &self,
+        key: &ReceiptKey,
+        (rendition, stripe): (Rendition, Stripe),
+        chunk: Sequence,
+    ) -> bool {
+        let rules = self.samplings.get(&rendition);
+        rules.is_none_or(|rules| rules.has(key, stripe, chunk))
     }
 }

@@ -413,7 +413,7 @@ impl Session {
                 let fields = link::left_out_fields(child, &dropped);
                 self.emit.tell("child_left_out", fields);
             }
-            NodeEvent::Beacon(beacon) => self.playout.report.published(beacon.head),
+            NodeEvent::Beacon(beacon) => self.head_is(&beacon),
             NodeEvent::Withheld {
                 from,
                 rendition,
@@ -455,7 +455,7 @@ impl Session {
         }
         let striped = self.membership.run.stripes.count() > 1;
         for stripe in stripes.iter() {
-            self.receipts.open(other.spki, stripe);
+            self.receipts.open(other.spki, rendition, stripe);
             let old = self.parents.insert(stripe, other.clone());
             if let Some(old) = old.filter(|old| old.spki != other.spki || stripes.len() == 1) {
                 self.emit.tell(

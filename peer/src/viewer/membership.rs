@@ -189,7 +189,8 @@ impl Session {
     fn go_on(&mut self, told: &BTreeSet<SpkiHash>) {
         for (parent, stripes) in self.node.working() {
             for stripe in stripes.iter() {
-                self.receipts.open(parent, stripe);
+                let rendition = self.rendition_of(parent);
+                self.receipts.open(parent, rendition, stripe);
             }
         }
         for parent in told.iter().filter(|p| !self.node.has_edge(**p, true)) {

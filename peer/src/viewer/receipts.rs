@@ -6,6 +6,7 @@ use certs::Verified;
 use certs::bundle::MemberSecrets;
 use certs::receipt::{Accumulator, Samplings};
 use std::collections::BTreeMap;
+use wire::limits::RENDITIONS_MAX;
 use wire::message::receipt::{Receipt, Sampling};
 use wire::statement::ChunkHeader;
 use wire::{Rendition, Scope, SpkiHash, Stripe, StripeSet};
@@ -17,7 +18,7 @@ pub(crate) struct Receipts {
     me: SpkiHash,
     accounts: BTreeMap<(SpkiHash, Stripe), Accumulator>,
     interval: u64,
-    samplings: Samplings,
+    samplings: BTreeMap<Rendition, Samplings>,
 }
 
 impl Receipts {
@@ -27,27 +28,31 @@ impl Receipts {
             me,
             accounts: BTreeMap::new(),
             interval: 0,
-            samplings: Samplings::new(),
+            samplings: BTreeMap::new(),
         }
     }
 
     /// The coordinator's rule of which chunks are receipted; one for chunks
     /// that another rules already changes nothing.
     pub(super) fn sample(&mut self, rule: Sampling) {
-        self.samplings.learn(rule);
+        if rule.rendition.0 < RENDITIONS_MAX {
+            let rules = self.samplings.entry(rule.rendition);
+            rules.or_default().learn(rule);
+        }
     }
 
     /// The stripes of this chunk that are receipted.
     pub(super) fn asked(&self, header: &ChunkHeader, secrets: &MemberSecrets) -> StripeSet {
         let (key, all) = (&secrets.receipt_key, StripeSet::ALL);
-        self.samplings.stripes(key, header.sequence, all)
+        let rules = self.samplings.get(&header.rendition);
+        rules.map_or(all, |rules| rules.stripes(key, header.sequence, all))
     }
 
-    /// A stripe of this parent works. What is counted begins at zero, as the
-    /// coordinator's account of it does.
-    pub(super) fn open(&mut self, parent: SpkiHash, stripe: Stripe) {
+    /// A stripe of this parent works, in this rendition. What is counted begins
+    /// at zero, as the coordinator's account of it does.
+    pub(super) fn open(&mut self, parent: SpkiHash, rendition: Rendition, stripe: Stripe) {
         let scope = self.scope.clone();
-        let account = Accumulator::new(scope, self.me, parent, stripe, Rendition(0));
+        let account = Accumulator::new(scope, self.me, parent, stripe, rendition);
         self.accounts.insert((parent, stripe), account);
     }
 
@@ -201,8 +206,8 @@ mod tests {
         let (scope, chunks) = programme(&secrets, 4);
         assert_eq!(chunks[0].blocks.len(), 2);
         let mut receipts = Receipts::new(scope, ME);
-        receipts.open(OLD, Stripe(0));
-        receipts.open(NEW, Stripe(0));
+        receipts.open(OLD, Rendition(0), Stripe(0));
+        receipts.open(NEW, Rendition(0), Stripe(0));
         add(&mut receipts, &chunks[0], [OLD, OLD]);
         add(&mut receipts, &chunks[1], [OLD, NEW]);
         add(&mut receipts, &chunks[2], [NEW, NEW]);
@@ -243,12 +248,12 @@ mod tests {
         let secrets = secrets();
         let (scope, chunks) = programme(&secrets, 3);
         let mut receipts = Receipts::new(scope, ME);
-        receipts.open(OLD, Stripe(0));
+        receipts.open(OLD, Rendition(0), Stripe(0));
         add(&mut receipts, &chunks[0], [OLD, OLD]);
         let last = close(&mut receipts, OLD, &secrets);
         add(&mut receipts, &chunks[1], [OLD, OLD]);
         assert!(receipts.write(&secrets).is_empty(), "no edge, no receipt");
-        receipts.open(OLD, Stripe(0));
+        receipts.open(OLD, Rendition(0), Stripe(0));
         add(&mut receipts, &chunks[2], [OLD, OLD]);
         let next = close(&mut receipts, OLD, &secrets);
         assert_eq!(next.cumulative_bytes, last.cumulative_bytes);

@@ -6,6 +6,7 @@ use super::playout::Switched;
 use crate::Error;
 use serde_json::json;
 use wire::message::control::{EdgeOrder, Move, MoveCause, Up};
+use wire::statement::HeadBeacon;
 use wire::{Rendition, SpkiHash, StripeSet};
 
 /// The best rendition.
@@ -70,8 +71,15 @@ impl Session {
         self.node.rendition_from(parent).unwrap_or(BEST)
     }
 
-    /// A permit for an edge. What the station gives of another rendition than
-    /// before is receipted anew, of the best one alone.
+    /// How far the stream is, in the rendition that is played.
+    pub(super) fn head_is(&mut self, beacon: &HeadBeacon) {
+        if beacon.rendition == self.playout.rendition().unwrap_or(BEST) {
+            self.playout.report.published(beacon.head);
+        }
+    }
+
+    /// A permit for an edge. What a parent gives of another rendition than
+    /// before is receipted anew.
     pub(super) fn order_flow(&mut self, order: EdgeOrder) -> Result<(), Error> {
         let other = order.other.spki;
         let before = self.node.rendition_from(other);
@@ -84,9 +92,9 @@ impl Session {
             return Ok(());
         }
         self.keep_receipts(other, StripeSet::EMPTY);
-        if now == Some(BEST) {
+        if let Some(now) = now {
             for stripe in stripes.iter() {
-                self.receipts.open(other, stripe);
+                self.receipts.open(other, now, stripe);
             }
         }
         Ok(())

@@ -64,11 +64,14 @@ pub(super) async fn watch_mute(
         // It names its head itself: there is nothing to learn about it.
         return std::future::pending().await;
     }
-    let rendition = handle.permit.rendition;
     let mut owing = Owing::default();
     let mut look = tokio::time::interval(Duration::from_millis(LOOK_MS));
     loop {
         look.tick().await;
+        // It may have been moved to another one since.
+        let Some((rendition, stripes)) = node.edges.flow_of(key) else {
+            continue;
+        };
         let lacking = lacking(node, key, rendition);
         let patience_ms = patience_ms(node, link);
         let now_ms = node.clock.mono_ms();
@@ -78,7 +81,7 @@ pub(super) async fn watch_mute(
             let _ = node.events.send(NodeEvent::Withheld {
                 from: key.0,
                 rendition,
-                stripes: node.edges.stripes_of(key.0),
+                stripes,
                 head,
                 newest,
             });

@@ -56,15 +56,10 @@ pub(super) async fn as_parent(
     link: &Link,
     mut channel: Channel,
 ) -> Result<(), Error> {
-    let start = tokio::time::timeout(
-        node.controls.turns.turn(),
-        channel.expect::<Edge>("no start"),
-    )
-    .await
-    .map_err(|_| Error::Timeout("start"))??;
-    let Edge::Start(start) = start else {
-        return Err(Error::OutOfTurn("no start"));
-    };
+    let turn = node.controls.turns.turn();
+    let start = tokio::time::timeout(turn, first_start(node, key, handle, &mut channel))
+        .await
+        .map_err(|_| Error::Timeout("start"))??;
     let resume = start.resume.clone();
     // What an earlier edge with the same child sent, counts no more.
     node.remove_child((key.0, key.2));
@@ -85,6 +80,32 @@ pub(super) async fn as_parent(
         outcome = group::send_queue(node, link, (key.0, key.2), &handle.wake) => outcome,
         outcome = hand_down(node, key, handle, &mut sender) => outcome,
         outcome = listen(node, key, handle, messages) => outcome,
+    }
+}
+
+/// Where the child wants to start first. Either end may have heard of another
+/// permit since the edge was made, and tells the other one before.
+async fn first_start(
+    node: &Node,
+    key: EdgeKey,
+    handle: &Handle,
+    channel: &mut Channel,
+) -> Result<Start, Error> {
+    loop {
+        if let Some(permit) = node.edges.untold(key) {
+            channel.send(&Edge::Renew(permit)).await?;
+        }
+        match channel.expect::<Edge>("no start").await? {
+            Edge::Renew(permit) => super::renew(node, key, permit)?,
+            Edge::Start(start) => {
+                let now = node.edges.flow_of(key).map(|(rendition, _)| rendition);
+                let unaware = start.rendition == handle.permit.rendition;
+                if now == Some(start.rendition) || !unaware {
+                    return Ok(start);
+                }
+            }
+            _ => return Err(Error::OutOfTurn("no start")),
+        }
     }
 }
 

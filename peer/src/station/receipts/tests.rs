@@ -312,11 +312,19 @@ const FEW: Sampling = Sampling {
 /// about.
 fn sampled(controls: Controls) -> (Scene, Vec<SealedChunk>, Vec<SealedChunk>) {
     let mut scene = Scene::set(controls);
-    assert!(scene.coordinator.proven.samplings.learn(FEW));
+    assert!(
+        scene
+            .coordinator
+            .proven
+            .samplings
+            .entry(Rendition(0))
+            .or_default()
+            .learn(FEW)
+    );
     let chunks = scene.publish(40);
     let key = scene.coordinator.members[&CHILD].receipt_key.clone();
     let (key, proven) = (key.unwrap(), &scene.coordinator.proven);
-    let asked = |c: &&SealedChunk| proven.asked(&key, Stripe(0), c.header.sequence);
+    let asked = |c: &&SealedChunk| proven.asked(&key, (Rendition(0), Stripe(0)), c.header.sequence);
     let asked: Vec<_> = chunks.iter().filter(asked).cloned().collect();
     assert_eq!(asked.len(), 10);
     (scene, chunks, asked)
