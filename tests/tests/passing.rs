@@ -305,8 +305,8 @@ async fn a_relay_carries_some_at_the_best_and_passes_the_smaller_one_on() {
     let had_it: BTreeSet<String> = world
         .told
         .iter()
-        .filter(|e| from_relay(e))
-        .map(|e| e.source.clone())
+        .filter(|e| e.kind == "passed_on")
+        .map(|e| e.who.clone())
         .collect();
     assert!(had_it.contains(&got.source));
     let up = |e: &Event| had_it.contains(&e.source) && e.kind == "upgraded";
