@@ -222,6 +222,23 @@ impl World {
         }
     }
 
+    /// Ends everybody, and checks what came of everybody.
+    async fn end_all(&mut self) {
+        let running = self.running.keys();
+        let riders = running.filter(|name| name.starts_with("rider"));
+        let riders: Vec<String> = riders.cloned().collect();
+        for name in &riders {
+            self.end(name).await;
+        }
+        self.end(SPONSOR).await;
+        self.end("station").await;
+        for name in riders {
+            self.check(&name);
+        }
+        let refused = self.told.iter().filter(|e| e.kind == "receipt_refused");
+        assert_eq!(refused.count(), 0);
+    }
+
     /// The file is what was published of each rendition, one after the other.
     fn check(&self, name: &str) -> BTreeSet<u64> {
         let key = |e: &Event| {
@@ -316,22 +333,7 @@ async fn a_relay_carries_some_at_the_best_and_passes_the_smaller_one_on() {
         e.source == up.source && best && e.mono_us > up.mono_us
     };
     let moved = world.wait("and plays the best", plays).await;
-    let viewers: Vec<String> = world
-        .running
-        .keys()
-        .filter(|name| name.starts_with("rider"))
-        .cloned()
-        .collect();
-    for name in &viewers {
-        world.end(name).await;
-    }
-    world.end(SPONSOR).await;
-    world.end("station").await;
+    world.end_all().await;
     let played = world.check(&moved.source);
     assert_eq!(played, BTreeSet::from([0, 1]));
-    for name in viewers {
-        world.check(&name);
-    }
-    let attacks = world.told.iter().filter(|e| e.kind == "receipt_refused");
-    assert_eq!(attacks.count(), 0);
 }
