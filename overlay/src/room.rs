@@ -1,5 +1,7 @@
 //! Upload that a station's stream leaves to what it says on control links.
 
+use crate::TokenBucket;
+
 /// A part of the upload that control may take without the stream's having to
 /// do without: an edge is reckoned with a quarter more than its stream needs,
 /// and a small station must not send anybody away for a moment's joins.
@@ -58,6 +60,22 @@ impl Room {
     pub const fn pressure(&self) -> Pressure {
         self.pressure
     }
+}
+
+/// The part of its upload that a station's control links take at most: the rest
+/// is the stream's, whatever has to be said.
+const CONTROL_SHARE: u64 = 2;
+/// What may be said at once, in milliseconds of that part.
+const BURST_MS: u64 = 100;
+
+/// Spreads what is said on control links: each message takes its bytes, and
+/// waits as long as it is told. When thousands lose a parent at once, their new
+/// permits are many seconds of upload, for which the stream would stand still.
+#[must_use]
+pub fn control_bucket(upload_bps: u64, now_us: u64) -> TokenBucket {
+    let rate_bps = upload_bps / CONTROL_SHARE;
+    let burst_bytes = TokenBucket::BURST_BYTES.max(rate_bps / 8 * BURST_MS / 1_000);
+    TokenBucket::with_burst(rate_bps, burst_bytes, now_us)
 }
 
 #[cfg(test)]

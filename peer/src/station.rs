@@ -39,6 +39,7 @@ mod saved;
 mod saving;
 #[cfg(test)]
 mod scene;
+mod spreading;
 mod stream_rate;
 mod traffic;
 mod tree;

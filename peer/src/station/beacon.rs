@@ -42,7 +42,9 @@ impl Coordinator {
             let beacon = self.sign_beacon(*rendition, *head);
             let gets = self.who_gets(*rendition).into_iter();
             for node in gets.filter(|node| turn.contains(node)) {
-                self.say(node, Down::Beacon(beacon.clone()));
+                if let Some(member) = self.members.get(&node) {
+                    let _ = member.down.send(Down::Beacon(beacon.clone()));
+                }
             }
         }
     }

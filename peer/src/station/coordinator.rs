@@ -5,6 +5,7 @@ use super::Published;
 use super::admission::JoinRate;
 use super::keys::Keys;
 use super::rounds::VerifiedOn;
+use super::spreading::Spreading;
 use certs::receipt::{ReceiptCheck, ReceiptKey};
 use certs::seal::EpochSecret;
 use link::{Again, Clock, Emitter, Endpoint, Link, Node, NodeEvent, RelayTrust};
@@ -187,6 +188,7 @@ pub(super) struct Coordinator {
     pub(super) page: Option<page::Running>,
     pub(super) traffic: super::traffic::Meter,
     pub(super) room: overlay::room::Room,
+    pub(super) spreading: Spreading,
     pub(super) beacon_turns: overlay::rota::Rota<SpkiHash>,
     pub(super) suspicion: Suspicion<SpkiHash>,
     pub(super) notices: Vec<page::Notice>,
@@ -229,6 +231,7 @@ impl Coordinator {
             .fold(0u64, |s, b| s << 8 | u64::from(*b));
         let ladder = settings.ladder(me, seed);
         let edges = ladder.as_ref().map(Ladder::edges_at_first);
+        let spreading = Spreading::new(settings.upload_bps, clock.mono_us());
         Self {
             planner: Planner::new(me, edges.unwrap_or(settings.edges), config, seed),
             ladder,
@@ -264,6 +267,7 @@ impl Coordinator {
             page: parts.page,
             traffic: super::traffic::Meter::new(parts.traffic),
             room: overlay::room::Room::default(),
+            spreading,
             beacon_turns: overlay::rota::Rota::default(),
             suspicion: Suspicion::default(),
             epochs: parts.epochs,
@@ -291,6 +295,7 @@ impl Coordinator {
                 },
                 _ = tick.tick() => {
                     self.blame();
+                    self.go_on_saying();
                     self.planner.tick(self.clock.mono_ms());
                     self.hurry_neighbours();
                     self.renew_memberships();

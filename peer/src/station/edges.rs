@@ -132,12 +132,6 @@ impl Coordinator {
         self.mint(&due);
     }
 
-    pub(super) fn say(&self, to: SpkiHash, message: Down) {
-        if let Some(member) = self.members.get(&to) {
-            let _ = member.down.send(message);
-        }
-    }
-
     pub(super) fn name_of(&self, node: SpkiHash) -> String {
         if node == self.me {
             return self.settings.name.clone();
@@ -161,7 +155,7 @@ impl Coordinator {
     }
 
     fn ask(
-        &self,
+        &mut self,
         to: SpkiHash,
         question: &Question,
         deficit_edges: u32,
@@ -304,7 +298,7 @@ impl Coordinator {
             .div_ceil(k.max(1))
     }
 
-    fn give(&self, to: SpkiHash, permit: BatchedPermit, other: NodeRef, dial: bool) {
+    fn give(&mut self, to: SpkiHash, permit: BatchedPermit, other: NodeRef, dial: bool) {
         let order = EdgeOrder {
             permit,
             other,

@@ -204,7 +204,7 @@ impl Coordinator {
         }
     }
 
-    fn give_neighbour(&self, to: SpkiHash, permit: BatchedPermit, other: NodeRef, dial: bool) {
+    fn give_neighbour(&mut self, to: SpkiHash, permit: BatchedPermit, other: NodeRef, dial: bool) {
         let order = EdgeOrder {
             permit,
             other,

@@ -166,6 +166,7 @@ impl Coordinator {
     ) -> Vec<(Stripe, SpkiHash)> {
         let now_ms = self.clock.mono_ms();
         self.away.forget(node);
+        let down = self.members.get(&node).map(|member| &member.down);
         for member in &self.evicted {
             let revocation = Revocation {
                 scope: self.keys.scope(),
@@ -173,7 +174,9 @@ impl Coordinator {
                 issued: self.clock.unix(),
             };
             let revocation = certs::sign(&self.keys.permit, &revocation);
-            self.say(node, Down::Revoked(revocation));
+            if let Some(down) = down {
+                let _ = down.send(Down::Revoked(revocation));
+            }
         }
         let foreign = self.planner.returned(now_ms, node, held);
         self.permit_held(node, held);

@@ -191,7 +191,7 @@ impl Coordinator {
         self.emit.tell_of(&self.name_of(node), "passed_on", fields);
     }
 
-    fn move_to(&self, node: SpkiHash, rendition: Rendition, cause: MoveCause) {
+    fn move_to(&mut self, node: SpkiHash, rendition: Rendition, cause: MoveCause) {
         let fields = json!({"rendition": rendition.0, "cause": cause.name()});
         self.emit.tell_of(&self.name_of(node), "moved", fields);
         self.say(node, Down::Move(Move { rendition, cause }));

@@ -35,7 +35,7 @@ impl World {
         self.queue.after(after_us, Event::Up { from, up });
     }
 
-    /// A message to a member sets out. It goes at once, and the stream pays.
+    /// A message to a member waits until it may set out.
     pub(super) fn say_down(&mut self, to: Id, down: Down) {
         let now_us = self.now_us();
         let relay = match down {
@@ -48,6 +48,17 @@ impl World {
         let bytes = self.sizes.down(&down, relay);
         self.node_mut(to).control_bytes += bytes;
         self.measure.control_down(down.name(), bytes);
+        let wait_us = self.spread.take(bytes, now_us);
+        if wait_us == 0 {
+            self.set_out(to, down, bytes);
+        } else {
+            self.queue.after(wait_us, Event::SetOut { to, down, bytes });
+        }
+    }
+
+    /// A message to a member sets out, and the stream pays.
+    pub(super) fn set_out(&mut self, to: Id, down: Down, bytes: u64) {
+        let now_us = self.now_us();
         self.node_mut(STATION).uplink.charge(bytes, now_us);
         let after_us = self.one_way_us(STATION, to);
         self.queue.after(after_us, Event::Down { to, down });

@@ -18,9 +18,10 @@ use super::stream::{Keys, RENDITION, Stream};
 use super::uplink::Uplink;
 use super::{Error, Scenario};
 use overlay::Forwarder;
+use overlay::TokenBucket;
 use overlay::mesh::{Config, Puller};
 use overlay::planner::Neighbours;
-use overlay::room::Room;
+use overlay::room::{Room, control_bucket};
 use overlay::rota::Rota;
 use overlay::slots::Ledger;
 use overlay::suspicion::Suspicion;
@@ -55,6 +56,12 @@ pub(super) enum Event {
     Down {
         to: Id,
         down: Down,
+    },
+    /// A message to a member has waited for its turn.
+    SetOut {
+        to: Id,
+        down: Down,
+        bytes: u64,
     },
     /// A control link of somebody who died is given up.
     ControlIdle(Id),
@@ -153,6 +160,8 @@ pub(super) struct World {
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
     pub(super) room: Room,
+    /// When the next word of the station may set out.
+    pub(super) spread: TokenBucket,
     pub(super) beacon_turns: Rota<Id>,
     // The observer.
     pub(super) shadow: Shadow,
@@ -214,6 +223,7 @@ impl World {
             stripes,
             edge_bps,
             room: Room::default(),
+            spread: control_bucket(scenario.station.upload_bps, 0),
             beacon_turns: Rota::default(),
             shadow: Shadow::default(),
             measure: Measure::new(scenario),
@@ -376,6 +386,7 @@ impl World {
             Event::Disaster => self.disaster(),
             Event::Up { from, up } => self.hear(from, up)?,
             Event::Down { to, down } => self.obey(to, down)?,
+            Event::SetOut { to, down, bytes } => self.set_out(to, down, bytes),
             Event::ControlIdle(node) => self.member_gone(node, false)?,
             Event::Suspect { child, parent } => self.suspect(child, parent)?,
             Event::Greet(edge) => self.greet(edge),
