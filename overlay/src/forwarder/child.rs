@@ -534,8 +534,17 @@ impl<P: Clone> Child<P> {
 
     /// Chunks below cannot come any more.
     pub(super) fn forget_below(&mut self, floor: Sequence) {
-        let kept = |key: &ChunkKey| key.init || key.sequence >= floor;
-        self.opened.retain(kept);
-        self.given.retain(|key, _| kept(key));
+        // Media chunks of the one rendition are first in order.
+        let gone = |key: &ChunkKey| !key.init && key.sequence < floor;
+        while self.opened.first().is_some_and(gone) {
+            self.opened.pop_first();
+        }
+        while self
+            .given
+            .first_key_value()
+            .is_some_and(|(key, _)| gone(key))
+        {
+            self.given.pop_first();
+        }
     }
 }

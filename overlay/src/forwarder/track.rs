@@ -102,14 +102,22 @@ impl<P: Clone> Track<P> {
             .values()
             .next_back()
             .map_or(0, |c| c.header.time_us);
+        let age_ms = |oldest: &Chunk<P>| newest_us.saturating_sub(oldest.header.time_us) / 1_000;
+        let oldest_ms = self.media.values().next().map_or(0, age_ms);
+        if oldest_ms <= config.kept_ms_max
+            && self.bytes <= config.kept_bytes_max
+            && self.inits.len() <= 1
+        {
+            // As for nearly every block.
+            return false;
+        }
         let group = self.newest_key();
         let mut changed = false;
         while self.media.len() > 1
             && let Some((sequence, oldest)) = self.media.first_key_value()
         {
-            let age_ms = newest_us.saturating_sub(oldest.header.time_us) / 1_000;
             let in_group = group.is_some_and(|key| *sequence >= key);
-            let over_time = age_ms > config.kept_ms_max && !in_group;
+            let over_time = age_ms(oldest) > config.kept_ms_max && !in_group;
             if !over_time && self.bytes <= config.kept_bytes_max {
                 break;
             }

@@ -59,6 +59,8 @@ pub struct Puller<C> {
     grace_ms: u64,
     /// Chunks before are not needed any more; none: nothing is needed yet.
     from: Option<Sequence>,
+    /// Chunks before are all here: nothing has to be looked up of them.
+    whole_to: Sequence,
     /// When something was needed for the first time.
     began_ms: Option<u64>,
     neighbours: BTreeMap<C, View>,
@@ -78,6 +80,7 @@ impl<C: NodeId> Puller<C> {
             config,
             rendition,
             from: None,
+            whole_to: Sequence(0),
             began_ms: None,
             neighbours: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -130,8 +133,12 @@ impl<C: NodeId> Puller<C> {
     /// Chunks before `from` are not needed any more.
     pub fn needs_from(&mut self, now_ms: u64, from: Sequence) {
         self.began_ms.get_or_insert(now_ms);
-        let from = self.from.map_or(from, |f| f.max(from));
+        if self.from.is_some_and(|known| known >= from) {
+            // What neighbours say of older chunks is not taken in.
+            return;
+        }
         self.from = Some(from);
+        self.whole_to = self.whole_to.max(from);
         for view in self.neighbours.values_mut() {
             view.forget_below(from);
         }
@@ -262,6 +269,7 @@ impl<C: NodeId> Puller<C> {
             let waited = now_ms.saturating_sub(since_ms) >= self.grace_ms;
             waited.then_some(*at)
         };
+        let from = from.max(self.whole_to);
         let due: Vec<Sequence> = self.named_ms.range(from..).filter_map(due).collect();
         let mut pulls = Vec::new();
         let mut inits = BTreeSet::new();
@@ -271,12 +279,16 @@ impl<C: NodeId> Puller<C> {
                 init: false,
                 sequence,
             };
-            if let Some(init) = wanted.init_lacking(key)
+            let init = wanted.init_lacking(key);
+            if let Some(init) = init
                 && inits.insert(init)
             {
                 self.pull_chunk(now_ms, init, wanted, &mut pulls);
             }
-            self.pull_chunk(now_ms, key, wanted, &mut pulls);
+            let whole = self.pull_chunk(now_ms, key, wanted, &mut pulls);
+            if whole && init.is_none() && sequence == self.whole_to {
+                self.whole_to = sequence.next();
+            }
             if self.asked.len() >= self.config.asked_max {
                 break;
             }
@@ -300,13 +312,14 @@ impl<C: NodeId> Puller<C> {
         }
     }
 
+    /// True if nothing of the chunk is lacking.
     fn pull_chunk(
         &mut self,
         now_ms: u64,
         key: ChunkKey,
         wanted: &impl Wanted,
         pulls: &mut Vec<(C, Pull)>,
-    ) {
+    ) -> bool {
         let under_way = (key, 0)..=(key, u16::MAX);
         let Some(rows) = wanted.open_rows(key) else {
             // One block brings the header, and the header says what there is.
@@ -316,8 +329,9 @@ impl<C: NodeId> Puller<C> {
                 let mut offered = offered.into_iter();
                 pulls.extend(offered.find_map(|index| self.pull(now_ms, (key, index), true)));
             }
-            return;
+            return false;
         };
+        let whole = rows.is_empty();
         for row in rows {
             let len = row.lacking.len();
             let at = (self.config.seed ^ key.sequence.0) % (len.max(1) as u64);
@@ -337,6 +351,7 @@ impl<C: NodeId> Puller<C> {
                 }
             }
         }
+        whole
     }
 
     /// Whether a last resort may be asked for the block: it is this node's part
@@ -381,5 +396,67 @@ impl<C: NodeId> Puller<C> {
             header,
         };
         Some((of, pull))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use wire::codec::List;
+
+    /// Lacks the first block of these chunks, and counts what is looked up.
+    #[derive(Default)]
+    struct Here {
+        lacking: BTreeSet<u64>,
+        looked_up: Cell<u32>,
+    }
+
+    impl Wanted for Here {
+        fn open_rows(&self, key: ChunkKey) -> Option<Vec<OpenRow>> {
+            self.looked_up.set(self.looked_up.get() + 1);
+            let lacking = self.lacking.contains(&key.sequence.0);
+            let row = lacking.then(|| OpenRow {
+                need: 1,
+                lacking: vec![0],
+            });
+            Some(row.into_iter().collect())
+        }
+
+        fn init_lacking(&self, _: ChunkKey) -> Option<ChunkKey> {
+            None
+        }
+    }
+
+    fn map(first: u64) -> Map {
+        Map {
+            rendition: Rendition(0),
+            start: None,
+            first: Sequence(first),
+            chunks: List::new(vec![(0..1).collect()]).unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn what_is_whole_is_looked_up_once_and_a_chunk_named_later_is_still_pulled() {
+        let mut puller = Puller::new(1u32, Rendition(0), Config::default());
+        puller.add(2, false);
+        puller.needs_from(0, Sequence(3));
+        for first in [3, 4, 6] {
+            puller.map(0, 2, &map(first));
+        }
+        let here = Here::default();
+        assert!(puller.poll(10_000, &here).is_empty());
+        assert_eq!(here.looked_up.take(), 3);
+        assert!(puller.poll(10_050, &here).is_empty());
+        assert_eq!(here.looked_up.take(), 1, "the one behind the gap");
+        puller.map(10_100, 2, &map(5));
+        let here = Here {
+            lacking: BTreeSet::from([5]),
+            ..Here::default()
+        };
+        let pulls = puller.poll(20_000, &here);
+        let pulled: Vec<u64> = pulls.iter().map(|(_, p)| p.chunk.sequence.0).collect();
+        assert_eq!(pulled, [5]);
     }
 }
