@@ -17,6 +17,7 @@ pub mod mesh;
 pub mod near;
 pub mod planner;
 pub mod room;
+pub mod rota;
 pub mod sampling;
 pub mod slots;
 pub mod suspicion;

@@ -144,6 +144,19 @@ fn near_parents_are_taken_among_equals_and_then_all_is_quiet() {
 }
 
 #[test]
+fn while_more_urgent_orders_wait_nobody_is_moved_and_afterwards_they_are() {
+    let mut audience = Audience::new(2);
+    audience.measure();
+    let before = (audience.ways(), audience.made);
+    audience.planner.hold_nearing(true);
+    audience.pass(60_000);
+    assert_eq!((audience.ways(), audience.made), before);
+    audience.planner.hold_nearing(false);
+    audience.pass(60_000);
+    assert!(audience.ways().1 < before.0.1, "{:?}", audience.ways());
+}
+
+#[test]
 fn without_the_choice_the_ways_stay_as_long() {
     let mut audience = Audience::new(0);
     audience.measure();

@@ -90,6 +90,9 @@ pub(super) const LIFT_PAUSE_MS: u64 = 500;
 pub(super) const NEAR_TRIES_MAX: u32 = 32;
 /// From one such tick to the next: a move costs two edges for a moment.
 pub(super) const NEAR_PAUSE_MS: u64 = 250;
+/// Members that are moved in one such tick at most, however many there are:
+/// every move is orders over the station's one uplink.
+pub(super) const NEARS_TICK_MAX: u32 = 8;
 /// Who was moved for it stays for so long: coordinates follow what is measured,
 /// and that is noise below a certain size.
 pub(super) const NEAR_REST_MS: u64 = 20_000;

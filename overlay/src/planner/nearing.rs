@@ -3,7 +3,9 @@
 //! Depth, the guarantee and standing come first, so that whoever lies about
 //! where he is changes nothing but the way among equals.
 
-use super::config::{NEAR_GAIN_MS, NEAR_PAUSE_MS, NEAR_REST_MS, NEAR_TRIES_MAX, TRIES_MAX};
+use super::config::{
+    NEAR_GAIN_MS, NEAR_PAUSE_MS, NEAR_REST_MS, NEAR_TRIES_MAX, NEARS_TICK_MAX, TRIES_MAX,
+};
 use super::forest::{IDLE_RANKS, Ix, OWN_RANKS};
 use super::{Member, Planner};
 use crate::NodeId;
@@ -31,6 +33,8 @@ pub(super) struct Nearing {
     next: Ix,
     partner: Ix,
     after_ms: u64,
+    /// The coordinator has more urgent things to say.
+    held: bool,
 }
 
 /// Where a member is, and when it may next be moved for it.
@@ -47,6 +51,12 @@ impl<N: NodeId> Planner<N> {
         if let Some(ix) = self.ix(node) {
             self.change_member(ix, |member| member.near.at = Some(at));
         }
+    }
+
+    /// While it is `held`, nobody is moved to a nearer parent: each move is
+    /// several orders, and the coordinator has more urgent ones to send.
+    pub const fn hold_nearing(&mut self, held: bool) {
+        self.nearing.held = held;
     }
 
     /// The edge loses much of what is sent, and should be left: the child moves
@@ -127,7 +137,7 @@ impl<N: NodeId> Planner<N> {
     /// waits.
     pub(super) fn draw_near(&mut self, now_ms: u64) {
         let due = now_ms >= self.nearing.after_ms && self.waiting.is_empty();
-        if self.config.nears_max == 0 || !due {
+        if self.config.nears_max == 0 || self.nearing.held || !due {
             return;
         }
         self.nearing.after_ms = now_ms.saturating_add(NEAR_PAUSE_MS);
@@ -135,7 +145,8 @@ impl<N: NodeId> Planner<N> {
         let groups = u32::try_from(self.index.len() / MOVERS).unwrap_or(u32::MAX);
         let most = groups
             .saturating_add(1)
-            .saturating_mul(self.config.nears_max);
+            .saturating_mul(self.config.nears_max)
+            .min(NEARS_TICK_MAX);
         let mut moved = 0u32;
         for _ in 0..NEAR_TRIES_MAX.min(all) {
             let ix = self.nearing.next % all;

@@ -45,7 +45,7 @@ impl Coordinator {
             .ends_ms
             .map_or(now_ms.saturating_add(kept_ms), |_| now_ms);
         self.ends_ms = Some(until_ms);
-        self.send_beacon();
+        self.send_last_beacon();
     }
 
     /// Whether nobody is on the way to the last chunk any more, or its time

@@ -3,6 +3,7 @@
 use super::coordinator::Coordinator;
 use super::edges::PERMIT_LIFE_MS;
 use overlay::planner::{Everybody, NeighbourChange, Neighbours, Peer};
+use overlay::room::Pressure;
 use serde_json::json;
 use std::collections::BTreeMap;
 use wire::message::control::{Down, EdgeFailure, EdgeOrder, NodeKind, NodeRef};
@@ -100,7 +101,9 @@ impl Coordinator {
     /// Gives neighbours to who lacks some, and renews permits at half their
     /// life.
     pub(super) fn tend_neighbours(&mut self) {
-        if let Choice::Few(few) = &mut self.mesh.choice {
+        if let Choice::Few(few) = &mut self.mesh.choice
+            && self.room.pressure() < Pressure::Most
+        {
             few.tend(&self.planner);
         }
         let now_ms = self.clock.mono_ms();
@@ -116,6 +119,7 @@ impl Coordinator {
     pub(super) fn hurry_neighbours(&mut self) {
         if let Choice::Few(few) = &mut self.mesh.choice
             && few.is_behind()
+            && self.room.pressure() < Pressure::Most
         {
             few.tend(&self.planner);
         }

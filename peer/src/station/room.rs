@@ -3,12 +3,15 @@
 
 use super::coordinator::Coordinator;
 use super::stream_rate::edges;
+use overlay::room::Pressure;
 
 impl Coordinator {
     /// Once a second: takes on as many children as control leaves upload for.
     pub(super) fn make_room(&mut self) {
         let (_, sent_bytes) = self.traffic.bytes();
         let left_bps = self.room.left_bps(self.settings.upload_bps, sent_bytes);
+        let hurried = self.room.pressure() > Pressure::Little;
+        self.planner.hold_nearing(hurried);
         if let Some(ladder) = &mut self.ladder {
             let now_ms = self.clock.mono_ms();
             ladder.uploads(now_ms, &mut self.planner, left_bps);

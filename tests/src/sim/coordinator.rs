@@ -8,6 +8,7 @@ use super::node::{Edge, EdgeIx, End, Id, Kind, STATION, Step};
 use super::permits::{Change, Pair, Permitted};
 use super::world::{Event, World};
 use overlay::planner::{Action, EdgeFault};
+use overlay::room::Pressure;
 use overlay::slots::Summary;
 use overlay::suspicion::Report;
 use wire::Stripe;
@@ -21,12 +22,15 @@ const SUSPECT_US: u64 = 700_000;
 const PERMIT_LIFE_MS: u64 = 4 * 60 * 1_000;
 /// A round is an hour.
 const LEASE_MS: u64 = 3_600_000;
+/// See `peer/src/station/beacon.rs`.
+const BEACONS_MAX: usize = 1_000;
+
 impl World {
     /// A message to the coordinator sets out.
     pub(super) fn say_up(&mut self, from: Id, up: Up) {
         let bytes = self.sizes.up(&up);
         self.node_mut(from).control_bytes += bytes;
-        self.measure.control_up(bytes);
+        self.measure.control_up(up.name(), bytes);
         let after_us = self.one_way_us(from, STATION);
         self.queue.after(after_us, Event::Up { from, up });
     }
@@ -43,7 +47,7 @@ impl World {
         };
         let bytes = self.sizes.down(&down, relay);
         self.node_mut(to).control_bytes += bytes;
-        self.measure.control_down(bytes);
+        self.measure.control_down(down.name(), bytes);
         self.node_mut(STATION).uplink.charge(bytes, now_us);
         let after_us = self.one_way_us(STATION, to);
         self.queue.after(after_us, Event::Down { to, down });
@@ -411,8 +415,7 @@ impl World {
         let Some(head) = self.stream.head().checked_sub(1) else {
             return;
         };
-        let members: Vec<Id> = self.members.keys().copied().collect();
-        for member in members {
+        for member in self.beacon_turns.take(&self.members, BEACONS_MAX) {
             self.say_down(member, Down::Beacon { head });
         }
     }
@@ -442,6 +445,8 @@ impl World {
         let now_ms = self.now_ms();
         let said = self.measure.counts.control_down_bytes;
         let left_bps = self.room.left_bps(self.scenario.station.upload_bps, said);
+        let hurried = self.room.pressure() > Pressure::Little;
+        self.plan.hold_nearing(hurried);
         let edges = left_bps / self.edge_bps;
         let edges = u32::try_from(edges).unwrap_or(u32::MAX);
         if self.plan.seat(STATION).is_some_and(|s| s.edges != edges) {

@@ -76,6 +76,9 @@ pub(super) struct Counts {
     pub(super) duplicate_bytes: u64,
     pub(super) control_up_bytes: u64,
     pub(super) control_down_bytes: u64,
+    /// Bytes of control by the message's name.
+    pub(super) up_kinds: BTreeMap<&'static str, u64>,
+    pub(super) down_kinds: BTreeMap<&'static str, u64>,
     pub(super) mesh: MeshBytes,
     /// The least share of all edges that was in use when somebody was asked.
     pub(super) used_share_at_ask: Option<f64>,
@@ -161,11 +164,13 @@ impl Measure {
     pub(super) const fn left_out(&mut self, chunks: u64) {
         self.counts.left_out += chunks;
     }
-    pub(super) const fn control_up(&mut self, bytes: u64) {
+    pub(super) fn control_up(&mut self, kind: &'static str, bytes: u64) {
         self.counts.control_up_bytes += bytes;
+        *self.counts.up_kinds.entry(kind).or_default() += bytes;
     }
-    pub(super) const fn control_down(&mut self, bytes: u64) {
+    pub(super) fn control_down(&mut self, kind: &'static str, bytes: u64) {
         self.counts.control_down_bytes += bytes;
+        *self.counts.down_kinds.entry(kind).or_default() += bytes;
     }
     pub(super) const fn block(&mut self, fresh: bool, bytes: u64) {
         self.counts.block_bytes += bytes;

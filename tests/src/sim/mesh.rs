@@ -10,6 +10,7 @@ use super::uplink::Sender;
 use super::world::{Event, World};
 use overlay::mesh::{News, Served};
 use overlay::planner::NeighbourChange;
+use overlay::room::Pressure;
 use std::collections::VecDeque;
 use wire::message::mesh::Pull;
 use wire::statement::Priority;
@@ -72,7 +73,7 @@ impl World {
 
     /// The coordinator looks at who lacks neighbours, in turn.
     pub(super) fn tend_neighbours(&mut self) {
-        if self.scenario.rules.repairs {
+        if self.scenario.rules.repairs && self.room.pressure() < Pressure::Most {
             self.plan.tend(&mut self.neighbours);
             self.neighbour_changes();
         }

@@ -55,6 +55,25 @@ pub(super) enum Up {
     Leave,
 }
 
+impl Up {
+    /// For the report.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Claim => "claim",
+            Self::Answer { .. } => "answer",
+            Self::Introduce { .. } => "introduce",
+            Self::Works { .. } => "edge_up",
+            Self::EdgeDown { .. } | Self::ChildGone { .. } => "edge_down",
+            Self::Withheld { .. } => "withheld",
+            Self::NeighbourDown { .. } => "neighbour_down",
+            Self::Receipt { .. } => "receipt",
+            Self::Lines { .. } => "lines",
+            Self::Leave => "leave",
+        }
+    }
+}
+
 /// Why an edge is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -98,4 +117,22 @@ pub(super) enum Down {
     Beacon {
         head: u64,
     },
+}
+
+impl Down {
+    /// For the report.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Admitted => "admitted",
+            Self::Refused => "refused",
+            Self::Edge { .. } => "edge",
+            Self::EdgeEnd { .. } => "edge_end",
+            Self::Neighbour { .. } => "neighbour",
+            Self::NeighbourEnd { .. } => "neighbour_end",
+            Self::Ask { .. } => "ask",
+            Self::Granted => "granted",
+            Self::NotNeeded => "not_needed",
+            Self::Beacon { .. } => "beacon",
+        }
+    }
 }

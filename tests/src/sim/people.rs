@@ -66,7 +66,7 @@ impl World {
         let after_us = JOIN_HALVES * self.one_way_us(id, STATION);
         let bytes = self.sizes.up(&Up::Join);
         self.node_mut(id).control_bytes += bytes;
-        self.measure.control_up(bytes);
+        self.measure.control_up(Up::Join.name(), bytes);
         let up = Up::Join;
         self.queue.after(after_us, Event::Up { from: id, up });
         if let (Some(stay_us), Some(sessions)) = (stay_us, self.scenario.arrivals.sessions) {
@@ -178,7 +178,7 @@ impl World {
         let up = Up::Answer { ask, choice };
         let bytes = self.sizes.up(&up);
         self.node_mut(id).control_bytes += bytes;
-        self.measure.control_up(bytes);
+        self.measure.control_up(up.name(), bytes);
         let after_us = think_us + self.one_way_us(id, STATION);
         self.queue.after(after_us, Event::Up { from: id, up });
     }
@@ -206,7 +206,7 @@ impl World {
         let verify_us = 300_000 + 6 * self.one_way_us(relay, STATION);
         let bytes = self.sizes.up(&Up::Introduce { relay });
         self.node_mut(sponsor).control_bytes += bytes;
-        self.measure.control_up(bytes);
+        self.measure.control_up("introduce", bytes);
         let after_us = verify_us + self.one_way_us(sponsor, STATION);
         let up = Up::Introduce { relay };
         let from = sponsor;

@@ -121,6 +121,11 @@ impl Plan {
         self.planner.locate(node, at);
     }
 
+    /// Nobody is moved to a nearer parent meanwhile.
+    pub(super) const fn hold_nearing(&mut self, held: bool) {
+        self.planner.hold_nearing(held);
+    }
+
     /// Whether the child is not sent to this parent any more.
     pub(super) fn avoids(&self, child: Id, parent: Id) -> bool {
         self.planner.avoids(child, parent)

@@ -62,6 +62,8 @@ impl World {
                 "bytes_per_viewer_s": round(outcome.control_bytes_per_viewer_s),
                 "up_bytes": self.measure.counts.control_up_bytes,
                 "down_bytes": self.measure.counts.control_down_bytes,
+                "up_by_kind": self.measure.counts.up_kinds,
+                "down_by_kind": self.measure.counts.down_kinds,
             },
             "repair": self.repair_json(),
             "audience": self.audience_json(),

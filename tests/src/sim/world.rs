@@ -21,6 +21,7 @@ use overlay::Forwarder;
 use overlay::mesh::{Config, Puller};
 use overlay::planner::Neighbours;
 use overlay::room::Room;
+use overlay::rota::Rota;
 use overlay::slots::Ledger;
 use overlay::suspicion::Suspicion;
 use std::collections::BTreeMap;
@@ -152,6 +153,7 @@ pub(super) struct World {
     /// Rate of one edge on the wire, in bit/s.
     pub(super) edge_bps: u64,
     pub(super) room: Room,
+    pub(super) beacon_turns: Rota<Id>,
     // The observer.
     pub(super) shadow: Shadow,
     pub(super) measure: Measure,
@@ -212,6 +214,7 @@ impl World {
             stripes,
             edge_bps,
             room: Room::default(),
+            beacon_turns: Rota::default(),
             shadow: Shadow::default(),
             measure: Measure::new(scenario),
             digest: Digest::new(),
