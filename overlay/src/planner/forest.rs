@@ -8,6 +8,7 @@
 //! Nodes are small numbers and everything is in flat vectors, so that an
 //! event of one member costs the same among a million.
 
+mod cells;
 mod lists;
 mod query;
 
@@ -16,6 +17,7 @@ pub(super) use query::{BUSY_RANKS, HUB_RANKS, IDLE_RANKS, OWN_RANKS};
 /// As a primary stripe: all of them, as the station's.
 const EVERY: u8 = u8::MAX;
 
+use cells::{BARE, Cells, FREE, PLACES, Vertex};
 use lists::Lists;
 use wire::Stripes;
 
@@ -31,28 +33,6 @@ const UNROOTED: u16 = u16::MAX;
 const DEPTH_MAX: u16 = UNROOTED - 1;
 /// Strengths that are told apart, 0 included.
 pub(super) const STRENGTHS: u32 = 16;
-
-/// One node in one stripe.
-#[derive(Debug, Clone, Copy)]
-struct Vertex {
-    parent: Ix,
-    first_child: Ix,
-    next: Ix,
-    prev: Ix,
-    /// Edges to the station, or [`UNROOTED`].
-    depth: u16,
-    /// Its parent changed since [`Forest::take_moved`].
-    moved: bool,
-}
-
-const BARE: Vertex = Vertex {
-    parent: NONE,
-    first_child: NONE,
-    next: NONE,
-    prev: NONE,
-    depth: UNROOTED,
-    moved: false,
-};
 
 /// What a node is in all stripes together.
 #[derive(Debug, Clone, Copy)]
@@ -104,13 +84,12 @@ impl Spot {
 pub(super) struct Forest {
     stripes: Stripes,
     spots: Vec<Spot>,
-    /// By node, then stripe.
-    vertices: Vec<Vertex>,
+    cells: Cells,
     vacant: Vec<Ix>,
     /// Rooted nodes with free edges.
-    free: Lists,
+    free: Lists<FREE>,
     /// Rooted nodes other than the station.
-    places: Lists,
+    places: Lists<PLACES>,
     /// Free edges by primary stripe; those of nodes that feed all last.
     free_edges: Vec<u64>,
     /// Peers that are rooted in fewer than k stripes.
@@ -125,7 +104,7 @@ impl Forest {
         let mut forest = Self {
             stripes,
             spots: Vec::new(),
-            vertices: Vec::new(),
+            cells: Cells::new(count),
             vacant: Vec::new(),
             free: Lists::new(count),
             places: Lists::new(count),
@@ -144,13 +123,10 @@ impl Forest {
 
     /// Adds a node without edges and without a place.
     pub(super) fn insert(&mut self, hub: bool) -> Ix {
-        let count = usize::from(self.stripes.count());
         let ix = self.vacant.pop().unwrap_or_else(|| {
             let ix = Ix::try_from(self.spots.len()).unwrap_or(NONE);
             self.spots.push(VACANT);
-            self.vertices.resize(self.vertices.len() + count, BARE);
-            self.free.grow(ix);
-            self.places.grow(ix);
+            self.cells.grow();
             ix
         });
         if let Some(spot) = self.spots.get_mut(ix as usize) {
@@ -424,6 +400,10 @@ impl Forest {
     }
 
     fn set_depths(&mut self, top: Ix, s: u8, depth: u16) {
+        if self.vertex(top, s).first_child == NONE {
+            self.set_depth(top, s, depth);
+            return;
+        }
         let mut todo = vec![(top, depth)];
         while let Some((node, depth)) = todo.pop() {
             self.set_depth(node, s, depth);
@@ -499,7 +479,7 @@ impl Forest {
         let spot = self.spot(node);
         let listed = v.depth != UNROOTED && node != ROOT;
         let place = listed.then(|| (v.depth, self.place_rank(&spot, s)));
-        self.places.set(node, s, place);
+        self.places.set(&mut self.cells, node, s, place);
     }
 
     fn refresh_free(&mut self, node: Ix, s: u8) {
@@ -508,26 +488,15 @@ impl Forest {
         let elsewhere = spot.primary != s && Self::is_found_by_primary(&spot);
         let listed = v.depth != UNROOTED && spot.free() > 0 && !elsewhere;
         let free = listed.then(|| (v.depth, self.free_rank(&spot, s)));
-        self.free.set(node, s, free);
+        self.free.set(&mut self.cells, node, s, free);
     }
 
     fn vertex(&self, node: Ix, s: u8) -> Vertex {
-        self.at(node, s)
-            .and_then(|at| self.vertices.get(at))
-            .copied()
-            .unwrap_or(BARE)
+        self.cells.vertex(node, s)
     }
 
     fn edit(&mut self, node: Ix, s: u8, change: impl FnOnce(&mut Vertex)) {
-        if let Some(v) = self.at(node, s).and_then(|at| self.vertices.get_mut(at)) {
-            change(v);
-        }
-    }
-
-    fn at(&self, node: Ix, s: u8) -> Option<usize> {
-        (node as usize)
-            .checked_mul(usize::from(self.stripes.count()))?
-            .checked_add(usize::from(s))
+        self.cells.edit(node, s, change);
     }
 
     fn spot(&self, node: Ix) -> Spot {

@@ -1,25 +1,11 @@
 //! Nodes in buckets by depth and rank: constant time to move one, and a walk
 //! in order of depth, then rank, that touches no bucket without nodes.
 
+use super::cells::{Cells, LOOSE, Link, NOWHERE};
 use super::{Ix, NONE};
 
 /// Ranks within one depth.
 pub(super) const RANKS: u32 = 64;
-const NOWHERE: u32 = u32::MAX;
-
-#[derive(Debug, Clone, Copy)]
-struct Link {
-    prev: Ix,
-    next: Ix,
-    /// depth x [`RANKS`] + rank.
-    bucket: u32,
-}
-
-const LOOSE: Link = Link {
-    prev: NONE,
-    next: NONE,
-    bucket: NOWHERE,
-};
 
 /// The buckets of one depth.
 #[derive(Debug, Clone)]
@@ -58,50 +44,41 @@ struct Rows {
     low: usize,
 }
 
-/// The buckets of all stripes.
+/// The buckets of all stripes, of one of the lists; how the nodes in them hang
+/// together is in their cells.
 #[derive(Debug, Clone)]
-pub(super) struct Lists {
-    /// By node, then stripe: what one event touches lies together.
-    links: Vec<Link>,
+pub(super) struct Lists<const LIST: usize> {
     stripes: Vec<Rows>,
 }
 
 /// Where a node belongs: depth and rank.
 pub(super) type Bucket = (u16, u32);
 
-impl Lists {
+impl<const LIST: usize> Lists<LIST> {
     pub(super) fn new(stripes: usize) -> Self {
         Self {
-            links: Vec::new(),
             stripes: vec![Rows::default(); stripes],
-        }
-    }
-
-    /// Makes room for node `ix`.
-    pub(super) fn grow(&mut self, ix: Ix) {
-        let len = (ix as usize + 1).saturating_mul(self.stripes.len());
-        if self.links.len() < len {
-            self.links.resize(len, LOOSE);
         }
     }
 
     /// Moves the node to the end of a bucket, or out of all of them. Nothing
     /// changes if it is there already.
-    pub(super) fn set(&mut self, ix: Ix, s: u8, want: Option<Bucket>) {
-        let bucket = want.map_or(NOWHERE, |(depth, rank)| u32::from(depth) * RANKS + rank);
-        let link = self.link(ix, s);
-        if link.bucket == bucket {
+    pub(super) fn set(&mut self, cells: &mut Cells, ix: Ix, s: u8, want: Option<Bucket>) {
+        let wanted = want.map_or(NOWHERE, number);
+        let link = cells.link::<LIST>(ix, s);
+        if link.bucket == wanted {
             return;
         }
         if link.bucket != NOWHERE {
-            self.unlink(ix, s, link);
+            self.unlink(cells, ix, s, link);
         }
-        if let Some((depth, rank)) = want {
-            self.push(ix, s, usize::from(depth), rank, bucket);
+        if let Some(bucket) = want {
+            self.push(cells, ix, s, bucket);
         }
     }
 
-    fn push(&mut self, ix: Ix, s: u8, depth: usize, rank: u32, bucket: u32) {
+    fn push(&mut self, cells: &mut Cells, ix: Ix, s: u8, bucket: Bucket) {
+        let (depth, rank) = (usize::from(bucket.0), bucket.1);
         let Some(tree) = self.stripes.get_mut(usize::from(s)) else {
             return;
         };
@@ -117,19 +94,19 @@ impl Lists {
         };
         let (first, last) = row.ends(rank);
         row.set_ends(rank, (if first == NONE { ix } else { first }, ix));
-        self.edit(last, s, |l| l.next = ix);
+        cells.edit_link::<LIST>(last, s, |l| l.next = ix);
         let link = Link {
             prev: last,
             next: NONE,
-            bucket,
+            bucket: number(bucket),
         };
-        self.edit(ix, s, |l| *l = link);
+        cells.edit_link::<LIST>(ix, s, |l| *l = link);
     }
 
-    fn unlink(&mut self, ix: Ix, s: u8, link: Link) {
-        self.edit(link.prev, s, |l| l.next = link.next);
-        self.edit(link.next, s, |l| l.prev = link.prev);
-        self.edit(ix, s, |l| *l = LOOSE);
+    fn unlink(&mut self, cells: &mut Cells, ix: Ix, s: u8, link: Link) {
+        cells.edit_link::<LIST>(link.prev, s, |l| l.next = link.next);
+        cells.edit_link::<LIST>(link.next, s, |l| l.prev = link.prev);
+        cells.edit_link::<LIST>(ix, s, |l| *l = LOOSE);
         let (depth, rank) = ((link.bucket / RANKS) as usize, link.bucket % RANKS);
         let Some(tree) = self.stripes.get_mut(usize::from(s)) else {
             return;
@@ -149,24 +126,6 @@ impl Lists {
         tree.low = tree.low.min(tree.rows.len());
     }
 
-    fn at_link(&self, ix: Ix, s: u8) -> usize {
-        (ix as usize)
-            .saturating_mul(self.stripes.len())
-            .saturating_add(usize::from(s))
-    }
-
-    fn link(&self, ix: Ix, s: u8) -> Link {
-        let at = self.at_link(ix, s);
-        self.links.get(at).copied().unwrap_or(LOOSE)
-    }
-
-    fn edit(&mut self, ix: Ix, s: u8, change: impl FnOnce(&mut Link)) {
-        let at = self.at_link(ix, s);
-        if let Some(link) = self.links.get_mut(at) {
-            change(link);
-        }
-    }
-
     /// The greatest depth that holds a node.
     pub(super) fn deepest(&self, s: u8) -> usize {
         let tree = self.stripes.get(usize::from(s));
@@ -174,45 +133,68 @@ impl Lists {
     }
 
     /// The nodes of these ranks by depth, rank, and time of arrival.
-    pub(super) fn iter(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
+    pub(super) fn iter<'a>(
+        &'a self,
+        cells: &'a Cells,
+        s: u8,
+        ranks: u64,
+    ) -> impl Iterator<Item = Ix> + 'a {
         let tree = self.stripes.get(usize::from(s));
         let depths = tree.map_or(0..0, |tree| tree.low..tree.rows.len());
-        depths.flat_map(move |depth| self.at(s, depth, ranks))
+        depths.flat_map(move |depth| self.at(cells, s, depth, ranks))
     }
 
     /// The nodes at this depth by rank and time of arrival.
-    pub(super) fn at(&self, s: u8, depth: usize, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
+    pub(super) fn at<'a>(
+        &'a self,
+        cells: &'a Cells,
+        s: u8,
+        depth: usize,
+        ranks: u64,
+    ) -> impl Iterator<Item = Ix> + 'a {
         let row = self.row(s, depth);
         let found = row.map_or(0, |row| row.ranks & ranks);
         Bits(found).flat_map(move |rank| {
             let first = row.map_or(NONE, |row| row.ends(rank).0);
-            self.walk(first, s, |link| link.next)
+            walk::<LIST>(cells, first, s, |link| link.next)
         })
     }
 
     /// The nodes at this depth by rank, the last to come first.
-    pub(super) fn latest_at(
-        &self,
+    pub(super) fn latest_at<'a>(
+        &'a self,
+        cells: &'a Cells,
         s: u8,
         depth: usize,
         ranks: u64,
-    ) -> impl Iterator<Item = Ix> + '_ {
+    ) -> impl Iterator<Item = Ix> + 'a {
         let row = self.row(s, depth);
         let found = row.map_or(0, |row| row.ranks & ranks);
         Bits(found).flat_map(move |rank| {
             let last = row.map_or(NONE, |row| row.ends(rank).1);
-            self.walk(last, s, |link| link.prev)
+            walk::<LIST>(cells, last, s, |link| link.prev)
         })
     }
 
     fn row(&self, s: u8, depth: usize) -> Option<&Row> {
         self.stripes.get(usize::from(s))?.rows.get(depth)
     }
+}
 
-    fn walk(&self, from: Ix, s: u8, step: fn(&Link) -> Ix) -> impl Iterator<Item = Ix> + '_ {
-        let some = |ix: Ix| (ix != NONE).then_some(ix);
-        std::iter::successors(some(from), move |ix| some(step(&self.link(*ix, s))))
-    }
+fn walk<const LIST: usize>(
+    cells: &Cells,
+    from: Ix,
+    s: u8,
+    step: fn(&Link) -> Ix,
+) -> impl Iterator<Item = Ix> + '_ {
+    let some = |ix: Ix| (ix != NONE).then_some(ix);
+    std::iter::successors(some(from), move |ix| {
+        some(step(&cells.link::<LIST>(*ix, s)))
+    })
+}
+
+fn number((depth, rank): Bucket) -> u32 {
+    u32::from(depth) * RANKS + rank
 }
 
 /// The set bits of a word, from the lowest.

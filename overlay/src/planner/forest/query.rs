@@ -1,7 +1,7 @@
 //! Questions to the forest.
 
 use super::lists::Bits;
-use super::{EVERY, Forest, Ix, NONE, ROOT, STRENGTHS, Spot, SpotKind, UNROOTED, bit};
+use super::{DEPTH_MAX, EVERY, Forest, Ix, NONE, ROOT, STRENGTHS, Spot, SpotKind, UNROOTED, bit};
 use wire::Stripes;
 
 /// Ranks in the lists of free edges: those who feed this stripe by preference,
@@ -191,7 +191,7 @@ impl Forest {
     /// Rooted nodes with a free edge: shallow, strong and old ones first.
     pub(in super::super) fn free_places(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
         let busy = std::iter::once_with(move || self.busy_places(s, ranks)).flatten();
-        self.free.iter(s, ranks).chain(busy)
+        self.free.iter(&self.cells, s, ranks).chain(busy)
     }
 
     /// Rooted peers with a free edge that feed another stripe: of the first few
@@ -199,7 +199,7 @@ impl Forest {
     fn busy_places(&self, s: u8, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
         let others = (0..self.stripes.count()).filter(move |t| *t != s && ranks & BUSY_PEERS != 0);
         let mut all = others.flat_map(move |t| {
-            let own = self.free.iter(t, OWN_RANKS);
+            let own = self.free.iter(&self.cells, t, OWN_RANKS);
             own.filter(move |ix| {
                 Self::is_found_by_primary(&self.spot(*ix)) && self.is_rooted(*ix, s)
             })
@@ -218,7 +218,9 @@ impl Forest {
     ) -> impl Iterator<Item = Ix> + '_ {
         let busy = std::iter::once_with(move || self.busy_places(s, ranks)).flatten();
         let busy = busy.filter(move |ix| self.depth(*ix, s) == Some(depth));
-        self.free.at(s, depth as usize, ranks).chain(busy)
+        self.free
+            .at(&self.cells, s, depth as usize, ranks)
+            .chain(busy)
     }
 
     /// Rooted nodes at this depth, peers without children first, and the weak
@@ -286,7 +288,7 @@ impl Forest {
     }
 
     fn at_depth(&self, s: u8, depth: u32, ranks: u64) -> impl Iterator<Item = Ix> + '_ {
-        self.places.latest_at(s, depth as usize, ranks)
+        self.places.latest_at(&self.cells, s, depth as usize, ranks)
     }
 
     /// The node and everything below it, lazily.
@@ -310,7 +312,22 @@ impl Forest {
 
     /// Whether `node` is `top` or below it.
     pub(in super::super) fn is_within(&self, node: Ix, top: Ix, s: u8) -> bool {
-        node == top || self.ancestors(node, s).any(|a| a == top)
+        let (n, t) = (self.vertex(node, s), self.vertex(top, s));
+        if node == top || t.first_child == NONE {
+            return node == top;
+        }
+        let rooted = n.depth != UNROOTED;
+        if rooted != (t.depth != UNROOTED) {
+            return false;
+        }
+        // Up to the level where `top` hangs; unrooted, and beyond the depths
+        // that are told apart, to the end.
+        let told = rooted && n.depth < DEPTH_MAX;
+        let mut up = self.ancestors(node, s);
+        if !told {
+            return up.any(|a| a == top);
+        }
+        n.depth > t.depth && up.nth(usize::from(n.depth - t.depth - 1)) == Some(top)
     }
 
     /// Whether the node has all stripes, and no single ancestor but the
