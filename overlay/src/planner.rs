@@ -31,6 +31,7 @@ mod nearing;
 mod neighbours;
 mod placing;
 mod publishing;
+mod raising;
 mod relays;
 mod seating;
 mod shifting;

@@ -1,10 +1,11 @@
 //! Nearer to the root while time passes.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 mod stripes;
 
-use overlay::planner::{Config, Peer, Planner};
+use overlay::planner::{Config, Peer, Planner, Relay};
 use stripes::{STATION, all_work};
+use wire::{OrderId, Stripes};
 
 /// A planner of which all edges work at once.
 struct Tree {
@@ -115,4 +116,49 @@ fn the_deepest_take_places_that_fall_free_above() {
         let depth = if lifts_max == 0 { 5 } else { 3 };
         assert_eq!(tree.deepest(), depth, "{lifts_max} at a time");
     }
+}
+
+/// An audience at 4+1 with a few sponsors among it, whose relays came last.
+fn with_relays(lifts_max: u32) -> Tree {
+    let config = Config {
+        stripes: Stripes::new(4, 1).unwrap(),
+        lifts_max,
+        ..Config::default()
+    };
+    let mut tree = Tree::new(40, config);
+    for node in 1..=300 {
+        tree.join(node, 10 * (node % 3));
+    }
+    for sponsor in (30..=300).step_by(30) {
+        let relay = Relay {
+            sponsor,
+            order: OrderId([0; 32]),
+            edges: 30,
+            lease_end_ms: 3_600_000,
+        };
+        let now_ms = tree.now_ms;
+        let node = 1_000 + sponsor;
+        tree.planner.relay_admitted(now_ms, node, relay).unwrap();
+        tree.run();
+    }
+    tree
+}
+
+#[test]
+fn relays_come_up_for_their_sponsors_who_stay_directly_below_them() {
+    let mut depths = Vec::new();
+    for lifts_max in [0, 2] {
+        let mut tree = with_relays(lifts_max);
+        tree.pass(20_000);
+        depths.push(tree.deepest());
+        for sponsor in (30..=300).step_by(30) {
+            let view = tree.planner.node(sponsor).unwrap();
+            let own = view.parents.iter().all(|p| *p == Some(1_000 + sponsor));
+            assert!(own, "{view:?}");
+        }
+        let made = tree.made;
+        tree.pass(60_000);
+        assert_eq!(tree.made, made, "then nobody moves any more");
+    }
+    assert!(depths[1] < depths[0], "{depths:?}");
 }

@@ -106,6 +106,7 @@ def summary(run):
         f"join p95 {run['join_ms']['p95']} ms",
         f"gap p99 {run['longest_gap_ms']['p99']} ms",
         f"depth {run['depth']['ratio']:.2f} x optimum",
+        f"at rest {run['depth']['at_rest']['ratio'] or 0:.2f} x",
         f"{run['control']['bytes_per_viewer_s']:.0f} control bytes/s a viewer",
         f"{run['wall_s']:.0f} s",
     ]

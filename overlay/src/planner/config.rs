@@ -84,6 +84,8 @@ pub(super) const MEND_PAUSE_MS: u64 = 250;
 pub(super) const SUPPLANT_MAX: usize = 64;
 /// Members that are looked at for a better place, in one tick and stripe.
 pub(super) const LIFT_TRIES_MAX: usize = 64;
+/// Free places, and leaves of one level, that are looked at for one member.
+pub(super) const RAISE_PLACES_MAX: usize = 4;
 /// Nobody could be moved nearer to the root: it is tried again after this.
 pub(super) const LIFT_PAUSE_MS: u64 = 500;
 /// Members that are looked at for a nearer parent in one tick.

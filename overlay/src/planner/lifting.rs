@@ -1,12 +1,12 @@
 //! Nearer to the root, a little in each tick: receipts prove strength long
-//! after a place was given, and places fall free. A member that hangs deep
-//! takes a free place further up; one that feeds others changes places with a
-//! weaker one above it, part and all. Nobody comes to hang deeper than the
-//! deepest did, and make before break loses nothing.
+//! after a place was given, and places fall free. The deepest come up, see
+//! [`Planner::raise`]; one that feeds others changes places with a weaker one
+//! above it, part and all. Nobody comes to hang deeper than the deepest did, and
+//! make before break loses nothing.
 
 use super::Planner;
 use super::config::LIFT_TRIES_MAX;
-use super::forest::{IDLE_RANKS, Ix, NONE, OWN_RANKS};
+use super::forest::{Ix, NONE};
 use crate::NodeId;
 use wire::statement::Cause;
 
@@ -35,7 +35,7 @@ impl<N: NodeId> Planner<N> {
         let mut moved = 0;
         for n in 0..count.saturating_mul(2) {
             let (s, exchanges) = (self.lift_next.wrapping_add(n) % count, n >= count);
-            while moved < most && self.lift_one(s, exchanges) {
+            while moved < most && self.lift_one(now_ms, s, exchanges) {
                 moved = moved.saturating_add(1);
             }
         }
@@ -47,37 +47,14 @@ impl<N: NodeId> Planner<N> {
         }
     }
 
-    /// One member takes a free place, or one `exchanges` places with another.
-    fn lift_one(&mut self, s: u8, exchanges: bool) -> bool {
+    /// The deepest come up, or one `exchanges` places with another.
+    fn lift_one(&mut self, now_ms: u64, s: u8, exchanges: bool) -> bool {
         if exchanges {
             let found = self.exchangeable(s);
             found.is_some_and(|(node, weaker)| self.exchange(node, weaker, s))
         } else {
-            let found = self.liftable(s);
-            found.is_some_and(|(node, parent)| self.rehang(node, parent, s))
+            self.raise(now_ms, s)
         }
-    }
-
-    /// One of the deepest, and a free place at least two levels above it.
-    fn liftable(&self, s: u8) -> Option<(Ix, Ix)> {
-        let deepest = self.forest.deepest(s);
-        let above = deepest.checked_sub(2)?;
-        let places = self.forest.free_places(s, OWN_RANKS | IDLE_RANKS);
-        let places: Vec<Ix> = places
-            .take(WEAKER_MAX)
-            .filter(|p| self.forest.depth(*p, s).is_some_and(|d| d <= above))
-            .collect();
-        if places.is_empty() {
-            return None;
-        }
-        self.forest
-            .level(s, deepest)
-            .take(STRONGER_MAX)
-            .filter(|node| !self.under_own_relay(*node, s))
-            .find_map(|node| {
-                let fits = |p: &&Ix| self.may_hang(node, **p, s);
-                places.iter().find(fits).map(|p| (node, *p))
-            })
     }
 
     /// A node that feeds others in this stripe, from the lowest levels, and a

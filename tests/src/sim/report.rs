@@ -8,6 +8,10 @@ use overlay::mesh::Pulled;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// So long after the last arrival, or what happened to all at once, the trees
+/// should be at rest: every edge that was in doubt by then has another parent.
+const REST_S: u64 = overlay::planner::HANDOVER_MS_MAX / 1_000;
+
 fn round(value: f64) -> f64 {
     (value * 1e5).round() / 1e5
 }
@@ -74,25 +78,31 @@ impl World {
         })
     }
 
-    /// The deepest viewer at any time after everybody had come, and what the
-    /// same capacities would have allowed in that second.
+    /// The deepest viewer in the worst second after everybody had come, and what
+    /// the same capacities would have allowed then; and the same at rest, from
+    /// [`REST_S`] after that and after the event.
     fn depth(&self) -> Value {
-        let settled = self.scenario.arrivals.over_ms / 1_000;
-        let settled = usize::try_from(settled).unwrap_or(usize::MAX);
-        let samples = self.measure.samples.iter().skip(settled);
-        let worst = samples
-            .map(|s| {
-                (
-                    f64::from(s.depth_max) / f64::from(s.depth_optimum.max(1)),
-                    s,
-                )
-            })
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let come_s = self.scenario.arrivals.over_ms / 1_000;
+        let event_s = self.scenario.event.map_or(0, |e| e.at_ms / 1_000);
+        let (worst, rest_s) = (self.deepest(come_s), come_s.max(event_s) + REST_S);
+        let at_rest = self.deepest(rest_s);
         worst.map_or(Value::Null, |(ratio, sample)| {
             json!({
                 "max": sample.depth_max, "optimum": sample.depth_optimum, "ratio": round(ratio),
+                "at_rest": {"from_s": rest_s, "ratio": at_rest.map(|(ratio, _)| round(ratio))},
             })
         })
+    }
+
+    /// Of the seconds from `from_s` on, that with the greatest depth as a multiple of
+    /// the optimum.
+    fn deepest(&self, from_s: u64) -> Option<(f64, Sample)> {
+        let skipped = usize::try_from(from_s).unwrap_or(usize::MAX);
+        let samples = self.measure.samples.iter().skip(skipped);
+        let ratio = |s: &Sample| f64::from(s.depth_max) / f64::from(s.depth_optimum.max(1));
+        samples
+            .map(|s| (ratio(s), *s))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     fn edges_json(&self) -> Value {
