@@ -126,9 +126,10 @@ fn lost(lost: Lost, stripes: &str, mends: bool, playout_delay_ms: u64) -> Figure
     scenario.sponsors.relays_at_start_permille = 50;
     scenario.event = Some(Event { at_ms: 9_000, lost });
     scenario.rules.mends = mends;
-    // What is shown is the repair alone: who is moved to a nearer parent in that
-    // very moment has to begin anew, too.
+    // What is shown is the repair alone: who is moved to a nearer parent, or with
+    // his part to a higher one, in that very moment has to begin anew, too.
     scenario.rules.nears_max = 0;
+    scenario.rules.lifts_max = 0;
     // What neighbours make up for is looked at on its own.
     scenario.rules.repairs = false;
     scenario.stream.playout_delay_ms = playout_delay_ms;

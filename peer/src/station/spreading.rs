@@ -44,7 +44,7 @@ impl Spreading {
 
     /// Lets go what has waited long enough. Whoever has gone meanwhile hears
     /// nothing: his link is another one when he is back.
-    fn flush(&mut self, now_us: u64) {
+    pub(super) fn flush(&mut self, now_us: u64) {
         while let Some((_, to, message)) = self.waiting.pop_front_if(|(due, ..)| *due <= now_us) {
             let _ = to.send(message);
         }

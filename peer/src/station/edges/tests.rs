@@ -34,25 +34,31 @@ async fn a_crowd_s_permits_are_one_batch_and_so_is_the_next_epoch_s() {
         coordinator.planner.join(0, node, peer).unwrap();
         coordinator.settle();
     }
-    let given = |inboxes: &mut Vec<mpsc::UnboundedReceiver<Down>>| {
+    let given = |coordinator: &mut Coordinator,
+                 inboxes: &mut Vec<mpsc::UnboundedReceiver<Down>>| {
+        coordinator.spreading.flush(u64::MAX);
         let permits: Vec<BatchedPermit> = inboxes.iter_mut().flat_map(orders).collect();
         let signatures: BTreeSet<[u8; 64]> = permits.iter().map(|p| p.signature).collect();
         (permits.len(), signatures.len())
     };
-    assert_eq!(given(&mut inboxes), (0, 0), "nothing is signed yet");
+    assert_eq!(
+        given(&mut coordinator, &mut inboxes),
+        (0, 0),
+        "nothing is signed yet"
+    );
     coordinator.act();
-    let (permits, signatures) = given(&mut inboxes);
+    let (permits, signatures) = given(&mut coordinator, &mut inboxes);
     assert!(permits >= usize::from(CROWD), "{permits}");
     // Each permit goes to both ends.
     assert!(usize::from(CROWD) <= PERMIT_BATCH_MAX);
     assert_eq!(signatures, 1);
     coordinator.mint_all();
-    let (renewed, signatures) = given(&mut inboxes);
+    let (renewed, signatures) = given(&mut coordinator, &mut inboxes);
     assert_eq!((renewed, signatures), (permits, 1));
     let pairs = coordinator.permits.pairs();
     for pair in &pairs {
         coordinator.mint(std::slice::from_ref(pair));
     }
-    let (_, one_by_one) = given(&mut inboxes);
+    let (_, one_by_one) = given(&mut coordinator, &mut inboxes);
     assert_eq!(one_by_one, pairs.len());
 }
