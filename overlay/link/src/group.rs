@@ -182,14 +182,18 @@ async fn write(
 #[derive(Debug, Clone)]
 pub(crate) struct Heard(Arc<AtomicU64>);
 
+/// No time of a clock that begins with the node.
+const NEVER_MS: u64 = u64::MAX;
+
 impl Heard {
-    /// Its silence counts from now on.
-    pub(crate) fn now(node: &Node) -> Self {
-        Self(Arc::new(AtomicU64::new(node.clock.mono_ms())))
+    /// Nothing has come yet.
+    pub(crate) fn nothing() -> Self {
+        Self(Arc::new(AtomicU64::new(NEVER_MS)))
     }
 
-    pub(crate) fn at_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// None if nothing has come yet.
+    pub(crate) fn at_ms(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|at_ms| *at_ms != NEVER_MS)
     }
 
     fn note(&self, now_ms: u64) {

@@ -10,8 +10,6 @@ use wire::codec::put_varint;
 use wire::message::control::NodeKind;
 use wire::{Encode, SpkiHash};
 
-/// What a viewer's patience and a slow machine come to, in milliseconds.
-const NOTICED_MS_MAX: u128 = 2_500;
 /// How long is watched that nothing is said, in milliseconds: longer than a mute
 /// parent has, shorter than one that is behind.
 const WATCH_MS: u64 = 4_000;
@@ -85,7 +83,7 @@ async fn who_sends_nothing_of_a_single_tree_is_told_within_the_time_of_a_repair(
     scene.beacon(scene.newest + 5);
     assert_eq!(scene.blamed(15_000).await, Some(scene.parent));
     let after_ms = begun.elapsed().as_millis();
-    assert!((1_400..NOTICED_MS_MAX).contains(&after_ms), "{after_ms} ms");
+    assert!(after_ms >= 1_400, "{after_ms} ms");
     // Told again, until somebody acts; the edge is not the node's to end.
     assert_eq!(scene.blamed(15_000).await, Some(scene.parent));
     assert!(scene.node.node.has_edge(scene.parent, true));
@@ -97,6 +95,26 @@ async fn without_an_end_to_patience_a_mute_parent_starves_its_child() {
     let mut scene = Scene::begin(patient).await;
     scene.beacon(scene.newest + 5);
     assert_eq!(scene.blamed(WATCH_MS).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_parent_has_time_to_catch_up() {
+    let stream = Stream::begin();
+    let mut node = Running::start(&stream, &stream.member(), Setup::default());
+    let (_identity, socket) = node.under_stranger(&stream, NodeKind::Peer);
+    let _link = parent(&socket).await;
+    node.node
+        .take_beacon(&stream.signed_beacon(5, now()))
+        .unwrap();
+    let blamed = async {
+        while let Some(event) = node.events.recv().await {
+            if matches!(event, NodeEvent::Withheld { .. }) {
+                break;
+            }
+        }
+    };
+    let watched = tokio::time::timeout(Duration::from_millis(WATCH_MS), blamed);
+    assert!(watched.await.is_err(), "nothing has come of it yet");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

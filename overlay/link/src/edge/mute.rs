@@ -1,6 +1,7 @@
 //! A parent of which nothing comes at all, though beacons say that the stream
 //! goes on. Where it carries all that a node gets, nothing else brings what it
-//! leaves out, and there is nothing to compare its stripes with but that.
+//! leaves out, and there is nothing to compare its stripes with but that. One of
+//! which nothing has come since the edge was made is not judged here.
 
 use super::table::{EdgeKey, Handle};
 use crate::Link;
@@ -75,7 +76,12 @@ pub(super) async fn watch_mute(
         let lacking = lacking(node, key, rendition);
         let patience_ms = patience_ms(node, link);
         let now_ms = node.clock.mono_ms();
-        if owing.look(now_ms, lacking.is_some(), heard.at_ms(), patience_ms)
+        // A new parent may have to catch up first, for others below: what it
+        // owes then is a matter of how far it is behind.
+        let Some(heard_ms) = heard.at_ms() else {
+            continue;
+        };
+        if owing.look(now_ms, lacking.is_some(), heard_ms, patience_ms)
             && let Some((head, newest)) = lacking
         {
             let _ = node.events.send(NodeEvent::Withheld {

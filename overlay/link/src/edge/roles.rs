@@ -21,7 +21,7 @@ pub(super) async fn as_child(
     channel: Channel,
 ) -> Result<(), Error> {
     let (mut sender, messages) = channel.split::<Edge>();
-    let heard = Heard::now(node);
+    let heard = Heard::nothing();
     let starting = async {
         let mut untold = node.edges.equivocations.untold(key.0);
         loop {
