@@ -428,7 +428,8 @@ impl EquivocationCheck {
 /// as this node keeps chunks, if nothing else is said, while something comes
 /// from it. From a parent that is further behind nobody could resume, and one
 /// that is less far behind may be catching up itself, or starve a child while
-/// it does. One of which nothing comes at all has no such excuse.
+/// it does. One of which nothing comes at all may be given less time
+/// ([`HeadCheck::mute_within_ms`]).
 #[derive(Debug, Clone, Copy)]
 pub struct HeadCheck {
     behind_ms_max: Option<u64>,
@@ -439,9 +440,9 @@ pub struct HeadCheck {
 /// lost twice has come by then.
 const MUTE_ROUND_TRIPS: u64 = 4;
 
-/// A second and a half without a byte: longer than a link without a keep-alive
-/// lives, and within the two seconds of a repair.
-const MUTE_MS_MAX: u64 = 1_500;
+/// However long nothing comes: a parent that fetches first what others below it
+/// missed sends nothing for seconds, and is no less worth for it.
+const MUTE_MS_MAX: u64 = u64::MAX;
 
 impl Default for HeadCheck {
     fn default() -> Self {

@@ -14,6 +14,11 @@ use wire::{Encode, SpkiHash};
 /// parent has, shorter than one that is behind.
 const WATCH_MS: u64 = 4_000;
 
+/// A second and a half without a byte: within the time of a repair.
+fn impatient() -> HeadCheck {
+    HeadCheck::default().mute_within_ms(1_500)
+}
+
 /// A node with one parent, which the test speaks for, and one chunk of it.
 struct Scene {
     stream: Stream,
@@ -78,7 +83,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_sends_nothing_of_a_single_tree_is_told_within_the_time_of_a_repair() {
-    let mut scene = Scene::begin(HeadCheck::default()).await;
+    let mut scene = Scene::begin(impatient()).await;
     let begun = Instant::now();
     scene.beacon(scene.newest + 5);
     assert_eq!(scene.blamed(15_000).await, Some(scene.parent));
@@ -91,7 +96,7 @@ async fn who_sends_nothing_of_a_single_tree_is_told_within_the_time_of_a_repair(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_an_end_to_patience_a_mute_parent_starves_its_child() {
-    let patient = HeadCheck::default().mute_within_ms(u64::MAX);
+    let patient = HeadCheck::default();
     let mut scene = Scene::begin(patient).await;
     scene.beacon(scene.newest + 5);
     assert_eq!(scene.blamed(WATCH_MS).await, None);
@@ -100,7 +105,14 @@ async fn without_an_end_to_patience_a_mute_parent_starves_its_child() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_parent_has_time_to_catch_up() {
     let stream = Stream::begin();
-    let mut node = Running::start(&stream, &stream.member(), Setup::default());
+    let setup = Setup {
+        controls: Controls {
+            heads: impatient(),
+            ..Controls::default()
+        },
+        ..Setup::default()
+    };
+    let mut node = Running::start(&stream, &stream.member(), setup);
     let (_identity, socket) = node.under_stranger(&stream, NodeKind::Peer);
     let _link = parent(&socket).await;
     node.node
@@ -119,7 +131,7 @@ async fn a_new_parent_has_time_to_catch_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parent_on_a_slow_line_is_not_mute() {
-    let mut scene = Scene::begin(HeadCheck::default()).await;
+    let mut scene = Scene::begin(impatient()).await;
     let late = media(&mut scene.publisher, 16_000, false);
     scene.beacon(late.header.sequence.0);
     // A block in twelve pieces: nothing of it is whole for longer than a mute
@@ -140,7 +152,7 @@ async fn a_parent_on_a_slow_line_is_not_mute() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_station_pauses_nobody_is_mute() {
-    let mut scene = Scene::begin(HeadCheck::default()).await;
+    let mut scene = Scene::begin(impatient()).await;
     for _ in 0..4 {
         scene.beacon(scene.newest);
         assert_eq!(scene.blamed(WATCH_MS / 4).await, None);
