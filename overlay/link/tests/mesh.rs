@@ -5,7 +5,7 @@
 mod support;
 
 use certs::seal::{Publisher, SealedChunk};
-use link::{Channel, Endpoint, Link, NodeEvent, open_channel};
+use link::{Channel, Controls, Endpoint, HeadCheck, Link, NodeEvent, open_channel};
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Running, Setup, Stream, block, loopback, media, order, parent, soon};
@@ -86,7 +86,16 @@ impl Scene {
             ..Setup::default()
         };
         let station = Running::start(&stream, &stream.station, setup);
-        let start = || Running::start(&stream, &stream.member(), Setup::default());
+        // Nothing ever comes of this parent: that it is silent is for
+        // `HeadCheck` to say.
+        let impatient = || Setup {
+            controls: Controls {
+                heads: HeadCheck::default().mute_within_ms(1_500),
+                ..Controls::default()
+            },
+            ..Setup::default()
+        };
+        let start = || Running::start(&stream, &stream.member(), impatient());
         let (mut neighbour, child) = (start(), start());
         let (mut publisher, init) = stream.publisher();
         station.publish(init);
